@@ -1,0 +1,60 @@
+"""The errors slaeval raises on purpose: each is one message a person can act on.
+
+Anything else that escapes is a defect of slaeval, not of the input.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable
+
+__all__ = ["InputError", "SlaevalError", "UsageError", "nearest"]
+
+
+class SlaevalError(Exception):
+    """Base of all deliberate errors; the command line prints it and exits 1."""
+
+    exit_code = 1
+
+
+class InputError(SlaevalError):
+    """A file or a value is not what it has to be.
+
+    Parameters
+    ----------
+    message : str
+        What was found, what was expected and what to do about it.
+    path : path-like, optional
+        The file the message is about.
+    line : int, optional
+        Line number in that file, counted from 1.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        path: str | os.PathLike[str] | None = None,
+        line: int | None = None,
+    ) -> None:
+        self.path = None if path is None else os.fspath(path)
+        self.line = line
+        where = ""
+        if self.path is not None:
+            where = f"{self.path}:{line}: " if line is not None else f"{self.path}: "
+        super().__init__(where + message)
+
+
+class UsageError(SlaevalError):
+    """A request that cannot be meant: unknown name, options that exclude each other."""
+
+    exit_code = 2
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known names nearest to `name`, or ``""``."""
+    by_fold = {candidate.casefold(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.casefold(), by_fold, n=2, cutoff=0.5)
+    if not found:
+        return ""
+    return "; did you mean " + " or ".join(repr(by_fold[match]) for match in found) + "?"

@@ -1,0 +1,139 @@
+"""STM, the segment time mark file in which references are published.
+
+Grammar (NIST SCTK, ``doc/infmts.htm``), one segment a line::
+
+    name channel signer start end [<label>] word word …
+
+``;;`` starts a comment line. The optional label field is one token in angle brackets. A word
+is any run of non-blank characters; ``{ A / B }`` offers alternatives, each of any number of
+words, ``@`` being none. A segment may have no words.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from slaeval.errors import InputError
+from slaeval.files import read_text
+
+__all__ = ["StmSegment", "parse_stm", "read_stm", "write_stm"]
+
+
+class StmSegment(NamedTuple):
+    """One line of an STM file.
+
+    Attributes
+    ----------
+    name, channel, signer : str
+        Columns 1 to 3.
+    start, end : str
+        Columns 4 and 5 in seconds, as written (``1.79769e+308`` stands for "to the end").
+    label : str
+        ``"<o,f0,male>"``, or ``""``.
+    words : list of str
+        The reference, alternation braces included.
+    """
+
+    name: str
+    channel: str
+    signer: str
+    start: str
+    end: str
+    label: str
+    words: list[str]
+
+
+def read_stm(path: str) -> list[StmSegment]:
+    """Read an STM file; see :func:`parse_stm`."""
+    return parse_stm(read_text(path, "an STM reference file"), path)
+
+
+def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
+    """Parse the text of an STM file.
+
+    Parameters
+    ----------
+    text : str
+        Whole content.
+    path : str, optional
+        For error messages.
+
+    Raises
+    ------
+    InputError
+        A line with fewer than five columns, a time that is no number, braces that do not
+        pair, or the same segment twice.
+    """
+    segments: list[StmSegment] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = line.split()
+        if not fields or line.startswith(";;"):
+            continue
+        if len(fields) < 5:
+            raise InputError(
+                f"an STM line has 'name channel signer start end words…', this one has "
+                f"{len(fields)} columns: {_shown(line)}",
+                path,
+                number,
+            )
+        name, channel, signer, start, end = fields[:5]
+        words = fields[5:]
+        label = ""
+        if words and words[0][0] == "<" and words[0][-1] == ">":
+            label = words.pop(0)
+        if (start, end) != ("0.0", "1.79769e+308"):
+            try:
+                if not float(start) <= float(end):
+                    raise ValueError
+            except ValueError:
+                raise InputError(
+                    f"columns 4 and 5 must be a start and an end in seconds, found "
+                    f"{start!r} and {end!r}",
+                    path,
+                    number,
+                ) from None
+        if "{" in line or "}" in line:
+            _check_braces(words, path, number)
+        if name in seen:
+            raise InputError(
+                f"segment {name!r} stands here and in line {seen[name]}; a reference may stand "
+                "once",
+                path,
+                number,
+            )
+        seen[name] = number
+        segments.append(StmSegment(name, channel, signer, start, end, label, words))
+    if not segments:
+        raise InputError("no segment in this STM file", path)
+    return segments
+
+
+def write_stm(segments: list[StmSegment]) -> str:
+    """Return the text of an STM file; the inverse of :func:`parse_stm`."""
+    return "".join(
+        " ".join([*segment[:5], *([segment.label] if segment.label else []), *segment.words])
+        + "\n"
+        for segment in segments
+    )
+
+
+def _check_braces(words: list[str], path: str | None, number: int) -> None:
+    depth = 0
+    for word in words:
+        if word == "{":
+            depth += 1
+        elif word == "}":
+            depth -= 1
+            if depth < 0:
+                raise InputError("'}' without '{' before it", path, number)
+        elif ("{" in word or "}" in word) and word not in ("{", "}"):
+            raise InputError(
+                f"the brace in {word!r} must stand between blanks: {{ A / B }}", path, number
+            )
+    if depth:
+        raise InputError("'{' without '}' after it", path, number)
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= 80 else line[:77] + "…")
