@@ -1,1 +1,1 @@
-"""slaeval.checkpoints"""
+"""The checkpoint format: nothing here yet; it comes with training."""

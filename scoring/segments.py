@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["AlignedSegment"]
+__all__ = ["AlignedSegment", "Reference"]
+
+
+class Reference(NamedTuple):
+    """What was signed in one segment.
+
+    Attributes
+    ----------
+    id : str
+        Name of the segment.
+    signer : str
+        Who signs, ``""`` where unknown.
+    words : list of str
+        Glosses as annotated; STM alternation braces included.
+    """
+
+    id: str
+    signer: str
+    words: list[str]
 
 
 class AlignedSegment(NamedTuple):

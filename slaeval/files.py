@@ -7,6 +7,7 @@ everywhere; every writer through :func:`write_whole`, so that no output is left 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterable
@@ -122,10 +123,8 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[st
             os.chmod(temporary, os.stat(path).st_mode & 0o7777)
         os.replace(temporary, path)
     except BaseException as error:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(temporary)
-        except OSError:
-            pass
         if isinstance(error, OSError):
             raise SlaevalError(f"{path}: cannot write: {error.strerror or error}") from None
         raise

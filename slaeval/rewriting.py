@@ -144,9 +144,7 @@ _REPEAT = Rule(
 #: The scripts' four passes of repeat collapse over plain upper-case words.
 REPEATS: tuple[Rule, ...] = (_REPEAT,) * 4
 
-_PLUSPLUS = _delete(
-    "-PLUSPLUS", "marks a sign made several times", ("REGEN-PLUSPLUS", "REGEN")
-)
+_PLUSPLUS = _delete("-PLUSPLUS", "marks a sign made several times", ("REGEN-PLUSPLUS", "REGEN"))
 _WIE_AUSSEHEN = Rule(
     "join WIE AUSSEHEN",
     "WIE AUSSEHEN",
@@ -198,9 +196,7 @@ PHOENIX2014: tuple[Rule, ...] = (
 
 def _forget(token: str) -> tuple[Rule, Rule]:
     """Delete a token with one blank beside it, as the 2014 T script does in both orders."""
-    after = Rule(
-        f"delete {token}", f"{token} ", "", "not a sign", (f"A {token} B", "A B")
-    )
+    after = Rule(f"delete {token}", f"{token} ", "", "not a sign", (f"A {token} B", "A B"))
     before = Rule(f"delete {token}", f" {token}", "", "not a sign", (f"A {token}", "A"))
     return after, before
 

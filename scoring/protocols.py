@@ -1,0 +1,594 @@
+"""Protocols: what exactly is compared when a paper says "WER".
+
+The word error rate of one hypothesis file differs by half a point and more between the
+scripts in use, because each cleans up glosses in its own way before it aligns. A protocol
+names one such way: what happens to the reference, what happens to the hypothesis, and how the
+two are aligned. :data:`OFFICIAL` is what nearly every paper reports on every corpus.
+
+Conventions
+-----------
+*Level.* ``"line"``: the rules see one line of a CTM file at a time, so one word; a rule over
+several words never fires. ``"stm-line"``: the rules see an STM line, columns first.
+``"sentence"``: the rules see the words of a segment joined by single blanks.
+
+*Side.* A rule that works on the hypothesis alone punishes a model that was trained on the raw
+annotation; the floor of a protocol is the WER of a perfect transcript.
+
+Sources
+-------
+``evaluatePhoenix2014.sh`` and ``evaluatePHOENIX-2014-T-signrecognition.sh`` of the two RWTH
+releases; ``slr_eval/`` of VAC_CSLR (ycmin95), carried along by CorrNet, SEN and AdaptSign
+(hulianyuyy); ``phoenix_cleanup.py`` of slt (neccam) and TwoStreamNetwork (FangyunWei/SLRT);
+``utils/metrics.py`` of the Isharah challenge starter kit (gufranSabri).
+
+A new protocol is one :class:`Protocol` given to :func:`register`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal
+
+from slaeval.scoring.hypotheses import Hypotheses
+
+from slaeval.errors import UsageError, nearest
+from slaeval.rewriting import (
+    LETTERS,
+    PHOENIX2014,
+    PHOENIX2014T_HYPOTHESIS,
+    PHOENIX2014T_REFERENCE,
+    REPEATS,
+    Rule,
+    rewrite,
+)
+
+__all__ = ["EMPTY", "OFFICIAL", "Cleanup", "Protocol", "protocol", "protocols", "register"]
+
+#: The word the RWTH scripts write where a segment has no word left.
+EMPTY = "[EMPTY]"
+
+#: The protocol meant by "official".
+OFFICIAL = "rwth-2014"
+
+_CTM_COLUMNS = "x 1 0.00 0.01 "
+_STM_COLUMNS = "x 1 x 0.0 1.79769e+308 "
+
+
+@dataclass(frozen=True)
+class Cleanup:
+    """What a protocol does to one side.
+
+    Attributes
+    ----------
+    level : {"none", "line", "stm-line", "sentence"}
+        What the rules get to see; ``"none"`` leaves the words alone.
+    rules : tuple of Rule
+        Rewriting steps in their order.
+    drop : tuple of str
+        A line that still holds one of these after the rules is dropped.
+    drop_first : str
+        Regular expression; a line in which it is found is dropped before the rules.
+    collapse : {"", "adjacent", "lines"}
+        Merge equal words side by side; ``"lines"`` as awk compares the last column of lines
+        (words that look like numbers compare as numbers).
+    empty : str
+        The word that stands for an empty hypothesis; ``""`` for none.
+    sort : bool
+        Sort the lines of a segment by start time **as text**, as the 2014 script does.
+    clip_last : bool
+        The last letter of a reference file without a final newline is lost.
+    """
+
+    level: Literal["none", "line", "stm-line", "sentence"] = "none"
+    rules: tuple[Rule, ...] = ()
+    drop: tuple[str, ...] = ()
+    drop_first: str = ""
+    collapse: Literal["", "adjacent", "lines"] = ""
+    empty: str = ""
+    sort: bool = False
+    clip_last: bool = False
+
+    def word(self, word: str) -> str:
+        """Return what becomes of one word on a CTM line; ``""`` where the line is dropped."""
+        line = self._line(_CTM_COLUMNS + word)
+        return "" if line is None else line[len(_CTM_COLUMNS) :].rstrip()
+
+    def sentence(self, words: Sequence[str]) -> list[str]:
+        """Return the words of a segment after a cleanup of its whole text."""
+        after = self.sentence_words(words)
+        return [word for word, _ in groupby(after)] if self.collapse else after
+
+    def sentence_words(self, words: Sequence[str]) -> list[str]:
+        """As :meth:`sentence`, before equal words side by side are merged."""
+        text = " ".join(words)
+        if self.level == "stm-line":
+            # A rule may eat the blank in front of the first word, which is lost then.
+            return rewrite(_STM_COLUMNS + text, self.rules).split()[5:]
+        if self.level == "sentence":
+            return rewrite(text.strip(), self.rules).split()
+        return list(words)
+
+    def trace(self, word: str) -> list[str]:
+        """Name the rules that change one word on a CTM line, and what drops the line."""
+        line = _CTM_COLUMNS + word
+        if self.drop_first and re.search(self.drop_first, line):
+            return ["drop the word"]
+        fired, line = _trace(line, self.rules)
+        if any(token in line for token in self.drop):
+            fired.append("drop the word")
+        elif not line[len(_CTM_COLUMNS) :].strip() and fired:
+            fired.append("word becomes empty")
+        return fired
+
+    def trace_sentence(self, words: Sequence[str]) -> list[str]:
+        """Name the rules that change a sentence."""
+        head = _STM_COLUMNS if self.level == "stm-line" else ""
+        return _trace(head + " ".join(words), self.rules)[0]
+
+    def references(self, references: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Clean up references; see :meth:`sentence`."""
+        if self.level == "none":
+            return [list(words) for words in references]
+        may_change = re.compile(_union(self.rules)).search
+        head = _STM_COLUMNS if self.level == "stm-line" else ""
+        return [
+            self.sentence(words)
+            if may_change(head + " ".join(words)) or (self.collapse and _repeats(words))
+            else list(words)
+            for words in references
+        ]
+
+    def hypotheses(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
+        """Clean up hypotheses.
+
+        A segment that loses all its words keeps its entry. Segments that the file does not
+        hold are the caller's business.
+        """
+        if self.level == "none":
+            cleaned = dict(hypotheses.words)
+        elif self.level == "line":
+            cleaned = (
+                self._words(hypotheses)
+                if hypotheses.lines is None
+                else self._lines(hypotheses.lines)
+            )
+        else:
+            cleaned = {name: self.sentence(words) for name, words in hypotheses.words.items()}
+            return self._filled(cleaned)
+        if self.collapse == "adjacent":
+            for name, words in cleaned.items():
+                if _repeats(words):
+                    cleaned[name] = [word for word, _ in groupby(words)]
+        return self._filled(cleaned)
+
+    def _filled(self, cleaned: dict[str, list[str]]) -> dict[str, list[str]]:
+        if self.empty:
+            for name, words in cleaned.items():
+                if not words:
+                    cleaned[name] = [self.empty]
+        return cleaned
+
+    def _line(self, line: str) -> str | None:
+        """Apply rules and drops to one line, as sed, perl and grep do."""
+        if self.drop_first and re.search(self.drop_first, line):
+            return None
+        line = rewrite(line, self.rules)
+        return None if any(token in line for token in self.drop) else line
+
+    def _words(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
+        """Clean up word by word where every word is a line of its own."""
+        vocabulary = hypotheses.vocabulary
+        if vocabulary is None:
+            vocabulary = set().union(*hypotheses.words.values())
+        may_change = re.compile(
+            "|".join(filter(None, (_union(self.rules), *self.drop, self.drop_first)))
+        ).search
+        changed = {}
+        for word in vocabulary:
+            if may_change(_CTM_COLUMNS + word):
+                after = self.word(word)
+                if after != word:
+                    changed[word] = after
+        cleaned = dict(hypotheses.words)
+        if changed:
+            for name, words in cleaned.items():
+                if not changed.keys().isdisjoint(words):
+                    after_all = [changed.get(word, word) for word in words]
+                    cleaned[name] = [word for word in after_all if word]
+        if self.collapse == "lines":
+            for name, words in cleaned.items():
+                cleaned[name] = [
+                    word
+                    for index, word in enumerate(words)
+                    if not index or not _awk_equal(word, words[index - 1])
+                ]
+        return cleaned
+
+    def _lines(self, lines: Iterable[str]) -> dict[str, list[str]]:
+        """Clean up CTM lines in the way of the shell scripts, line by line.
+
+        The id is kept out of the rules: where the scripts damage it, sclite gives no score.
+        """
+        written: dict[str, int] = {}
+        rows: dict[str, list[tuple[str, str]]] = {}
+        last_id, last_line = "", ""
+        previous_id, previous_word = None, ""
+
+        def put(name: str, line: str) -> None:
+            nonlocal previous_id, previous_word
+            word = line.rsplit(None, 1)[-1]
+            repeated = (
+                self.collapse == "lines"
+                and name == previous_id
+                and _awk_equal(word, previous_word)
+            )
+            previous_id, previous_word = name, word
+            if not repeated:
+                rows.setdefault(name, []).append((_sort_key(line), line))
+
+        for raw in lines:
+            name = raw.split(None, 1)[0]
+            cut = raw.index(name) + len(name)
+            body = self._line("x" + raw[cut:])
+            if body is None:
+                continue
+            line = name + body[1:].rstrip()
+            rows.setdefault(name, [])
+            if self.empty and last_line and last_id != name and not written.get(last_id):
+                put(last_id, f"{last_line} {self.empty}")
+            if len(line.split()) >= 5:
+                written[name] = written.get(name, 0) + 1
+                put(name, line)
+            last_id, last_line = name, line
+        return {
+            name: [
+                line.split()[4]
+                for _, line in (sorted(mine) if self.sort else mine)
+                if len(line.split()) > 4
+            ]
+            for name, mine in rows.items()
+        }
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named way to arrive at a WER.
+
+    Attributes
+    ----------
+    name : str
+        What users type.
+    version : int
+        Grows when a number this protocol gives changes.
+    title, used_by : str
+        What it is, and whose numbers it explains.
+    reference, hypothesis : Cleanup
+        What happens to either side.
+    fold : bool
+        Compare without regard to ASCII letter case, as sclite does.
+    ties : {"insertion", "deletion"}
+        Of moves at equal cost, the one taken after the diagonal.
+    swapped : bool
+        Reference and hypothesis change places before the alignment: errors over hypothesis
+        length, insertions and deletions exchanged.
+    caveat : str
+        What a reader of the number has to know.
+    """
+
+    name: str
+    title: str
+    used_by: str
+    version: int = 1
+    reference: Cleanup = field(default_factory=Cleanup)
+    hypothesis: Cleanup = field(default_factory=Cleanup)
+    fold: bool = True
+    ties: Literal["insertion", "deletion"] = "insertion"
+    swapped: bool = False
+    caveat: str = ""
+
+    @property
+    def identifier(self) -> str:
+        """Name and version, as in a signature."""
+        return f"{self.name}.v{self.version}"
+
+
+_PROTOCOLS: dict[str, Protocol] = {}
+_ALIASES = {"official": OFFICIAL}
+
+
+def register(new: Protocol) -> Protocol:
+    """Make a protocol known under its name.
+
+    Raises
+    ------
+    UsageError
+        The name is taken by another protocol.
+    """
+    if _PROTOCOLS.get(new.name, new) != new or new.name in _ALIASES:
+        raise UsageError(f"a protocol named {new.name!r} exists already")
+    _PROTOCOLS[new.name] = new
+    return new
+
+
+def protocol(name: str | Protocol) -> Protocol:
+    """Return the protocol of this name; ``"official"`` is ``"rwth-2014"``.
+
+    Raises
+    ------
+    UsageError
+        No protocol of this name.
+    """
+    if isinstance(name, Protocol):
+        return name
+    folded = name.strip().casefold()
+    known = _PROTOCOLS.get(_ALIASES.get(folded, folded))
+    if known is None:
+        names = (*_ALIASES, *_PROTOCOLS)
+        raise UsageError(
+            f"unknown protocol {name!r}{nearest(name, names)}; known: {', '.join(names)}"
+        )
+    return known
+
+
+def protocols() -> list[Protocol]:
+    """Return every known protocol, official first."""
+    return list(_PROTOCOLS.values())
+
+
+def _union(rules: Sequence[Rule]) -> str:
+    """Return a pattern that is found wherever one of the rules may change something."""
+    return "|".join(dict.fromkeys(re.sub(r"\\1", "[A-Z]+", rule.pattern) for rule in rules))
+
+
+def _trace(text: str, rules: Sequence[Rule]) -> tuple[list[str], str]:
+    """Apply rules and name each that changed something, once."""
+    fired: dict[str, None] = {}
+    for rule in rules:
+        after = rule.apply(text)[0]
+        if after != text and rule.name != _BLANKS.name:
+            fired[rule.name] = None
+        text = after
+    return list(fired), text
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    return any(map(str.__eq__, words, words[1:]))
+
+
+_AWK_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def _awk_equal(one: str, other: str) -> bool:
+    """Compare two columns as awk does: as numbers where both look like numbers."""
+    if one == other:
+        return True
+    if one[0] not in "0123456789.+-" or other[0] not in "0123456789.+-":
+        return False
+    if _AWK_NUMBER.fullmatch(one) and _AWK_NUMBER.fullmatch(other):
+        return float(one) == float(other)
+    return False
+
+
+def _sort_key(line: str) -> str:
+    """Return column 3 with the blanks before it, as ``sort -k3,3`` sees it in the C locale."""
+    match = re.match(r"[ \t]*[^ \t]*[ \t]*[^ \t]*([ \t]*[^ \t]*)", line)
+    return match[1] if match else ""
+
+
+_rwth2014 = Cleanup(
+    level="line",
+    rules=PHOENIX2014,
+    drop=("__LEFTHAND__", "__EPENTHESIS__", "__EMOTION__"),
+    empty=EMPTY,
+    sort=True,
+)
+
+# Cleanup of whole sentences in Python, as slt's phoenix_cleanup.py writes it.
+_BLANKS = Rule("blanks", r" {2,}", " ", "a deleted word leaves two blanks", ("A  B", "A B"))
+_REPEAT = Rule(
+    "collapse repeats",
+    r"(?<![\w-])(\b[A-Z]+(?![\w-])) \1(?![\w-])",
+    r"\1",
+    "a sign repeated in place is annotated once",
+    ("REGEN REGEN KALT", "REGEN KALT"),
+)
+_EPENTHESIS = Rule(
+    "delete __EPENTHESIS__",
+    "__EPENTHESIS__",
+    "",
+    "movement between signs; the published code stops here, ours deletes the token",
+    ("A __EPENTHESIS__ B", "A  B"),
+)
+
+
+def _token(token: str) -> Rule:
+    return Rule(f"delete {token}", token, "", "not a sign", (f"A {token} B", "A  B"))
+
+
+_slt2014 = Cleanup(
+    level="sentence",
+    rules=(
+        *PHOENIX2014[: -len(REPEATS)],
+        _BLANKS,
+        *(_REPEAT,) * 4,
+        _EPENTHESIS,
+        _BLANKS,
+    ),
+    collapse="adjacent",
+)
+_AT_WORDS = tuple(rule for rule in PHOENIX2014T_REFERENCE if " at a word" in rule.name)
+_slt2014t = Cleanup(
+    level="sentence",
+    rules=(
+        _token("__LEFTHAND__"),
+        _token("__EPENTHESIS__"),
+        _token("__EMOTION__"),
+        next(rule for rule in PHOENIX2014T_REFERENCE if rule.name == "delete __X__"),
+        *_AT_WORDS,
+        next(rule for rule in PHOENIX2014T_REFERENCE if rule.name == "join WIE AUSSEHEN"),
+        *LETTERS,
+        _BLANKS,
+        *(_REPEAT,) * 4,
+        _BLANKS,
+    ),
+    collapse="adjacent",
+)
+
+_mslr_reference = Cleanup(
+    level="sentence",
+    rules=(
+        Rule(
+            "delete prefixes",
+            r"\b(loc-|cl-|qu-|poss-|lh-)",
+            "",
+            "marks of place, classifier, question, possessive, left hand",
+            ("JETZT loc-NORD", "JETZT NORD"),
+        ),
+        Rule("S0NNE", "S0NNE", "SONNE", "a typing error in the annotation", ("S0NNE", "SONNE")),
+        Rule("HABEN2", "HABEN2", "HABEN", "a variant of the sign", ("HABEN2", "HABEN")),
+        _token("__EMOTION__"),
+        _token("__PU__"),
+        _token("__LEFTHAND__"),
+        _token("__EPENTHESIS__"),
+        Rule("split at +", r"\+", " ", "compounds become words", ("A+B", "A B")),
+        Rule(
+            "join WIE AUSSEHEN",
+            r"\bWIE AUSSEHEN\b",
+            "WIE-AUSSEHEN",
+            "one sign annotated as two words",
+            ("WIE AUSSEHEN", "WIE-AUSSEHEN"),
+        ),
+        Rule(
+            "ZEIGEN",
+            r"\bZEIGEN\b",
+            "ZEIGEN-BILDSCHIRM",
+            "one sign under two names",
+            ("ZEIGEN", "ZEIGEN-BILDSCHIRM"),
+        ),
+        Rule(
+            "join letters",
+            r"\b([A-Z]) ([A-Z][+ ]+)",
+            r"\1+\2",
+            "finger-spelled letters are one gloss",
+            ("A B JETZT", "A+B JETZT"),
+        ),
+        LETTERS[1],
+        LETTERS[2],
+        *LETTERS[5:],
+        Rule(
+            "RAUM",
+            r"([A-Z][A-Z])RAUM\b",
+            r"\1",
+            "the place a sign is made at",
+            ("NORDRAUM", "NORD"),
+        ),
+        Rule(
+            "delete -PLUSPLUS",
+            "-PLUSPLUS",
+            "",
+            "a sign made several times",
+            ("A-PLUSPLUS", "A"),
+        ),
+        Rule(
+            "collapse repeats",
+            r"\b(\w+)\s+\1\b",
+            r"\1",
+            "a sign repeated in place is annotated once; one pass",
+            ("A A B", "A B"),
+        ),
+    ),
+)
+
+for _protocol in (
+    Protocol(
+        "rwth-2014",
+        "the RWTH-PHOENIX-Weather 2014 script with sclite",
+        "nearly all CSLR papers, on every corpus (VAC, CorrNet, SEN, AdaptSign)",
+        hypothesis=_rwth2014,
+        caveat="only hypotheses are cleaned: glosses such as poss-X or HABEN2 in the "
+        "references of Phoenix 2014 T cannot be reached",
+    ),
+    Protocol(
+        "rwth-2014t",
+        "the RWTH-PHOENIX-Weather 2014 T release script with sclite",
+        "papers that use the 2014 T release's own evaluation",
+        reference=Cleanup(level="stm-line", rules=PHOENIX2014T_REFERENCE),
+        hypothesis=Cleanup(
+            level="line",
+            rules=PHOENIX2014T_HYPOTHESIS,
+            drop_first=r"__LEFTHAND__|__EPENTHESIS__|__EMOTION__| __[^_ ]*__$",
+            collapse="lines",
+            empty=EMPTY,
+        ),
+        caveat="references are cleaned too; repeated words of any kind are merged in the "
+        "hypothesis, in the reference only those in plain capitals",
+    ),
+    Protocol(
+        "vac-python",
+        "the Python evaluator beside the 2014 script",
+        "VAC_CSLR and its descendants with evaluate_tool: python",
+        reference=Cleanup(clip_last=True),
+        hypothesis=Cleanup(
+            level="line",
+            rules=PHOENIX2014,
+            drop=_rwth2014.drop,
+            empty=EMPTY,
+            sort=True,
+            collapse="adjacent",
+        ),
+        fold=False,
+        ties="deletion",
+        caveat="repeated words are merged in the hypothesis only; the last letter of a "
+        "reference file without final newline is lost",
+    ),
+    Protocol(
+        "slt-2014",
+        "whole-sentence cleanup of both sides, 2014 rules",
+        "slt (neccam), TwoStreamNetwork, MSKA on Phoenix 2014",
+        reference=_slt2014,
+        hypothesis=_slt2014,
+        fold=False,
+        caveat="the published code stops at __EPENTHESIS__; here the token is deleted",
+    ),
+    Protocol(
+        "slt-2014t",
+        "whole-sentence cleanup of both sides, 2014 T rules",
+        "slt (neccam), TwoStreamNetwork, MSKA on Phoenix 2014 T",
+        reference=_slt2014t,
+        hypothesis=_slt2014t,
+        fold=False,
+    ),
+    Protocol(
+        "mslr",
+        "the label normalisation of the Isharah challenge, arguments in the usual order",
+        "MSLR / Isharah challenge starter kit, corrected",
+        reference=_mslr_reference,
+        fold=False,
+        caveat="only references are normalised",
+    ),
+    Protocol(
+        "mslr-swapped",
+        "the Isharah challenge starter kit as published, arguments exchanged",
+        "MSLR / Isharah challenge starter kit",
+        reference=_mslr_reference,
+        fold=False,
+        swapped=True,
+        caveat="errors over the length of the hypothesis; insertions and deletions exchanged",
+    ),
+    Protocol(
+        "none",
+        "words as they are",
+        "CSL-Daily in TwoStreamNetwork and others",
+        fold=False,
+    ),
+    Protocol(
+        "sclite",
+        "sclite alone, without any script around it",
+        "anyone who runs sclite by hand",
+        caveat="no cleanup of glosses; letter case does not matter",
+    ),
+):
+    register(_protocol)

@@ -1,0 +1,412 @@
+"""The score of a system: counts, rates, every alignment, and what the number means.
+
+Conventions
+-----------
+WER = (S + D + I) / reference words, in percent. Rates of S, D and I are over the reference
+words too. A segment is in error when its path holds anything but ``C``. A set without
+reference words has no WER: ``nan``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.scoring.segments import AlignedSegment
+
+from slaeval.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["GROUPINGS", "Confusion", "Group", "Score"]
+
+#: What :meth:`Score.by` can group segments by.
+GROUPINGS = ("signer", "length", "sentence")
+
+_LENGTHS = ((0, 0), (1, 3), (4, 6), (7, 9), (10, 12), (13, 16), (17, 24), (25, None))
+
+
+class Confusion(NamedTuple):
+    """A reference word recognised as another one.
+
+    Attributes
+    ----------
+    reference, hypothesis : str
+        The two words; ``""`` on one side for an insertion or a deletion.
+    count : int
+        How often.
+    """
+
+    reference: str
+    hypothesis: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Counts over some segments.
+
+    Attributes
+    ----------
+    name : str
+        What the segments share: a signer, a range of lengths, a sentence.
+    segments, segment_errors : int
+        How many segments, and how many with at least one error.
+    correct, substitutions, deletions, insertions : int
+        Words.
+    """
+
+    name: str
+    segments: int
+    segment_errors: int
+    correct: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+    @classmethod
+    def of(cls, name: str, segments: Iterable[AlignedSegment]) -> Group:
+        """Count over `segments`."""
+        ops = [segment.ops for segment in segments]
+        path = "".join(ops)
+        correct = path.count("C")
+        return cls(
+            name,
+            len(ops),
+            sum(1 for mine in ops if mine.count("C") != len(mine)),
+            correct,
+            substitutions := path.count("S"),
+            deletions := path.count("D"),
+            len(path) - correct - substitutions - deletions,
+        )
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions together."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def reference_words(self) -> int:
+        """Words of the references."""
+        return self.correct + self.substitutions + self.deletions
+
+    @property
+    def hypothesis_words(self) -> int:
+        """Words of the hypotheses."""
+        return self.correct + self.substitutions + self.insertions
+
+    @property
+    def wer(self) -> float:
+        """Word error rate in percent, unrounded; nan without reference words."""
+        return self.rate(self.errors)
+
+    def rate(self, count: int) -> float:
+        """Return `count` in percent of the reference words."""
+        words = self.reference_words
+        return 100 * count / words if words else float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and the WER, ready for JSON."""
+        return {
+            "wer": _finite(self.wer),
+            "substitutions": self.substitutions,
+            "deletions": self.deletions,
+            "insertions": self.insertions,
+            "correct": self.correct,
+            "reference_words": self.reference_words,
+            "hypothesis_words": self.hypothesis_words,
+            "segments": self.segments,
+            "segment_errors": self.segment_errors,
+        }
+
+
+@dataclass(frozen=True)
+class Score:
+    """A scored system.
+
+    Attributes
+    ----------
+    segments : list of AlignedSegment
+        One a reference, in the order of the references.
+    protocol : str
+        Name of the protocol, ``"rwth-2014"`` for official.
+    dataset, split : str or None
+        What the references are, where known; the dataset with its setup.
+    signature : str
+        One line with all that is needed to come to the same number again.
+    warnings : tuple of str
+        What a reader of the number should know about this hypothesis.
+    bootstrap : int
+        Resamples for the interval; 0 for the linearised estimator.
+    bleu : dict
+        BLEU and chrF over glosses with sacrebleu's signatures, where asked for.
+    floor : Group or None
+        What a perfect transcript scores under this protocol, where it was computed.
+    other_readings : tuple of Score
+        The same file under another protocol that readers may take for the official one.
+    """
+
+    segments: list[AlignedSegment]
+    protocol: str
+    dataset: str | None = None
+    split: str | None = None
+    signature: str = ""
+    warnings: tuple[str, ...] = ()
+    bootstrap: int = 0
+    bleu: dict[str, Any] = field(default_factory=dict)
+    floor: Group | None = None
+    other_readings: tuple[Score, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_total", Group.of("all", self.segments))
+
+    @property
+    def total(self) -> Group:
+        """Counts over all segments."""
+        total: Group = self.__dict__["_total"]
+        return total
+
+    @property
+    def wer(self) -> float:
+        """Word error rate in percent, unrounded; nan without reference words."""
+        return self.total.wer
+
+    @property
+    def correct(self) -> int:
+        """Words recognised."""
+        return self.total.correct
+
+    @property
+    def substitutions(self) -> int:
+        """Words recognised as another word."""
+        return self.total.substitutions
+
+    @property
+    def deletions(self) -> int:
+        """Reference words without counterpart."""
+        return self.total.deletions
+
+    @property
+    def insertions(self) -> int:
+        """Hypothesis words without counterpart."""
+        return self.total.insertions
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions together."""
+        return self.total.errors
+
+    @property
+    def reference_words(self) -> int:
+        """Words of all references, as the protocol counts them."""
+        return self.total.reference_words
+
+    @property
+    def hypothesis_words(self) -> int:
+        """Words of all hypotheses, as the protocol counts them."""
+        return self.total.hypothesis_words
+
+    @property
+    def segment_errors(self) -> int:
+        """Segments with at least one error."""
+        return self.total.segment_errors
+
+    @property
+    def wer_ci(self) -> tuple[float, float] | None:
+        """95 % interval of the WER in percent over segments; None where it makes no sense.
+
+        The linearised ratio estimator, or the percentile bootstrap where `bootstrap` gives a
+        number of resamples.
+        """
+        from slaeval.scoring import intervals
+
+        errors = [segment.errors for segment in self.segments]
+        words = [len(segment.reference) for segment in self.segments]
+        if self.bootstrap:
+            return intervals.bootstrap(errors, words, self.bootstrap)
+        return intervals.linearised(errors, words)
+
+    def with_bootstrap(self, resamples: int) -> Score:
+        """Return the same score with a bootstrap interval of so many resamples."""
+        return replace(self, bootstrap=resamples)
+
+    def by(self, grouping: str) -> list[Group]:
+        """Count by group.
+
+        Parameters
+        ----------
+        grouping : {"signer", "length", "sentence"}
+            ``"length"``: ranges of reference words; ``"sentence"``: segments with the same
+            reference.
+
+        Raises
+        ------
+        UsageError
+            Unknown grouping.
+        """
+        if grouping not in GROUPINGS:
+            raise UsageError(
+                f"cannot group by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
+                + ", ".join(GROUPINGS)
+            )
+        groups: dict[Any, list[AlignedSegment]] = {}
+        for segment in self.segments:
+            key: Any
+            if grouping == "signer":
+                key = segment.signer or "unknown"
+            elif grouping == "length":
+                key = _length_range(len(segment.reference))
+            else:
+                key = " ".join(segment.reference)
+            groups.setdefault(key, []).append(segment)
+        if grouping == "length":
+            return [
+                Group.of(_range_name(key), groups[key]) for key in _LENGTHS if key in groups
+            ]
+        return [Group.of(key, groups[key]) for key in sorted(groups)]
+
+    @property
+    def by_signer(self) -> list[Group]:
+        """Counts by signer, in the order of their names."""
+        return self.by("signer")
+
+    def confusions(self) -> list[Confusion]:
+        """Return substitutions by frequency, most frequent first."""
+        return self._pairs("S")
+
+    def deleted(self) -> list[Confusion]:
+        """Return deleted reference words by frequency."""
+        return self._pairs("D")
+
+    def inserted(self) -> list[Confusion]:
+        """Return inserted hypothesis words by frequency."""
+        return self._pairs("I")
+
+    def _pairs(self, wanted: str) -> list[Confusion]:
+        counts: Counter[tuple[str, str]] = Counter()
+        for segment in self.segments:
+            if wanted in segment.ops:
+                counts.update(
+                    (reference, hypothesis)
+                    for op, reference, hypothesis in segment.pairs()
+                    if op == wanted
+                )
+        return [
+            Confusion(*pair, count)
+            for pair, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        interval = self.wer_ci
+        out = {
+            **self.total.to_dict(),
+            "wer_ci": None if interval is None else list(interval),
+            "by_signer": {group.name: group.to_dict() for group in self.by_signer},
+            "protocol": self.protocol,
+            "dataset": self.dataset,
+            "split": self.split,
+            "signature": self.signature,
+            "warnings": list(self.warnings),
+        }
+        if self.bleu:
+            out["bleu"] = self.bleu
+        if self.floor is not None:
+            out["floor"] = self.floor.to_dict()
+        if self.other_readings:
+            out["other_readings"] = {
+                other.protocol: {**other.total.to_dict(), "signature": other.signature}
+                for other in self.other_readings
+            }
+        return out
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dict a segment, the columns of :meth:`to_pandas`."""
+        return [
+            {
+                "id": segment.id,
+                "signer": segment.signer,
+                "reference": " ".join(segment.reference),
+                "hypothesis": " ".join(segment.hypothesis),
+                "ops": segment.ops,
+                "correct": segment.correct,
+                "substitutions": segment.substitutions,
+                "deletions": segment.deletions,
+                "insertions": segment.insertions,
+                "reference_words": len(segment.reference),
+                "hypothesis_words": len(segment.hypothesis),
+                "wer": 100 * segment.errors / len(segment.reference)
+                if segment.reference
+                else float("nan"),
+            }
+            for segment in self.segments
+        ]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row a segment.
+
+        Columns: ``id, signer, reference, hypothesis, ops, correct, substitutions, deletions,
+        insertions, reference_words, hypothesis_words, wer`` (percent).
+        """
+        import pandas as pd
+
+        columns = [
+            *("id", "signer", "reference", "hypothesis", "ops"),
+            *("correct", "substitutions", "deletions", "insertions"),
+            *("reference_words", "hypothesis_words", "wer"),
+        ]
+        return pd.DataFrame(self.rows(), columns=columns)
+
+    def __str__(self) -> str:
+        interval = self.wer_ci
+        between = "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
+        return (
+            f"WER {self.wer:.2f} %{between}  S {self.substitutions}  D {self.deletions}  "
+            f"I {self.insertions}  C {self.correct}  N {self.reference_words}  "
+            f"({self.total.segments} segments)  {self.signature}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<Score {self}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        interval = self.wer_ci
+        between = (
+            "" if interval is None else f" &nbsp; 95 % [{interval[0]:.2f}, {interval[1]:.2f}]"
+        )
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(group.name)}</th>"
+            f"<td>{group.segments}</td><td>{group.reference_words}</td>"
+            f"<td>{group.substitutions}</td><td>{group.deletions}</td>"
+            f"<td>{group.insertions}</td><td>{group.wer:.2f}</td></tr>"
+            for group in (*self.by_signer, self.total)
+        )
+        return (
+            f"<div><strong>WER {self.wer:.2f} %</strong>{between}"
+            "<table><tr><th></th><th>segments</th><th>words</th><th>S</th><th>D</th><th>I</th>"
+            f"<th>WER %</th></tr>{rows}</table><code>{escape(self.signature)}</code></div>"
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if value == value else None
+
+
+def _length_range(length: int) -> tuple[int, int | None]:
+    return next(
+        (low, high)
+        for low, high in _LENGTHS
+        if length >= low and (high is None or length <= high)
+    )
+
+
+def _range_name(key: tuple[int, int | None]) -> str:
+    low, high = key
+    if high is None:
+        return f"{low} words and more"
+    return f"{low} words" if low == high else f"{low}–{high} words"

@@ -1,0 +1,147 @@
+"""From references and hypotheses to a score under a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slaeval.scoring.alignment import align
+from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
+from slaeval.scoring.score import Score
+from slaeval.scoring.segments import AlignedSegment, Reference
+
+from slaeval._version import __version__
+
+__all__ = ["floor", "references_hash", "score_segments"]
+
+#: sclite leaves such a reference out.
+_IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
+
+
+def score_segments(
+    references: Sequence[Reference],
+    hypotheses: Hypotheses,
+    rules: str | Protocol = OFFICIAL,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    clipped: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Score:
+    """Score hypotheses against references.
+
+    Parameters
+    ----------
+    references : sequence of Reference
+        Every segment to score, each id once.
+    hypotheses : Hypotheses
+        What was recognised. A reference without hypothesis counts as empty; a hypothesis
+        without reference is left out.
+    rules : str or Protocol
+        The protocol.
+    dataset, split : str, optional
+        What the references are, for the signature.
+    clipped : bool
+        The reference file ends without a newline; matters to protocols that lose a letter
+        there.
+    warnings : tuple of str
+        Handed on to the score.
+
+    Returns
+    -------
+    Score
+        With one aligned segment a reference, in their order.
+
+    Raises
+    ------
+    UsageError
+        Unknown protocol.
+    """
+    rules = protocol(rules)
+    scored = [reference for reference in references if _IGNORED not in reference.words]
+    cleaned = rules.hypothesis.hypotheses(hypotheses)
+    nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
+    left = rules.reference.references([reference.words for reference in scored])
+    if clipped and rules.reference.clip_last and left and left[-1]:
+        left[-1][-1] = left[-1][-1][:-1]
+        if not left[-1][-1]:
+            left[-1].pop()
+    right = [cleaned.get(reference.id) or nothing for reference in scored]
+    if rules.swapped:
+        left, right = right, left
+
+    branching = [index for index, words in enumerate(left) if "{" in words]
+    if branching:
+        from slaeval.scoring.alternatives import align_alternatives
+
+        chosen = {
+            index: align_alternatives(left[index], right[index], rules.fold)
+            for index in branching
+        }
+        for index, (words, _) in chosen.items():
+            left[index] = words
+        ops = align(left, right, fold=rules.fold, ties=rules.ties)
+        for index, (_, path) in chosen.items():
+            ops[index] = path
+    else:
+        ops = align(left, right, fold=rules.fold, ties=rules.ties)
+    return Score(
+        [
+            AlignedSegment(reference.id, reference.signer, *rest)
+            for reference, *rest in zip(scored, left, right, ops, strict=True)
+        ],
+        protocol=rules.name,
+        dataset=dataset,
+        split=split,
+        signature="|".join(
+            (
+                f"dataset:{dataset or 'own'}",
+                f"split:{split or 'own'}",
+                f"protocol:{rules.identifier}",
+                f"segments:{len(scored)}",
+                f"references:{references_hash(references)}",
+                f"slaeval:{__version__}",
+            )
+        ),
+        warnings=warnings,
+    )
+
+
+def floor(
+    references: Sequence[Reference], rules: str | Protocol = OFFICIAL, *, clipped: bool = False
+) -> Score:
+    """Return the score of a perfect transcript: the references as hypotheses.
+
+    Of alternatives the first is said.
+    """
+    words = {
+        reference.id: _first_alternatives(reference.words)
+        if "{" in reference.words
+        else reference.words
+        for reference in references
+    }
+    return score_segments(references, Hypotheses(words), rules, clipped=clipped)
+
+
+def _first_alternatives(words: Sequence[str]) -> list[str]:
+    """Return the words with the first branch of each ``{ A / B }``, ``@`` being none."""
+    said: list[str] = []
+    branches: list[int] = []  # the branch we are in, a level
+    for word in words:
+        if word == "{":
+            branches.append(0)
+        elif word == "}" and branches:
+            branches.pop()
+        elif word == "/" and branches:
+            branches[-1] += 1
+        elif not any(branches) and not (word == "@" and branches):
+            said.append(word)
+    return said
+
+
+def references_hash(references: Sequence[Reference]) -> str:
+    """Return 12 hex digits of the SHA-256 of all ids and words, whatever their order."""
+    import hashlib
+
+    rows = sorted(f"{reference.id}\t{' '.join(reference.words)}\n" for reference in references)
+    return hashlib.sha256("".join(rows).encode()).hexdigest()[:12]

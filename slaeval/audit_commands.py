@@ -1,0 +1,152 @@
+"""``slaeval audit``: one hypothesis file under every protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from slaeval.console import isolated, styled, table, warn
+from slaeval.options import check_outputs, existing, reference_options
+
+if TYPE_CHECKING:
+    from slaeval.audit import Audit, AuditRow
+
+__all__ = ["audit"]
+
+
+@click.command()
+@click.option("--pred", type=existing(), metavar="FILE", help="Hypotheses.  [required]")
+@reference_options
+@click.option(
+    "--protocol",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only these protocols beside official; may be given several times.",
+)
+@click.option("--format", "format_", default="auto", metavar="NAME", help="Format of --pred.")
+@click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
+@click.option(
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="How many moved segments to show a protocol.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row a protocol.")
+@click.option("--list", "list_", is_flag=True, help="List the protocols and leave.")
+def audit(
+    pred: str | None,
+    dataset: str | None,
+    split: str,
+    root: str | None,
+    ref: str | None,
+    setup: str | None,
+    names: tuple[str, ...],
+    format_: str,
+    fix_ids: bool,
+    top: int,
+    as_json: bool,
+    csv: str | None,
+    list_: bool,
+) -> None:
+    """Score one file under every protocol in use.
+
+    Shows how far the readings lie apart, what a perfect transcript would score under each,
+    which cleanup rules fired how often, and which segments move most, so that you can tell
+    which protocol a published number used.
+    """
+    from slaeval.scoring.protocols import protocols
+
+    if list_:
+        for rules in protocols():
+            click.echo(
+                f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}"
+            )
+            click.echo(f"    used by: {rules.used_by}")
+            if rules.caveat:
+                click.echo(f"    mind: {rules.caveat}")
+        return
+    if pred is None:
+        raise click.UsageError("Missing option '--pred'.")
+    from slaeval.audit import audit as make_audit
+    from slaeval.evaluation import load_task, match_ids, observations
+    from slaeval.scoring.hypotheses import read_hypotheses
+
+    check_outputs([pred, ref], [csv])
+    task = load_task(dataset, split, root=root, ref=ref, setup=setup)
+    hypotheses = match_ids(read_hypotheses(pred, format_), task, fix_ids)
+    result = make_audit(
+        task, hypotheses, names or None, observations(task.references, hypotheses)
+    )
+    if csv is not None:
+        from slaeval.files import write_whole
+
+        write_whole(csv, result.to_pandas().to_csv(index=False))
+    for message in result.warnings:
+        warn(message)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(result.to_dict(top), ensure_ascii=False, indent=2))
+        return
+    click.echo(render(result, top))
+
+
+def render(result: Audit, top: int) -> str:
+    """Lay an audit out for a person."""
+    what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
+    out = [
+        f"{what}: one hypothesis under {len(result.rows)} protocols, "
+        f"{result.spread:.2f} points apart",
+        "",
+        table(
+            [
+                (
+                    row.protocol.name + (" (official)" if index == 0 else ""),
+                    f"{row.score.wer:.2f}",
+                    f"{row.difference:+.2f}" if index else "",
+                    row.score.substitutions,
+                    row.score.deletions,
+                    row.score.insertions,
+                    row.score.reference_words,
+                    f"{row.floor.wer:.2f}",
+                    len(row.moved) if index else "",
+                )
+                for index, row in enumerate(result.rows)
+            ],
+            ("protocol", "WER %", "diff", "S", "D", "I", "words", "floor %", "moved"),
+        ),
+        "",
+        "  floor: what a perfect transcript scores; moved: segments with another error count",
+    ]
+    for row in result.rows:
+        out += ["", *_details(row, top)]
+    return "\n".join(out)
+
+
+def _details(row: AuditRow, top: int) -> list[str]:
+    rules = row.protocol
+    out = [styled(f"  {rules.name}", bold=True) + f": {rules.title}"]
+    out.append(f"    used by {rules.used_by}")
+    if rules.caveat:
+        out.append(
+            f"    mind: it {rules.caveat}" if rules.caveat[0].islower() else rules.caveat
+        )
+    for side, fired in (
+        ("reference", row.reference_rules),
+        ("hypothesis", row.hypothesis_rules),
+    ):
+        if fired:
+            shown = ", ".join(f"{name} {count}" for name, count in fired.items())
+            out.append(f"    {side} rules that fired: {shown}")
+    for segment in row.moved[:top]:
+        out.append(
+            f"    {segment.id}: {segment.official} errors officially, {segment.errors} here"
+        )
+        out.append(f"      REF {isolated(segment.reference)}")
+        out.append(f"      HYP {isolated(segment.hypothesis)}")
+    return out
