@@ -340,7 +340,7 @@ def protocols() -> list[Protocol]:
 
 def _union(rules: Sequence[Rule]) -> str:
     """Return a pattern that is found wherever one of the rules may change something."""
-    return "|".join(dict.fromkeys(re.sub(r"\\1", "[A-Z]+", rule.pattern) for rule in rules))
+    return "|".join(dict.fromkeys(rule.pattern.replace(r"\1", r"\S+") for rule in rules))
 
 
 def _trace(text: str, rules: Sequence[Rule]) -> tuple[list[str], str]:

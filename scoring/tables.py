@@ -117,7 +117,7 @@ def parse_jsonl(text: str, path: str | None = None) -> Hypotheses:
     collected = Collector(path)
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     if isinstance(whole, dict) and not (_key(whole, _ID_KEYS) and _key(whole, _WORD_KEYS)):
         for name, value in whole.items():
