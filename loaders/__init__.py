@@ -1,1 +1,53 @@
-"""slaeval.loaders"""
+"""Loaders: four corpora, one record.
+
+``load_corpus`` reads a corpus's own release, ``read_references_file`` whatever the community
+passes around; both give :class:`~slaeval.loaders.records.Sample`. This package knows nothing
+of scoring, models or torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slaeval.loaders.community import read_references_file as read_references_file
+    from slaeval.loaders.folders import find as find
+    from slaeval.loaders.folders import register as register
+    from slaeval.loaders.folders import registered as registered
+    from slaeval.loaders.reading import load_corpus as load_corpus
+    from slaeval.loaders.reading import load_references as load_references
+    from slaeval.loaders.reading import split_ids as split_ids
+    from slaeval.loaders.records import Corpus as Corpus
+    from slaeval.loaders.records import Sample as Sample
+    from slaeval.loaders.registry import names as names
+    from slaeval.loaders.registry import resolve as resolve
+    from slaeval.loaders.synthetic import write_sample as write_sample
+    from slaeval.loaders.verification import Deviation as Deviation
+    from slaeval.loaders.verification import verify as verify
+
+_HOMES = {
+    "Corpus": "records",
+    "Deviation": "verification",
+    "Sample": "records",
+    "find": "folders",
+    "load_corpus": "reading",
+    "load_references": "reading",
+    "names": "registry",
+    "read_references_file": "community",
+    "register": "folders",
+    "registered": "folders",
+    "resolve": "registry",
+    "split_ids": "reading",
+    "verify": "verification",
+    "write_sample": "synthetic",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"slaeval.loaders.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'slaeval.loaders' has no attribute {name!r}")

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-
 from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.scorer import score_segments
 from slaeval.scoring.segments import Reference
+
 from slaeval.stm import read_stm
 
 OFFICIAL_SETS = [
@@ -147,7 +147,9 @@ def test_isharah_references_under_the_challenge(
     cleaned = protocol("mslr").reference.references(sentences)
     assert sum(map(len, cleaned)) == answer["norm_words"]
     assert sum(map(list.__ne__, sentences, cleaned)) == answer["norm_changed"]
-    perfect = Hypotheses({name: words for (name, _), words in zip(rows, sentences, strict=True)})
+    perfect = Hypotheses(
+        {name: words for (name, _), words in zip(rows, sentences, strict=True)}
+    )
     references = [
         Reference(name, "", words) for (name, _), words in zip(rows, sentences, strict=True)
     ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from slaeval.errors import UsageError
-from slaeval.rewriting import PHOENIX2014, PHOENIX2014T_HYPOTHESIS, PHOENIX2014T_REFERENCE, Rule
 from slaeval.scoring.ctm import parse_ctm
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.protocols import Cleanup, Protocol, protocol, protocols, register
+
+from slaeval.errors import UsageError
+from slaeval.rewriting import PHOENIX2014, PHOENIX2014T_HYPOTHESIS, PHOENIX2014T_REFERENCE, Rule
 
 ALL_RULES = [
     *PHOENIX2014,
@@ -83,7 +83,9 @@ def test_rules_over_several_words_never_fire_on_lines() -> None:
 
 
 def test_prefix_and_word_become_a_repeat_that_stays() -> None:
-    cleaned = protocol("official").hypothesis.hypotheses(Hypotheses({"a": ["loc-NORD", "NORD"]}))
+    cleaned = protocol("official").hypothesis.hypotheses(
+        Hypotheses({"a": ["loc-NORD", "NORD"]})
+    )
     assert cleaned["a"] == ["NORD", "NORD"]
 
 

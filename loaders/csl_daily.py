@@ -1,0 +1,163 @@
+"""CSL-Daily: Chinese Sign Language, daily life.
+
+18,401 training, 1077 development and 1176 test sentences by 10 signers, 30 frames a second,
+512 by 512 pixels (Zhou, Zhou, Qi, Pu and Li, CVPR 2021). Research agreement with its owners,
+http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/.
+
+Layout of ``CSL-Daily/``::
+
+    sentence_label/video_map.txt      index|name|length|gloss|char|word|postag
+    sentence_label/split_1.txt        name|split
+    sentence_label/csl2020ct_v2.pkl   the same and more, as a pickle
+    sentence_frames-512x512/<name>/*.jpg
+
+Names are ``S<sentence>_P<signer>_T<take>``. Digits are glosses. No cleanup: glosses are whole
+tokens. ``S000007_P0003_T00`` is in no split.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from slaeval.errors import InputError
+from slaeval.loaders.layout import Layout, rows_of
+from slaeval.loaders.records import Facts, Sample
+
+__all__ = ["CSLDaily"]
+
+_NAME = re.compile(r"S\d+_(P\d+)_T\d+")
+_MAP = ("index", "name", "length", "gloss", "char", "word", "postag")
+
+
+class CSLDaily(Layout):
+    """The one setup it has, ``split_1``."""
+
+    name = "csl-daily"
+    title = "CSL-Daily (Chinese Sign Language, daily life)"
+    licence = "research agreement"
+    source = "http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/"
+    setups = ("split_1",)
+    fps = 30.0
+    vocabulary = 2000
+    facts = {  # noqa: RUF012
+        ("split_1", "train"): (Facts(18401, 133719, 10),),
+        ("split_1", "dev"): (Facts(1077, 8173, 10),),
+        ("split_1", "test"): (Facts(1176, 9002, 10),),
+    }
+    broken = {}  # noqa: RUF012
+
+    def patterns(self, setup: str, split: str) -> tuple[str, ...]:
+        """See :meth:`Layout.patterns`."""
+        file = f"sentence_label/{setup}.txt"
+        return (f"CSL-Daily/{file}", file)
+
+    def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
+        """Join ``split_1.txt`` with ``video_map.txt``, or with the pickle without it."""
+        folder = os.path.dirname(path)
+        wanted = {}
+        for number, cells in rows_of(path, "the CSL-Daily split file", ("name", "split")):
+            if cells[0] in wanted:
+                raise InputError(f"{cells[0]!r} stands twice", path, number)
+            wanted[cells[0]] = cells[1].strip()
+        video_map = os.path.join(folder, "video_map.txt")
+        pickled = os.path.join(folder, "csl2020ct_v2.pkl")
+        if os.path.isfile(video_map):
+            rows = [
+                (cells[1], int(cells[2]), cells[3], cells[4])
+                for cells in self._map_rows(video_map)
+                if wanted.get(cells[1]) == split
+            ]
+            source = video_map
+        elif os.path.isfile(pickled):
+            rows = [row for row in _pickled_rows(pickled) if wanted.get(row[0]) == split]
+            source = pickled
+        else:
+            raise InputError(
+                "neither video_map.txt nor csl2020ct_v2.pkl stands beside it; the glosses are in "
+                "one of those",
+                path,
+            )
+        if not rows:
+            raise InputError(
+                f"it describes none of the {sum(s == split for s in wanted.values())} samples "
+                f"of the split {split!r}",
+                source,
+            )
+        return [
+            Sample(
+                name,
+                self.name,
+                setup,
+                split,
+                self.signer(name, None),
+                gloss,
+                tuple(gloss.split()),
+                translation=characters.replace(" ", ""),
+                frames=f"sentence_frames-512x512/{name}/*.jpg",
+                num_frames=length,
+                fps=self.fps,
+                source=source,
+            )
+            for name, length, gloss, characters in rows
+        ]
+
+    def _map_rows(self, path: str) -> list[list[str]]:
+        rows = []
+        for number, cells in rows_of(path, "the CSL-Daily video map", _MAP):
+            if not cells[2].strip().isdigit():
+                raise InputError(
+                    f"column 3 must be a number of frames, found {cells[2]!r}", path, number
+                )
+            rows.append(cells)
+        return rows
+
+    def outside(self, base: str) -> list[str]:
+        """Return what ``video_map.txt`` describes and ``split_1.txt`` does not name."""
+        folder = os.path.join(base, "sentence_label")
+        if not os.path.isdir(folder):
+            folder = os.path.join(base, "CSL-Daily", "sentence_label")
+        video_map = os.path.join(folder, "video_map.txt")
+        if not os.path.isfile(video_map):
+            return []
+        splits = os.path.join(folder, f"{self.setups[0]}.txt")
+        named = {
+            cells[0] for _, cells in rows_of(splits, "the CSL-Daily split file", ("name", "split"))
+        }
+        return [cells[1] for cells in self._map_rows(video_map) if cells[1] not in named]
+
+    def signer(self, id: str, signer: str | None) -> str | None:
+        """Return the signer from the sample's name; STM files write ``unknown``."""
+        match = _NAME.fullmatch(id)
+        return match[1] if match else signer
+
+    def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
+        """See :meth:`Layout.media`; resized copies stand in folders of another size."""
+        for size in ("512x512", "256x256", "224x224"):
+            if os.path.isdir(os.path.join(base, f"sentence_frames-{size}")):
+                return f"sentence_frames-{size}", f"sentence_frames-{size}/{sample.id}"
+        return "sentence_frames-512x512", f"sentence_frames-512x512/{sample.id}"
+
+
+def _pickled_rows(path: str) -> list[tuple[str, int, str, str]]:
+    from slaeval.loaders.restricted import load_pickle
+
+    content = load_pickle(path)
+    try:
+        rows: list[Any] = content["info"]
+        return [
+            (
+                row["name"],
+                int(row["length"]),
+                " ".join(row["label_gloss"]),
+                " ".join(row["label_char"]),
+            )
+            for row in rows
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"not the CSL-Daily label pickle: expected 'info' with name, length, label_gloss "
+            f"and label_char ({error!r})",
+            path,
+        ) from None

@@ -1,0 +1,167 @@
+"""Isharah: Saudi Sign Language, recorded with smartphones.
+
+Three nested editions of 500, 1000 and 2000 sentences (Alyami and others, 2025), for research.
+Two setups: SI (signer-independent) and US (unseen sentences).
+
+======  ====================  ==================  =======
+subset  SI train/dev/test     US train/dev/test   glosses
+======  ====================  ==================  =======
+500     5000/500/2000         6000/750/750        388
+1000    10,000/1000/4000      10,000/750/750      680
+2000    20,000/2000/8000      13,500/750/750      1132
+======  ====================  ==================  =======
+
+Layout of a release: ``Annotations/{SI,US}/{train,dev,test}.txt`` with rows ``id|gloss|text``.
+The challenge copies of Isharah-2000 have ``{SI,US}/{train,dev,test}.csv`` with ``id|gloss``,
+other sizes, and a test split without glosses. Ids are ``<signer>_<sentence>``. Glosses are
+kept byte for byte; :func:`normalised` is there for those who want a normal form.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+
+from slaeval.errors import InputError
+from slaeval.files import read_text
+from slaeval.loaders.layout import Layout
+from slaeval.loaders.records import Facts, Sample
+
+__all__ = ["Isharah500", "Isharah1000", "Isharah2000", "normalised"]
+
+_TATWEEL = "\u0640"
+
+
+def normalised(gloss: str, *, tatweel: bool = True, diacritics: bool = True) -> str:
+    """Bring an Arabic gloss to a normal form.
+
+    Parameters
+    ----------
+    gloss : str
+        As annotated.
+    tatweel : bool
+        Take the stretching stroke away.
+    diacritics : bool
+        Take vowel marks (Unicode category Mn) away.
+
+    Returns
+    -------
+    str
+        In Unicode normal form NFC.
+    """
+    gloss = unicodedata.normalize("NFC", gloss)
+    if tatweel:
+        gloss = gloss.replace(_TATWEEL, "")
+    if diacritics:
+        gloss = "".join(c for c in gloss if unicodedata.category(c) != "Mn")
+    return gloss
+
+
+class _Isharah(Layout):
+    """What the three editions share."""
+
+    licence = "research use"
+    source = "https://github.com/snalyami/Isharah_CSLR"
+    setups = ("SI", "US")
+    broken = {}  # noqa: RUF012
+
+    def patterns(self, setup: str, split: str) -> tuple[str, ...]:
+        """See :meth:`Layout.patterns`."""
+        names = (f"{setup}/{split}.txt", f"{setup}/{split}.csv")
+        spellings = (self.name, f"Isharah-{self.name[7:]}", f"Isharah{self.name[7:]}")
+        return (
+            *(f"Annotations/{name}" for name in names),
+            *(f"{spelling}/Annotations/{names[0]}" for spelling in spellings),
+            *(f"{spelling}/{name}" for spelling in spellings for name in names),
+            *names,
+        )
+
+    def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
+        """Read ``id|gloss|text`` or ``id|gloss`` rows, with or without a header.
+
+        Raises
+        ------
+        InputError
+            A row without an id, or with an id but no gloss where others have one.
+        """
+        lines = read_text(path, f"an {self.name} annotation").split("\n")
+        header = lines[0].strip().split("|")
+        withheld = header == ["id"]
+        samples = []
+        for number, line in enumerate(lines, 1):
+            if not line.strip() or (number == 1 and header[0] == "id"):
+                continue
+            cells = [cell.strip() for cell in line.split("|")]
+            if not cells[0] or (len(cells) < 2 and not withheld):
+                raise InputError(f"expected 'id|gloss|text', found {line[:80]!r}", path, number)
+            gloss = None if withheld else cells[1]
+            samples.append(
+                Sample(
+                    cells[0],
+                    self.name,
+                    setup,
+                    split,
+                    self.signer(cells[0], None),
+                    gloss,
+                    tuple((gloss or "").split()),
+                    translation=cells[2] if len(cells) > 2 else None,
+                    video=cells[0],
+                    source=path,
+                )
+            )
+        return samples
+
+    def signer(self, id: str, signer: str | None) -> str | None:
+        """Return the first part of the id."""
+        return id.split("_", 1)[0] if "_" in id else signer
+
+    def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
+        """See :meth:`Layout.media`: a file or a folder of frames named by the id."""
+        for folder in ("Videos", "videos", "frames", "Frames"):
+            for below in (folder, f"{folder}/{sample.signer}"):
+                for ending in ("", ".mp4", ".avi", ".mov"):
+                    if os.path.exists(os.path.join(base, below, sample.id + ending)):
+                        return folder, f"{below}/{sample.id}{ending}"
+        return "Videos", f"Videos/{sample.id}.mp4"
+
+
+def _facts(
+    si: tuple[int, int, int], us: tuple[int, int, int], challenge: bool = False
+) -> dict[tuple[str, str], tuple[Facts, ...]]:
+    splits = ("train", "dev", "test")
+    copies = {"SI": (19500, 1950, 7800), "US": (20899, 550, 550)}
+    return {
+        (setup, split): (
+            Facts(count),
+            *((Facts(other, edition="challenge copy"),) if challenge else ()),
+        )
+        for setup, counts in (("SI", si), ("US", us))
+        for split, count, other in zip(splits, counts, copies[setup], strict=True)
+    }
+
+
+class Isharah500(_Isharah):
+    """500 sentences, 15 signers."""
+
+    name = "isharah500"
+    title = "Isharah-500 (Saudi Sign Language, smartphone video)"
+    vocabulary = 388
+    facts = _facts((5000, 500, 2000), (6000, 750, 750))
+
+
+class Isharah1000(_Isharah):
+    """1000 sentences."""
+
+    name = "isharah1000"
+    title = "Isharah-1000 (Saudi Sign Language, smartphone video)"
+    vocabulary = 680
+    facts = _facts((10000, 1000, 4000), (10000, 750, 750))
+
+
+class Isharah2000(_Isharah):
+    """2000 sentences; the challenge copies have other sizes."""
+
+    name = "isharah2000"
+    title = "Isharah-2000 (Saudi Sign Language, smartphone video)"
+    vocabulary = 1132
+    facts = _facts((20000, 2000, 8000), (13500, 750, 750), challenge=True)

@@ -1,0 +1,114 @@
+"""RWTH-PHOENIX-Weather 2014: German Sign Language, television weather forecasts.
+
+5672 training, 540 development and 629 test sentences by 9 signers, 25 frames a second, 210 by
+260 pixels (Koller, Forster and Ney, CVIU 2015). Licence CC BY-NC-SA, RWTH Aachen,
+https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/.
+
+Layout of ``phoenix2014-release/``::
+
+    phoenix-2014-multisigner/annotations/manual/{train,dev,test}.corpus.csv
+    phoenix-2014-multisigner/features/fullFrame-210x260px/<split>/<id>/1/*.png
+    phoenix-2014-multisigner/evaluation/      the scripts and STM files
+    phoenix-2014-signerindependent-SI5/annotations/manual/{train,dev,test}.SI5.corpus.csv
+
+Annotation: ``id|folder|signer|annotation``, UTF-8, no quoting, double blanks possible. The
+training annotation is raw; with the rules of the evaluation script, applied to the whole line
+with the STM's columns in front, it becomes the published training STM. Dev and test are clean
+already and must not be cleaned again (``S H  VOR`` would become one gloss).
+"""
+
+from __future__ import annotations
+
+from slaeval.loaders.layout import Layout, rows_of
+from slaeval.loaders.records import Facts, Sample
+from slaeval.rewriting import PHOENIX2014, rewrite
+
+__all__ = ["Phoenix2014", "Phoenix2014SI5", "clean_train"]
+
+_COLUMNS = ("id", "folder", "signer", "annotation")
+
+
+def clean_train(id: str, signer: str, annotation: str) -> list[str]:
+    """Clean a raw training annotation as the published STM has it.
+
+    The rules see the line with the STM's columns in front: those that need a blank before the
+    first letter find one.
+    """
+    line = f"{id} 1 {signer} 0.0 1.79769e+308 {annotation}"
+    return rewrite(line, PHOENIX2014).split()[5:]
+
+
+class Phoenix2014(Layout):
+    """The multisigner setup."""
+
+    name = "phoenix2014"
+    title = "RWTH-PHOENIX-Weather 2014 (German Sign Language, weather)"
+    licence = "CC BY-NC-SA"
+    source = "https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/"
+    setups = ("multisigner",)
+    fps = 25.0
+    vocabulary = 1295
+    facts = {  # noqa: RUF012
+        ("multisigner", "train"): (Facts(5672, None, 9),),
+        ("multisigner", "dev"): (Facts(540, 5540, 9),),
+        ("multisigner", "test"): (Facts(629, 6504, 9),),
+    }
+    broken = {  # noqa: RUF012
+        "13April_2011_Wednesday_tagesschau_default-14": "the community leaves this training "
+        "sequence out as broken"
+    }
+    folder = "phoenix-2014-multisigner"
+    infix = ""
+
+    def patterns(self, setup: str, split: str) -> tuple[str, ...]:
+        """See :meth:`Layout.patterns`."""
+        file = f"annotations/manual/{split}{self.infix}.corpus.csv"
+        return (f"{self.folder}/{file}", file)
+
+    def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
+        """See :meth:`Layout.read`."""
+        samples = []
+        for _, cells in rows_of(path, f"a {self.name} annotation", _COLUMNS):
+            id, folder, signer, annotation = cells[:4]
+            words = clean_train(id, signer, annotation) if split == "train" else None
+            samples.append(
+                Sample(
+                    id,
+                    self.name,
+                    setup,
+                    split,
+                    self.signer(id, signer),
+                    annotation,
+                    tuple(annotation.split() if words is None else words),
+                    frames=f"features/fullFrame-210x260px/{split}/{folder}",
+                    fps=self.fps,
+                    source=path,
+                )
+            )
+        return samples
+
+    def signer(self, id: str, signer: str | None) -> str | None:
+        """Return ``Signer05`` for the ``signer05`` of some STM files."""
+        return signer[0].upper() + signer[1:] if signer else None
+
+    def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
+        """See :meth:`Layout.media`."""
+        folder = (sample.frames or "").rsplit("/", 1)[0]
+        return f"features/fullFrame-210x260px/{sample.split}", folder
+
+
+class Phoenix2014SI5(Phoenix2014):
+    """The signer-independent setup: signer 5 is in dev and test only."""
+
+    name = "phoenix2014-si5"
+    title = "RWTH-PHOENIX-Weather 2014, signer-independent SI5"
+    setups = ("SI5",)
+    facts = {  # noqa: RUF012
+        ("SI5", "train"): (Facts(4376, None, 8),),
+        ("SI5", "dev"): (Facts(111, None, 1),),
+        ("SI5", "test"): (Facts(180, None, 1),),
+    }
+    broken = {}  # noqa: RUF012
+    vocabulary = None
+    folder = "phoenix-2014-signerindependent-SI5"
+    infix = ".SI5"

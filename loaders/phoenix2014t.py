@@ -1,0 +1,73 @@
+"""RWTH-PHOENIX-Weather 2014 T: the weather corpus with German translations.
+
+7096 training, 519 development and 642 test sentences by 9 signers, 25 frames a second, 210 by
+260 pixels (Camgoz, Hadfield, Koller, Ney and Bowden, CVPR 2018). Licence CC BY-NC-SA,
+https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/.
+
+Layout of ``PHOENIX-2014-T-release-v3/``::
+
+    PHOENIX-2014-T/annotations/manual/PHOENIX-2014-T.{train,dev,test}.corpus.csv
+    PHOENIX-2014-T/features/fullFrame-210x260px/<split>/<name>/*.png
+    PHOENIX-2014-T/evaluation/sign-recognition/
+
+Annotation: ``name|video|start|end|speaker|orth|translation``; start and end are -1. The
+published STM files hold the ``orth`` column as it is, in every sentence: no cleanup.
+"""
+
+from __future__ import annotations
+
+from slaeval.loaders.layout import Layout, rows_of
+from slaeval.loaders.records import Facts, Sample
+
+__all__ = ["Phoenix2014T"]
+
+_COLUMNS = ("name", "video", "start", "end", "speaker", "orth", "translation")
+
+
+class Phoenix2014T(Layout):
+    """The one setup it has."""
+
+    name = "phoenix2014t"
+    title = "RWTH-PHOENIX-Weather 2014 T (German Sign Language, weather, translations)"
+    licence = "CC BY-NC-SA"
+    source = "https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/"
+    setups = ("multisigner",)
+    fps = 25.0
+    vocabulary = 1115
+    facts = {  # noqa: RUF012
+        ("multisigner", "train"): (Facts(7096, 55247, 9),),
+        ("multisigner", "dev"): (Facts(519, 3748, 9),),
+        ("multisigner", "test"): (Facts(642, 4264, 9),),
+    }
+    broken = {}  # noqa: RUF012
+
+    def patterns(self, setup: str, split: str) -> tuple[str, ...]:
+        """See :meth:`Layout.patterns`."""
+        file = f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv"
+        return (f"PHOENIX-2014-T/{file}", file)
+
+    def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
+        """See :meth:`Layout.read`."""
+        return [
+            Sample(
+                cells[0],
+                self.name,
+                setup,
+                split,
+                self.signer(cells[0], cells[4]),
+                cells[5],
+                tuple(cells[5].split()),
+                translation=cells[6],
+                frames=f"features/fullFrame-210x260px/{split}/{cells[1]}",
+                fps=self.fps,
+                source=path,
+            )
+            for _, cells in rows_of(path, f"a {self.name} annotation", _COLUMNS)
+        ]
+
+    def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
+        """See :meth:`Layout.media`; some releases have a folder ``1`` between."""
+        return (
+            f"features/fullFrame-210x260px/{sample.split}",
+            f"features/fullFrame-210x260px/{sample.split}/{sample.id}",
+        )

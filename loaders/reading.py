@@ -1,0 +1,113 @@
+"""From the name of a corpus to its samples."""
+
+from __future__ import annotations
+
+import os
+
+from slaeval.errors import InputError
+from slaeval.loaders.folders import find
+from slaeval.loaders.layout import Layout
+from slaeval.loaders.records import Corpus, Sample
+from slaeval.loaders.registry import layout
+
+__all__ = ["load_corpus", "load_references", "read_split", "split_ids"]
+
+
+def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sample]:
+    """Read one split; an id twice is an error.
+
+    Raises
+    ------
+    InputError
+        The annotation is not there, is damaged, or names a segment twice.
+    """
+    path, base = described.locate(root, setup, split)
+    samples = described.read(path, base, setup, split)
+    if len({sample.id for sample in samples}) != len(samples):
+        seen = set()
+        for sample in samples:
+            if sample.id in seen:
+                raise InputError(f"segment {sample.id!r} stands twice in {split}", sample.source)
+            seen.add(sample.id)
+    if not samples:
+        raise InputError(f"no sample of the split {split!r}", path)
+    return samples
+
+
+def load_corpus(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    setup: str | None = None,
+    *,
+    exclude_broken: bool = False,
+) -> Corpus:
+    """Load a corpus; see :func:`slaeval.load_corpus`.
+
+    Parameters
+    ----------
+    exclude_broken : bool
+        Leave out the samples that the community leaves out of training; they stand in
+        ``Corpus.excluded`` with the reason. Off by default: published counts hold them.
+    """
+    described = layout(name)
+    setup = described.setup_of(setup)
+    wanted = None if split is None else described.split_of(split)
+    folder = find(described.name, root)
+    samples = [
+        sample
+        for each in ([wanted] if wanted else described.splits)
+        for sample in read_split(described, folder, setup, each)
+    ]
+    excluded = {}
+    if exclude_broken:
+        excluded = {
+            sample.id: described.broken[sample.id]
+            for sample in samples
+            if sample.id in described.broken
+        }
+        samples = [sample for sample in samples if sample.id not in excluded]
+    return Corpus(described.name, setup, wanted, folder, tuple(samples), excluded)
+
+
+def load_references(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    split: str = "test",
+    setup: str | None = None,
+) -> list[tuple[str, str, list[str]]]:
+    """Load what scoring needs: id, signer (``""`` if unknown) and glosses of a split.
+
+    Raises
+    ------
+    InputError
+        The references are not there, or withheld.
+    """
+    described = layout(name)
+    folder = find(described.name, root)
+    samples = read_split(
+        described, folder, described.setup_of(setup), described.split_of(split)
+    )
+    if any(sample.glosses_raw is None for sample in samples):
+        raise InputError(
+            f"the references of {described.name} {split} are withheld by its owners: this file "
+            "has ids only; score another split, or give references with --ref",
+            samples[0].source,
+        )
+    return [(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples]
+
+
+def split_ids(
+    name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
+) -> dict[str, set[str]]:
+    """Return the ids of every split that is there."""
+    described = layout(name)
+    folder = find(described.name, root)
+    ids = {}
+    for split in described.splits:
+        try:
+            samples = read_split(described, folder, described.setup_of(setup), split)
+        except InputError:
+            continue  # this is asked for a hint: a missing split gives none
+        ids[split] = {sample.id for sample in samples}
+    return ids

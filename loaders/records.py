@@ -1,0 +1,175 @@
+"""The one record all corpora are read into, and what a corpus is as a whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+from slaeval.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slaeval.loaders.verification import Deviation
+
+__all__ = ["Corpus", "Facts", "Sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One signed sentence of a corpus.
+
+    Attributes
+    ----------
+    id : str
+        Name of the segment, as in the corpus's STM files.
+    corpus, setup, split : str
+        Where it belongs: ``"phoenix2014"``, ``"multisigner"``, ``"test"``.
+    signer : str or None
+        Who signs; None where the source does not say.
+    glosses_raw : str or None
+        The annotation as written; None where it is withheld.
+    glosses : tuple of str
+        The annotation as references hold it, after the corpus's own cleanup.
+    translation : str or None
+        The spoken-language sentence.
+    frames, video : str or None
+        Where the pictures lie below the corpus's folder: a pattern of frame files, or a file.
+    num_frames : int or None
+        How many frames, where the annotation says so.
+    fps : float or None
+        Frames a second.
+    source : str
+        The file this was read from.
+    """
+
+    id: str
+    corpus: str
+    setup: str
+    split: str
+    signer: str | None
+    glosses_raw: str | None
+    glosses: tuple[str, ...]
+    translation: str | None = None
+    frames: str | None = None
+    video: str | None = None
+    num_frames: int | None = None
+    fps: float | None = None
+    source: str = ""
+
+
+class Facts(NamedTuple):
+    """What was published about one split; None where nothing was.
+
+    Attributes
+    ----------
+    samples, glosses : int or None
+        Rows, and gloss tokens in the references.
+    signers : int or None
+        Distinct signers.
+    edition : str
+        Which edition of the corpus has these numbers.
+    """
+
+    samples: int | None = None
+    glosses: int | None = None
+    signers: int | None = None
+    edition: str = "release"
+
+
+@dataclass(frozen=True)
+class Corpus(Sequence[Sample]):
+    """Samples of one corpus, in the order of its annotation.
+
+    Attributes
+    ----------
+    name, setup : str
+        Which corpus.
+    split : str or None
+        Which split; None for all.
+    root : str
+        The folder it was read from.
+    samples : tuple of Sample
+        What it holds.
+    excluded : mapping
+        Id to the reason it was left out.
+    """
+
+    name: str
+    setup: str
+    split: str | None
+    root: str
+    samples: tuple[Sample, ...]
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Sample, ...]: ...
+    def __getitem__(self, index: int | slice) -> Sample | tuple[Sample, ...]:
+        return self.samples[index]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(self.samples)
+
+    def references(self) -> dict[str, list[str]]:
+        """Return segment to glosses.
+
+        Raises
+        ------
+        InputError
+            The references of a sample are withheld by the corpus's owners.
+        """
+        for sample in self.samples:
+            if sample.glosses_raw is None:
+                raise InputError(
+                    f"the references of {sample.corpus} {sample.split} are withheld: "
+                    f"{sample.id!r} has no glosses",
+                    sample.source,
+                )
+        return {sample.id: list(sample.glosses) for sample in self.samples}
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Distinct signers, sorted."""
+        return tuple(sorted({sample.signer for sample in self.samples if sample.signer}))
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Distinct raw gloss tokens, sorted, as the community numbers its classes from 1."""
+        tokens: set[str] = set()
+        for sample in self.samples:
+            tokens.update((sample.glosses_raw or "").split())
+        return tuple(sorted(tokens))
+
+    @property
+    def gloss_counts(self) -> Counter[str]:
+        """How often each gloss stands in the references."""
+        counts: Counter[str] = Counter()
+        for sample in self.samples:
+            counts.update(sample.glosses)
+        return counts
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row a sample and the fields of :class:`Sample`."""
+        import pandas as pd
+
+        columns = list(Sample.__slots__)
+        return pd.DataFrame(
+            [[getattr(sample, column) for column in columns] for sample in self.samples],
+            columns=columns,
+        )
+
+    def verify(self) -> list[Deviation]:
+        """Hold the corpus's folder against what was published about it.
+
+        See :func:`slaeval.loaders.verification.verify`; always looks at every split.
+        """
+        from slaeval.loaders.verification import verify
+
+        return verify(self.name, self.root, self.setup)

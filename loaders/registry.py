@@ -1,0 +1,107 @@
+"""Names of corpora, the spellings people use, and where each is described.
+
+Another package adds a corpus with an entry point in the group ``slaeval.corpora`` whose object
+is a :class:`slaeval.loaders.layout.Layout` subclass.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import TYPE_CHECKING
+
+from slaeval.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from slaeval.loaders.layout import Layout
+
+__all__ = ["NAMES", "layout", "names", "resolve"]
+
+#: Canonical name: module and class.
+_LAYOUTS = {
+    "phoenix2014": ("slaeval.loaders.phoenix2014", "Phoenix2014"),
+    "phoenix2014-si5": ("slaeval.loaders.phoenix2014", "Phoenix2014SI5"),
+    "phoenix2014t": ("slaeval.loaders.phoenix2014t", "Phoenix2014T"),
+    "csl-daily": ("slaeval.loaders.csl_daily", "CSLDaily"),
+    "isharah500": ("slaeval.loaders.isharah", "Isharah500"),
+    "isharah1000": ("slaeval.loaders.isharah", "Isharah1000"),
+    "isharah2000": ("slaeval.loaders.isharah", "Isharah2000"),
+}
+
+#: Canonical names of our own corpora.
+NAMES = tuple(_LAYOUTS)
+
+_SPELLINGS = {
+    "phoenix": "phoenix2014",
+    "phoenix14": "phoenix2014",
+    "ph14": "phoenix2014",
+    "rwthphoenixweather2014": "phoenix2014",
+    "rwthphoenix2014": "phoenix2014",
+    "phoenix2014multisigner": "phoenix2014",
+    "phoenix2014si": "phoenix2014-si5",
+    "phoenix14si5": "phoenix2014-si5",
+    "phoenix2014signerindependentsi5": "phoenix2014-si5",
+    "phoenix14t": "phoenix2014t",
+    "ph14t": "phoenix2014t",
+    "ph2014t": "phoenix2014t",
+    "phoenixt": "phoenix2014t",
+    "rwthphoenixweather2014t": "phoenix2014t",
+    "rwthphoenix2014t": "phoenix2014t",
+    "csl": "csl-daily",
+    "csldaily": "csl-daily",
+    "isharah": "isharah500",
+}
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def _entry_points() -> dict[str, type[Layout]]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point.load() for point in entry_points(group="slaeval.corpora")}
+
+
+def resolve(name: str) -> str:
+    """Return the canonical name of a corpus in any common spelling.
+
+    Raises
+    ------
+    UsageError
+        No such corpus; names the nearest.
+    """
+    key = _key(name)
+    for known in _LAYOUTS:
+        if key == _key(known):
+            return known
+    if key in _SPELLINGS:
+        return _SPELLINGS[key]
+    others = _entry_points()
+    if name in others:
+        return name
+    known_names = (*_LAYOUTS, *others)
+    raise UsageError(
+        f"unknown dataset {name!r}{nearest(name, known_names)}; known: {', '.join(known_names)}"
+    )
+
+
+def names() -> list[str]:
+    """Return the names of all corpora, those of other packages included."""
+    return [*_LAYOUTS, *sorted(_entry_points())]
+
+
+def layout(name: str) -> Layout:
+    """Return the description of a corpus.
+
+    Raises
+    ------
+    UsageError
+        No such corpus.
+    """
+    name = resolve(name)
+    if name in _LAYOUTS:
+        module, attribute = _LAYOUTS[name]
+        described: Layout = getattr(importlib.import_module(module), attribute)()
+        return described
+    return _entry_points()[name]()

@@ -1,0 +1,300 @@
+"""Holding a corpus's folder against what was published about it.
+
+Every deviation says what it does to a score, because that is what a user has to know: a frame
+that is missing spoils a run, a reference that is missing changes the WER of everyone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Literal, NamedTuple
+
+from slaeval.errors import InputError
+from slaeval.loaders.folders import find
+from slaeval.loaders.layout import Layout
+from slaeval.loaders.reading import read_split
+from slaeval.loaders.records import Sample
+from slaeval.loaders.registry import layout
+
+__all__ = ["Deviation", "verify"]
+
+
+class Deviation(NamedTuple):
+    """Something in a folder that is not as published, or worth knowing.
+
+    Attributes
+    ----------
+    severity : {"error", "warning", "note"}
+        ``"error"``: changes a score; ``"warning"``: may spoil training or a run; ``"note"``:
+        known and harmless.
+    what : str
+        What was looked at, with its split.
+    expected, found : str
+        What was published, and what is there.
+    effect : str
+        What it does to a score.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    what: str
+    expected: str
+    found: str
+    effect: str
+
+
+def verify(
+    name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
+) -> list[Deviation]:
+    """Hold a folder against the published facts of its corpus.
+
+    Parameters
+    ----------
+    name : str
+        The corpus.
+    root : path-like, optional
+        Its folder; see :func:`slaeval.loaders.folders.find`.
+    setup : str, optional
+        Which setup; the default one without it.
+
+    Returns
+    -------
+    list of Deviation
+        Errors first; empty where all is as published.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or no split of the corpus in it.
+    """
+    described = layout(name)
+    chosen = described.setup_of(setup)
+    folder = find(described.name, root)
+    deviations: list[Deviation] = []
+    splits: dict[str, list[Sample]] = {}
+    base = folder
+    failures = []
+    for split in described.splits:
+        try:
+            _, base = described.locate(folder, chosen, split)
+            splits[split] = read_split(described, folder, chosen, split)
+        except InputError as error:
+            failures.append(error)
+            deviations.append(
+                Deviation(
+                    "error",
+                    f"{split}: annotation",
+                    "readable",
+                    str(error).split("\n")[0],
+                    "nothing can be scored on this split",
+                )
+            )
+    if not splits:
+        raise failures[0]
+    for split, samples in splits.items():
+        deviations += _counts(described, chosen, split, samples)
+        deviations += _annotations(split, samples)
+        deviations += _broken(described, split, samples)
+    deviations += _shared_ids(splits)
+    if len(splits) == len(described.splits):
+        deviations += _vocabulary(described, splits)
+    deviations += _media(described, base, splits)
+    deviations += _outside(described, base)
+    order = {"error": 0, "warning": 1, "note": 2}
+    return sorted(deviations, key=lambda row: order[row.severity])
+
+
+def _counts(
+    described: Layout, setup: str, split: str, samples: list[Sample]
+) -> list[Deviation]:
+    facts = described.facts.get((setup, split), ())
+    if not facts:
+        return []
+    fitting = [edition for edition in facts if edition.samples in (None, len(samples))]
+    if not fitting:
+        known = " or ".join(f"{edition.samples} ({edition.edition})" for edition in facts)
+        return [
+            Deviation(
+                "error",
+                f"{split}: samples",
+                known,
+                str(len(samples)),
+                "the WER is over another set than everyone else's: not comparable",
+            )
+        ]
+    edition = fitting[0]
+    found = []
+    if edition is not facts[0]:
+        found.append(
+            Deviation(
+                "note",
+                f"{split}: edition",
+                f"{facts[0].samples} samples ({facts[0].edition})",
+                f"{len(samples)} samples: the {edition.edition}",
+                "compare only with results on the same edition",
+            )
+        )
+    tokens = sum(len(sample.glosses) for sample in samples)
+    if edition.glosses is not None and tokens != edition.glosses:
+        found.append(
+            Deviation(
+                "error",
+                f"{split}: gloss tokens",
+                str(edition.glosses),
+                str(tokens),
+                "the WER is over other references than everyone else's: not comparable",
+            )
+        )
+    signers = len({sample.signer for sample in samples if sample.signer})
+    if edition.signers is not None and signers != edition.signers:
+        found.append(
+            Deviation(
+                "warning",
+                f"{split}: signers",
+                str(edition.signers),
+                str(signers),
+                "tables by signer differ; the WER does not",
+            )
+        )
+    return found
+
+
+def _annotations(split: str, samples: list[Sample]) -> list[Deviation]:
+    found = []
+    withheld = [sample.id for sample in samples if sample.glosses_raw is None]
+    if withheld:
+        found.append(
+            Deviation(
+                "note",
+                f"{split}: references",
+                "glosses",
+                f"withheld by the owners for {len(withheld)} samples",
+                "this split cannot be scored here",
+            )
+        )
+    empty = [s.id for s in samples if s.glosses_raw is not None and not s.glosses]
+    if empty:
+        found.append(
+            Deviation(
+                "error",
+                f"{split}: empty annotations",
+                "none",
+                f"{len(empty)}: {', '.join(empty[:3])}",
+                "every recognised word there is an insertion",
+            )
+        )
+    return found
+
+
+def _broken(described: Layout, split: str, samples: list[Sample]) -> list[Deviation]:
+    return [
+        Deviation(
+            "note",
+            f"{split}: known broken sample",
+            described.broken[sample.id],
+            sample.id,
+            "none on dev and test; leave it out of training (exclude_broken)",
+        )
+        for sample in samples
+        if sample.id in described.broken
+    ]
+
+
+def _shared_ids(splits: dict[str, list[Sample]]) -> list[Deviation]:
+    homes: dict[str, list[str]] = {}
+    for split, samples in splits.items():
+        for sample in samples:
+            homes.setdefault(sample.id, []).append(split)
+    shared = {id: mine for id, mine in homes.items() if len(mine) > 1}
+    if not shared:
+        return []
+    example = next(iter(shared))
+    return [
+        Deviation(
+            "error",
+            "splits that share samples",
+            "none",
+            f"{len(shared)}, such as {example} in {' and '.join(shared[example])}",
+            "a model is tested on what it was trained on",
+        )
+    ]
+
+
+def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Deviation]:
+    if described.vocabulary is None or any(
+        sample.glosses_raw is None for samples in splits.values() for sample in samples
+    ):
+        return []
+    glosses = Counter(
+        gloss
+        for samples in splits.values()
+        for sample in samples
+        for gloss in (sample.glosses_raw or "").split()
+    )
+    if len(glosses) == described.vocabulary:
+        return []
+    return [
+        Deviation(
+            "warning",
+            "vocabulary over all splits",
+            str(described.vocabulary),
+            str(len(glosses)),
+            "checkpoints with the published number of classes do not fit",
+        )
+    ]
+
+
+def _media(
+    described: Layout, base: str, splits: dict[str, list[Sample]]
+) -> list[Deviation]:
+    """Look for every sample's pictures, where the folder for them is there at all."""
+    found = []
+    for split, samples in splits.items():
+        places = [place for sample in samples if (place := described.media(base, sample))]
+        if not places:
+            continue
+        folder = os.path.join(base, places[0][0])
+        if not os.path.isdir(folder):
+            found.append(
+                Deviation(
+                    "note",
+                    f"{split}: pictures",
+                    places[0][0],
+                    "no such folder: annotations only",
+                    "hypothesis files can be scored, models cannot be run",
+                )
+            )
+            continue
+        missing = [path for _, path in places if not _holds(os.path.join(base, path))]
+        if missing:
+            found.append(
+                Deviation(
+                    "error",
+                    f"{split}: samples without pictures",
+                    "none",
+                    f"{len(missing)} of {len(places)}, such as {missing[0]}",
+                    "a run has no hypothesis for them: each word counts as deleted",
+                )
+            )
+    return found
+
+
+def _holds(path: str) -> bool:
+    if os.path.isdir(path):
+        with os.scandir(path) as entries:
+            return any(True for _ in entries)
+    return os.path.isfile(path) and os.path.getsize(path) > 0
+
+
+def _outside(described: Layout, base: str) -> list[Deviation]:
+    """Name samples that are described but in no split."""
+    return [
+        Deviation(
+            "note",
+            "sample in no split",
+            "every sample in a split",
+            id,
+            "none; some add it to their training set",
+        )
+        for id in described.outside(base)
+    ]
