@@ -42,7 +42,7 @@ _HOMES = {
     "write_sample": "synthetic",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,11 +15,12 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from slaeval.errors import InputError
-from slaeval.files import read_bytes, read_text
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
+
+from slaeval.errors import InputError
+from slaeval.files import read_bytes, read_text
 from slaeval.stm import parse_stm
 
 __all__ = ["plain_id", "read_references_file"]
@@ -295,9 +296,7 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
             raise InputError(f"not JSON: {error}", path, number) from None
         if not isinstance(item, dict) or not isinstance(item.get("id", item.get("name")), str):
             raise InputError("expected an object with 'id' and 'glosses'", path, number)
-        words = next(
-            (item[key] for key in ("glosses", "gloss", "reference") if key in item), None
-        )
+        words = next((item[key] for key in ("glosses", "gloss", "reference") if key in item), None)
         if isinstance(words, list):
             words = " ".join(map(str, words))
         if not isinstance(words, str):

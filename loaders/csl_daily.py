@@ -21,9 +21,10 @@ import os
 import re
 from typing import Any
 
-from slaeval.errors import InputError
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
+
+from slaeval.errors import InputError
 
 __all__ = ["CSLDaily"]
 
@@ -79,10 +80,12 @@ class CSLDaily(Layout):
                 "one of those",
                 path,
             )
-        if not rows:
+        described = {row[0] for row in rows}
+        missing = [name for name, mine in wanted.items() if mine == split and name not in described]
+        if missing:
             raise InputError(
-                f"it describes none of the {sum(s == split for s in wanted.values())} samples "
-                f"of the split {split!r}",
+                f"it lacks {len(missing)} of the samples that {os.path.basename(path)} names in "
+                f"the split {split!r}, such as {missing[0]}",
                 source,
             )
         return [

@@ -22,10 +22,11 @@ from __future__ import annotations
 import os
 import unicodedata
 
-from slaeval.errors import InputError
-from slaeval.files import read_text
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Facts, Sample
+
+from slaeval.errors import InputError
+from slaeval.files import read_text
 
 __all__ = ["Isharah500", "Isharah1000", "Isharah2000", "normalised"]
 

@@ -6,9 +6,10 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
+from slaeval.loaders.records import Facts, Sample
+
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.files import read_text
-from slaeval.loaders.records import Facts, Sample
 
 __all__ = ["Layout", "rows_of"]
 
@@ -207,8 +208,7 @@ def rows_of(
         cells = line.split(separator)
         if len(cells) < len(columns):
             raise InputError(
-                f"expected {len(columns)} columns ({expected}), found {len(cells)}: "
-                f"{line[:80]!r}",
+                f"expected {len(columns)} columns ({expected}), found {len(cells)}: {line[:80]!r}",
                 path,
                 number,
             )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from slaeval.errors import InputError
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.registry import layout
+
+from slaeval.errors import InputError
 
 __all__ = ["load_corpus", "load_references", "read_split", "split_ids"]
 
@@ -85,9 +86,7 @@ def load_references(
     """
     described = layout(name)
     folder = find(described.name, root)
-    samples = read_split(
-        described, folder, described.setup_of(setup), described.split_of(split)
-    )
+    samples = read_split(described, folder, described.setup_of(setup), described.split_of(split))
     if any(sample.glosses_raw is None for sample in samples):
         raise InputError(
             f"the references of {described.name} {split} are withheld by its owners: this file "

@@ -105,8 +105,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise InputError(
-            "this pickle refers to storage outside itself: not plain data; nothing in it has "
-            "run",
+            "this pickle refers to storage outside itself: not plain data; nothing in it has run",
             self._path,
         )
 

@@ -10,12 +10,13 @@ import os
 from collections import Counter
 from typing import Literal, NamedTuple
 
-from slaeval.errors import InputError
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.reading import read_split
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
+
+from slaeval.errors import InputError
 
 __all__ = ["Deviation", "verify"]
 
@@ -104,9 +105,7 @@ def verify(
     return sorted(deviations, key=lambda row: order[row.severity])
 
 
-def _counts(
-    described: Layout, setup: str, split: str, samples: list[Sample]
-) -> list[Deviation]:
+def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) -> list[Deviation]:
     facts = described.facts.get((setup, split), ())
     if not facts:
         return []
@@ -244,26 +243,16 @@ def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Devi
     ]
 
 
-def _media(
-    described: Layout, base: str, splits: dict[str, list[Sample]]
-) -> list[Deviation]:
+def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> list[Deviation]:
     """Look for every sample's pictures, where the folder for them is there at all."""
     found = []
+    absent: dict[str, list[str]] = {}
     for split, samples in splits.items():
         places = [place for sample in samples if (place := described.media(base, sample))]
         if not places:
             continue
-        folder = os.path.join(base, places[0][0])
-        if not os.path.isdir(folder):
-            found.append(
-                Deviation(
-                    "note",
-                    f"{split}: pictures",
-                    places[0][0],
-                    "no such folder: annotations only",
-                    "hypothesis files can be scored, models cannot be run",
-                )
-            )
+        if not os.path.isdir(os.path.join(base, places[0][0])):
+            absent.setdefault(places[0][0], []).append(split)
             continue
         missing = [path for _, path in places if not _holds(os.path.join(base, path))]
         if missing:
@@ -276,6 +265,16 @@ def _media(
                     "a run has no hypothesis for them: each word counts as deleted",
                 )
             )
+    if absent:
+        found.append(
+            Deviation(
+                "note",
+                f"{', '.join(split for mine in absent.values() for split in mine)}: pictures",
+                ", ".join(absent),
+                "no such folder: annotations only",
+                "hypothesis files can be scored, models cannot be run",
+            )
+        )
     return found
 
 

@@ -115,8 +115,7 @@ def _parse_lines(text: str, path: str | None) -> Hypotheses:
         for column, what in ((2, "start"), (3, "duration")):
             if not _NUMBER.fullmatch(fields[column]):
                 raise InputError(
-                    f"column {column + 1} must be a {what} in seconds, found "
-                    f"{fields[column]!r}",
+                    f"column {column + 1} must be a {what} in seconds, found {fields[column]!r}",
                     path,
                     number,
                 )

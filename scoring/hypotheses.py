@@ -62,12 +62,7 @@ def detect_format(text: str) -> str | None:
             votes.append("ctm")
         elif "\t" in line or "|" in line:
             votes.append("tsv")
-        else:
-            votes.append("")
-    if not votes:
-        return None
-    best = max(sorted(set(votes)), key=votes.count)
-    return best or None
+    return max(sorted(set(votes)), key=votes.count) if votes else None
 
 
 def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:

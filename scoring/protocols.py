@@ -221,9 +221,7 @@ class Cleanup:
             nonlocal previous_id, previous_word
             word = line.rsplit(None, 1)[-1]
             repeated = (
-                self.collapse == "lines"
-                and name == previous_id
-                and _awk_equal(word, previous_word)
+                self.collapse == "lines" and name == previous_id and _awk_equal(word, previous_word)
             )
             previous_id, previous_word = name, word
             if not repeated:

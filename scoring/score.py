@@ -263,9 +263,7 @@ class Score:
                 key = " ".join(segment.reference)
             groups.setdefault(key, []).append(segment)
         if grouping == "length":
-            return [
-                Group.of(_range_name(key), groups[key]) for key in _LENGTHS if key in groups
-            ]
+            return [Group.of(_range_name(key), groups[key]) for key in _LENGTHS if key in groups]
         return [Group.of(key, groups[key]) for key in sorted(groups)]
 
     @property
@@ -376,9 +374,7 @@ class Score:
         from html import escape
 
         interval = self.wer_ci
-        between = (
-            "" if interval is None else f" &nbsp; 95 % [{interval[0]:.2f}, {interval[1]:.2f}]"
-        )
+        between = "" if interval is None else f" &nbsp; 95 % [{interval[0]:.2f}, {interval[1]:.2f}]"
         rows = "".join(
             f"<tr><th style='text-align:left'>{escape(group.name)}</th>"
             f"<td>{group.segments}</td><td>{group.reference_words}</td>"
@@ -399,9 +395,7 @@ def _finite(value: float) -> float | None:
 
 def _length_range(length: int) -> tuple[int, int | None]:
     return next(
-        (low, high)
-        for low, high in _LENGTHS
-        if length >= low and (high is None or length <= high)
+        (low, high) for low, high in _LENGTHS if length >= low and (high is None or length <= high)
     )
 
 

@@ -75,8 +75,7 @@ def score_segments(
         from slaeval.scoring.alternatives import align_alternatives
 
         chosen = {
-            index: align_alternatives(left[index], right[index], rules.fold)
-            for index in branching
+            index: align_alternatives(left[index], right[index], rules.fold) for index in branching
         }
         for index, (words, _) in chosen.items():
             left[index] = words

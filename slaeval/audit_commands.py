@@ -63,9 +63,7 @@ def audit(
 
     if list_:
         for rules in protocols():
-            click.echo(
-                f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}"
-            )
+            click.echo(f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}")
             click.echo(f"    used by: {rules.used_by}")
             if rules.caveat:
                 click.echo(f"    mind: {rules.caveat}")
@@ -79,9 +77,7 @@ def audit(
     check_outputs([pred, ref], [csv])
     task = load_task(dataset, split, root=root, ref=ref, setup=setup)
     hypotheses = match_ids(read_hypotheses(pred, format_), task, fix_ids)
-    result = make_audit(
-        task, hypotheses, names or None, observations(task.references, hypotheses)
-    )
+    result = make_audit(task, hypotheses, names or None, observations(task.references, hypotheses))
     if csv is not None:
         from slaeval.files import write_whole
 
@@ -133,9 +129,7 @@ def _details(row: AuditRow, top: int) -> list[str]:
     out = [styled(f"  {rules.name}", bold=True) + f": {rules.title}"]
     out.append(f"    used by {rules.used_by}")
     if rules.caveat:
-        out.append(
-            f"    mind: it {rules.caveat}" if rules.caveat[0].islower() else rules.caveat
-        )
+        out.append(f"    mind: it {rules.caveat}" if rules.caveat[0].islower() else rules.caveat)
     for side, fired in (
         ("reference", row.reference_rules),
         ("hypothesis", row.hypothesis_rules),
@@ -144,9 +138,7 @@ def _details(row: AuditRow, top: int) -> list[str]:
             shown = ", ".join(f"{name} {count}" for name, count in fired.items())
             out.append(f"    {side} rules that fired: {shown}")
     for segment in row.moved[:top]:
-        out.append(
-            f"    {segment.id}: {segment.official} errors officially, {segment.errors} here"
-        )
+        out.append(f"    {segment.id}: {segment.official} errors officially, {segment.errors} here")
         out.append(f"      REF {isolated(segment.reference)}")
         out.append(f"      HYP {isolated(segment.hypothesis)}")
     return out

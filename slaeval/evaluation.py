@@ -142,10 +142,7 @@ def load_task(
         path = os.fspath(ref)
         samples = loaders.read_references_file(path, name, split)
         return Task(
-            [
-                Reference(sample.id, sample.signer or "", list(sample.glosses))
-                for sample in samples
-            ],
+            [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples],
             label,
             split if name else None,
             path,
@@ -198,9 +195,7 @@ def score_file(
     return score_task(task, hypotheses, protocol)
 
 
-def score_task(
-    task: Task, hypotheses: Hypotheses, protocol: str | Protocol = OFFICIAL
-) -> Score:
+def score_task(task: Task, hypotheses: Hypotheses, protocol: str | Protocol = OFFICIAL) -> Score:
     """Score hypotheses whose ids match; give the other reading where there are two."""
     result = score_segments(
         task.references,
@@ -342,8 +337,7 @@ def _mapping(source: Any, what: str) -> dict[str, list[str]]:
         for word in mine:
             if not isinstance(word, str) or len(word.split()) != 1:
                 raise InputError(
-                    f"{what}: segment {name!r} holds {word!r}; a word is a string without "
-                    "blanks"
+                    f"{what}: segment {name!r} holds {word!r}; a word is a string without blanks"
                 )
         words[name] = mine
     return words

@@ -13,8 +13,7 @@ from slaeval.errors import UsageError
 __all__ = ["check_outputs", "existing", "reference_options"]
 
 _DATASETS = (
-    "phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, "
-    "isharah500, isharah1000, isharah2000"
+    "phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah500, isharah1000, isharah2000"
 )
 
 

@@ -185,9 +185,7 @@ def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
     interval = result.wer_ci
     between = ""
     if interval is not None:
-        how = (
-            f"bootstrap, {result.bootstrap} resamples" if result.bootstrap else "over segments"
-        )
+        how = f"bootstrap, {result.bootstrap} resamples" if result.bootstrap else "over segments"
         between = f"   95 % [{interval[0]:.2f}, {interval[1]:.2f}] {how}"
     wer = f"{total.wer:.2f} %" if total.reference_words else "undefined: no reference words"
     out = [

@@ -112,8 +112,7 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
 def write_stm(segments: list[StmSegment]) -> str:
     """Return the text of an STM file; the inverse of :func:`parse_stm`."""
     return "".join(
-        " ".join([*segment[:5], *([segment.label] if segment.label else []), *segment.words])
-        + "\n"
+        " ".join([*segment[:5], *([segment.label] if segment.label else []), *segment.words]) + "\n"
         for segment in segments
     )
 

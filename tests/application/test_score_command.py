@@ -83,7 +83,7 @@ def test_the_table_names_what_matters(slaeval, task: Task) -> None:
 def test_csv_has_one_row_a_segment(slaeval, task: Task, tmp_path: Path) -> None:
     done = slaeval("score", "--pred", task[0], "--ref", task[1], "--csv", tmp_path / "rows.csv")
     assert done.returncode == 0
-    rows = list(csv.DictReader((tmp_path / "rows.csv").open(newline="")))
+    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text().splitlines()))
     assert [row["id"] for row in rows] == ["t-1", "t-2", "t-3", "t-4"]
     assert list(rows[0]) == [
         "id",
@@ -248,9 +248,7 @@ def test_a_full_disk_leaves_the_old_file(slaeval, task: Task) -> None:
 
 
 def test_a_reader_that_leaves_early_sees_no_error(task: Task) -> None:
-    script = (
-        f"{sys.executable} -m slaeval score --pred {task[0]} --ref {task[1]} --json | head -1"
-    )
+    script = f"{sys.executable} -m slaeval score --pred {task[0]} --ref {task[1]} --json | head -1"
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, cwd=task[0].parent
     )
@@ -297,7 +295,7 @@ def test_audit_shows_every_protocol(slaeval, task: Task) -> None:
     assert official["hypothesis_rules"] == {"delete loc-": 1, "delete poss-": 1}
     assert official["floor_errors"] == 1
     assert official["difference"] == 0
-    assert out["protocols"]["none"]["moved_segments"] == 3
+    assert out["protocols"]["none"]["moved_segments"] == 2
     assert len(out["protocols"]["none"]["moved"]) == 1
     listed = slaeval("audit", "--list")
     assert "used by" in listed.stdout

@@ -83,9 +83,7 @@ def test_rules_over_several_words_never_fire_on_lines() -> None:
 
 
 def test_prefix_and_word_become_a_repeat_that_stays() -> None:
-    cleaned = protocol("official").hypothesis.hypotheses(
-        Hypotheses({"a": ["loc-NORD", "NORD"]})
-    )
+    cleaned = protocol("official").hypothesis.hypotheses(Hypotheses({"a": ["loc-NORD", "NORD"]}))
     assert cleaned["a"] == ["NORD", "NORD"]
 
 

@@ -29,18 +29,14 @@ def test_counts_add_up(task, protocol) -> None:
     hypotheses = {name: words for name, (_, words) in task.items()}
     score = slaeval.score(references, hypotheses, protocol)
     for segment in score.segments:
-        assert segment.correct + segment.substitutions + segment.deletions == len(
-            segment.reference
-        )
+        assert segment.correct + segment.substitutions + segment.deletions == len(segment.reference)
         assert segment.correct + segment.substitutions + segment.insertions == len(
             segment.hypothesis
         )
     for grouping in ("signer", "length", "sentence"):
         groups = score.by(grouping)
         for column in ("segments", "segment_errors", "correct", "errors", "reference_words"):
-            assert sum(getattr(group, column) for group in groups) == getattr(
-                score.total, column
-            )
+            assert sum(getattr(group, column) for group in groups) == getattr(score.total, column)
     assert sum(row.count for row in score.confusions()) == score.substitutions
     assert sum(row.count for row in score.deleted()) == score.deletions
     assert sum(row.count for row in score.inserted()) == score.insertions
@@ -155,7 +151,5 @@ def test_alternatives_of_a_reference() -> None:
 
 
 def test_ignored_segments_are_not_counted() -> None:
-    score = slaeval.score(
-        {"a": "A", "b": "IGNORE_TIME_SEGMENT_IN_SCORING"}, {"a": "A", "b": "X"}
-    )
+    score = slaeval.score({"a": "A", "b": "IGNORE_TIME_SEGMENT_IN_SCORING"}, {"a": "A", "b": "X"})
     assert score.total.segments == 1

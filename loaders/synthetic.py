@@ -1,0 +1,335 @@
+"""Sample corpora: small, invented, in a corpus's exact release layout.
+
+They let everything be tried without a licence and without a download. The sentences come from
+little grammars of our own, over words that are typical of each corpus: markers such as
+``loc-``, ``cl-`` and ``-PLUSPLUS`` in the raw German annotation, digits that are glosses in
+the Chinese one, right-to-left text in the Arabic one. Beside the corpus lie two invented
+hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``. The same seed gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
+
+from slaeval.loaders.phoenix2014 import clean_train
+from slaeval.loaders.registry import resolve
+
+from slaeval.errors import SlaevalError, UsageError
+
+__all__ = ["SIZES", "write_sample"]
+
+#: Sentences a split.
+SIZES = {"train": 96, "dev": 24, "test": 48}
+
+_Sentence = tuple[str, str, list[str], str]  # id, signer, glosses, translation
+_Files = dict[str, str]
+
+_GERMAN = (
+    (("HEUTE", "heute"), ("MORGEN", "morgen"), ("SAMSTAG", "am samstag"), ("NACHT", "nachts")),
+    (
+        ("NORD", "im norden"),
+        ("SUED", "im süden"),
+        ("ALPEN", "an den alpen"),
+        ("REGION", "hier"),
+    ),
+    (
+        ("REGEN", "regen"),
+        ("SONNE", "sonne"),
+        ("SCHNEE", "schnee"),
+        ("NEBEL", "nebel"),
+        ("WOLKE", "wolken"),
+        ("WIND", "wind"),
+        ("GEWITTER", "gewitter"),
+    ),
+    (
+        ("STARK", "stark"),
+        ("SCHWACH", "schwach"),
+        ("KOMMEN", "kommt auf"),
+        ("BLEIBEN", "bleibt"),
+    ),
+    (("KALT", "kalt"), ("WARM", "warm"), ("MILD", "mild"), ("FRISCH", "frisch")),
+    (("FUENF", "fünf"), ("ZEHN", "zehn"), ("ZWANZIG", "zwanzig"), ("MINUS", "minus")),
+)
+_CHINESE = (
+    (("今天", "今天"), ("明天", "明天"), ("昨天", "昨天")),
+    (("我", "我"), ("你", "你"), ("他", "他"), ("老师", "老师"), ("妈妈", "妈妈")),
+    (("去", "去"), ("想", "想"), ("买", "买"), ("有", "有"), ("喜欢", "喜欢")),
+    (("2", "两"), ("3", "三"), ("10", "十"), ("4", "四")),
+    (("书", "书"), ("苹果", "苹果"), ("学校", "学校"), ("电影", "电影"), ("椅子", "椅子")),
+    (("什么", "什么"), ("时间", "时间"), ("好", "好"), ("高兴", "高兴")),
+)
+_ARABIC = (
+    (("اليوم", "اليوم"), ("غدا", "غدا"), ("امس", "امس")),
+    (("انا", "انا"), ("هو", "هو"), ("معلم", "المعلم"), ("اخ", "اخي"), ("بنت", "البنت")),
+    (("رغبه", "يرغب"), ("ذهاب", "يذهب"), ("شراء", "يشتري"), ("حب", "يحب")),
+    (("مدرسه", "المدرسة"), ("بيت", "البيت"), ("بحر", "البحر"), ("سوق", "السوق")),
+    (("لون_احمر", "احمر"), ("كبير", "كبير"), ("لا_2", "لا"), ("جديد", "جديد")),
+)
+
+_MONTHS = "January February March April May June July August September October".split()
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+
+
+def write_sample(name: str, directory: str | os.PathLike[str], seed: int = 0) -> list[str]:
+    """Write a sample corpus.
+
+    Parameters
+    ----------
+    name : str
+        Whose layout to write, in any spelling of the corpus's name.
+    directory : path-like
+        Where to; must not exist, or be an empty folder.
+    seed : int
+        Of the random sentences.
+
+    Returns
+    -------
+    list of str
+        The files written, relative.
+
+    Raises
+    ------
+    UsageError
+        Unknown corpus, one without a sample, or a folder that is not empty.
+    SlaevalError
+        The folder cannot be written.
+    """
+    name = resolve(name)
+    make = _MAKERS.get(name)
+    if make is None:
+        raise UsageError(f"there is no sample of {name}; there are: {', '.join(_MAKERS)}")
+    target = os.path.abspath(directory)
+    if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
+        raise UsageError(f"{target} exists and is not an empty folder; name another one")
+    rng = random.Random(f"{name} {seed}")
+    files = make(rng)
+    temporary = f"{target}.{secrets.token_hex(4)}.tmp"
+    try:
+        for path, content in files.items():
+            full = os.path.join(temporary, *path.split("/"))
+            os.makedirs(os.path.dirname(full), exist_ok=True)
+            with open(full, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(content)
+        if os.path.isdir(target):
+            os.rmdir(target)
+        os.rename(temporary, target)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise SlaevalError(f"{target}: cannot write: {error.strerror or error}") from None
+    return list(files)
+
+
+def _sentence(
+    rng: random.Random, slots: Sequence[Sequence[tuple[str, str]]]
+) -> tuple[list[str], str]:
+    """Draw one word a slot, leaving some slots out."""
+    kept = sorted(rng.sample(range(len(slots)), rng.randint(3, len(slots))))
+    drawn = [rng.choice(slots[slot]) for slot in kept]
+    return [gloss for gloss, _ in drawn], " ".join(word for _, word in drawn)
+
+
+def _split(rng: random.Random, count: int, draw: Callable[[int], _Sentence]) -> list[_Sentence]:
+    rows: dict[str, _Sentence] = {}
+    index = 0
+    while len(rows) < count:
+        row = draw(index)
+        rows.setdefault(row[0], row)
+        index += 1
+    return list(rows.values())
+
+
+def _weather_id(rng: random.Random, number: int, form: str) -> str:
+    date = f"{rng.randint(1, 28):02d}{rng.choice(_MONTHS)}_{rng.randint(2009, 2013)}"
+    show = rng.choice(("heute", "tagesschau"))
+    return form.format(f"{date}_{rng.choice(_DAYS)}_{show}", number)
+
+
+def _stm(rows: Sequence[_Sentence]) -> str:
+    return "".join(
+        f"{id} 1 {signer} 0.0 1.79769e+308 {' '.join(glosses)}\n" for id, signer, glosses, _ in rows
+    )
+
+
+def _raw_weather(rng: random.Random, glosses: list[str]) -> list[str]:
+    """Put in what raw training annotations hold."""
+    raw = list(glosses)
+    place = rng.randrange(len(raw))
+    kind = rng.randrange(8)
+    if kind == 0:
+        raw[place] = f"loc-{raw[place]}"
+    elif kind == 1:
+        raw[place] = f"cl-{raw[place]}"
+    elif kind == 2:
+        raw[place] += "-PLUSPLUS"
+    elif kind == 3:
+        raw.insert(place, rng.choice(("__EMOTION__", "__PU__")))
+    elif kind == 4:
+        raw.extend(["WIE", "AUSSEHEN"])
+    elif kind == 5:
+        raw[place:place] = rng.choice((["S", "H"], ["C", "M"], ["N", "R", "W"]))
+    elif kind == 6 and raw[place] in ("NORD", "SUED", "ALPEN"):
+        raw[place] += "RAUM"
+    return raw
+
+
+def _phoenix2014(rng: random.Random, folder: str, infix: str, signers: Sequence[int]) -> _Files:
+    files: _Files = {}
+    for split, count in SIZES.items():
+        here = signers
+        if infix:  # signer-independent: one signer is kept for dev and test
+            here = [signer for signer in signers if (signer == 5) == (split != "train")]
+
+        def draw(number: int, here: Sequence[int] = here) -> _Sentence:
+            glosses, translation = _sentence(rng, _GERMAN)
+            if rng.random() < 0.3:
+                glosses = ["__ON__", *glosses, "__OFF__"]
+            id = _weather_id(rng, number, "{}_default-{}")
+            return id, f"Signer{rng.choice(here):02d}", glosses, translation
+
+        rows = _split(rng, count, draw)
+        if split == "train":
+            rows = [(id, who, _raw_weather(rng, g), text) for id, who, g, text in rows]
+        files[f"{folder}/annotations/manual/{split}{infix}.corpus.csv"] = (
+            "id|folder|signer|annotation\n"
+            + "".join(f"{id}|{id}/1/*.png|{who}|{' '.join(g)}\n" for id, who, g, _ in rows)
+        )
+        if split == "train":
+            rows = [(id, who, clean_train(id, who, " ".join(g)), t) for id, who, g, t in rows]
+        files[f"{folder}/evaluation/phoenix2014-groundtruth-{split}.stm"] = _stm(rows)
+        if split == "test":
+            files |= _hypotheses(rng, rows)
+    return files
+
+
+def _phoenix2014t(rng: random.Random) -> _Files:
+    files: _Files = {}
+    base = "PHOENIX-2014-T"
+    for split, count in SIZES.items():
+
+        def draw(number: int) -> _Sentence:
+            glosses, translation = _sentence(rng, _GERMAN)
+            # Two of the glosses that the 2014 script cannot reach in these references.
+            if rng.random() < 0.06:
+                glosses.append(rng.choice(("poss-EUCH", "HABEN2")))
+            id = _weather_id(rng, number, "{}-{}")
+            return id, f"Signer{rng.choice((1, 3, 4, 5, 7, 8)):02d}", glosses, translation
+
+        rows = _split(rng, count, draw)
+        files[f"{base}/annotations/manual/PHOENIX-2014-T.{split}.corpus.csv"] = (
+            "name|video|start|end|speaker|orth|translation\n"
+            + "".join(
+                f"{id}|{id}/*.png|-1|-1|{who}|{' '.join(g)}|{text}\n" for id, who, g, text in rows
+            )
+        )
+        files[f"{base}/evaluation/sign-recognition/PHOENIX-2014-T-groundtruth-{split}.stm"] = _stm(
+            rows
+        )
+        if split == "test":
+            files |= _hypotheses(rng, rows)
+    return files
+
+
+def _csl_daily(rng: random.Random) -> _Files:
+    video_map = ["index|name|length|gloss|char|word|postag"]
+    names = ["name|split"]
+    files: _Files = {}
+    number = 0
+    for split, count in SIZES.items():
+
+        def draw(_: int) -> _Sentence:
+            nonlocal number
+            number += 1
+            glosses, text = _sentence(rng, _CHINESE)
+            signer = f"P{rng.randrange(5):04d}"
+            return f"S{number:06d}_{signer}_T00", signer, glosses, text
+
+        rows = _split(rng, count, draw)
+        for id, _, glosses, text in rows:
+            length = 12 * len(glosses) + rng.randint(5, 30)
+            characters = " ".join(text.replace(" ", ""))
+            video_map.append(
+                f"{len(video_map) - 1}|{id}|{length}|{' '.join(glosses)}|{characters} 。|{text} 。|"
+                + " ".join(["n"] * len(glosses) + ["w"])
+            )
+            names.append(f"{id}|{split}")
+        if split == "test":
+            files = _hypotheses(rng, rows)
+    return {
+        "sentence_label/video_map.txt": "\n".join(video_map) + "\n",
+        "sentence_label/split_1.txt": "\n".join(names) + "\n",
+        **files,
+    }
+
+
+def _isharah(rng: random.Random) -> _Files:
+    files: _Files = {}
+    for setup in ("SI", "US"):
+        for offset, (split, count) in enumerate(SIZES.items()):
+            signers = {"train": (0, 1, 3), "dev": (2,), "test": (8, 9)}[split]
+            if setup == "US":
+                signers = (0, 1, 2, 3, 8, 9)
+
+            def draw(
+                number: int, offset: int = offset, signers: Sequence[int] = signers
+            ) -> _Sentence:
+                glosses, text = _sentence(rng, _ARABIC)
+                signer = f"{rng.choice(signers):02d}"
+                return f"{signer}_{1 + offset * 200 + number:04d}", signer, glosses, text
+
+            rows = _split(rng, count, draw)
+            files[f"Annotations/{setup}/{split}.txt"] = "".join(
+                f"{id}|{' '.join(glosses)}|{text}\n" for id, _, glosses, text in rows
+            )
+            if setup == "SI" and split == "test":
+                files |= _hypotheses(rng, rows)
+    return files
+
+
+def _hypotheses(rng: random.Random, rows: Sequence[_Sentence]) -> _Files:
+    """Invent what two systems answered: errors of every kind, a segment without words."""
+    words = sorted({gloss for _, _, glosses, _ in rows for gloss in glosses})
+    # Some words are confused with the same other word again and again, as real models do.
+    twin = dict(zip(words, words[3:] + words[:3], strict=True))
+    files = {}
+    for file, scale in (("hyp.ctm", 1.0), ("hyp_b.ctm", 1.25)):
+        lines = []
+        silent = rng.randrange(len(rows))
+        for index, (id, _, glosses, _) in enumerate(rows):
+            said: list[str] = []
+            for gloss in glosses:
+                chance = rng.random() / scale
+                if chance < 0.08:
+                    continue
+                if chance < 0.18:
+                    said.append(twin[gloss] if rng.random() < 0.7 else rng.choice(words))
+                else:
+                    said.append(gloss)
+                if rng.random() < 0.05 * scale:
+                    said.append(rng.choice(words))
+            if index == silent:
+                said = []
+            lines += [
+                f"{id} 1 {place * 0.01:.2f} {place * 0.01 + 0.01:.2f} {word}\n"
+                for place, word in enumerate(said)
+            ]
+        files[file] = "".join(lines)
+    return files
+
+
+_MAKERS: dict[str, Callable[[random.Random], _Files]] = {
+    "phoenix2014": lambda rng: _phoenix2014(
+        rng, "phoenix-2014-multisigner", "", (1, 3, 4, 5, 7, 8)
+    ),
+    "phoenix2014-si5": lambda rng: _phoenix2014(
+        rng, "phoenix-2014-signerindependent-SI5", ".SI5", (1, 3, 4, 5, 7, 8)
+    ),
+    "phoenix2014t": _phoenix2014t,
+    "csl-daily": _csl_daily,
+    "isharah500": _isharah,
+    "isharah1000": _isharah,
+    "isharah2000": _isharah,
+}
