@@ -6,32 +6,37 @@ deletion 3. What decides between paths of the same cost:
 
 - On the way back from the end a diagonal step is taken first, then an insertion, then a
   deletion, as for plain words.
-- Of words that can stand before a word, the one written first is taken.
+- Of the words that can stand before a word, the one written first is taken.
 - ``@``, the alternative without words, is itself a word of the network whose deletion costs
   0.001: it is neither counted nor reported, yet of two paths alike the one with fewer of them
-  wins. sclite adds these costs in single precision, so here too every sum is rounded to it.
+  wins. sclite adds up in single precision, and which path is cheaper hangs on the rounding
+  where several ``@`` lie on it; so here too every sum is rounded to single precision.
 
 How sclite reads braces
 -----------------------
 Braces nest. ``/`` separates alternatives wherever it stands within braces, inside a word too:
 ``{ A/B }`` offers two words. *An alternative without anything in it does not exist*:
-``{ A / }`` demands ``A``, it takes ``{ A / @ }`` to make it optional. Outside braces ``/`` is an
-ordinary word. sclite stops with a segmentation fault at ``{ }``; here it offers nothing.
+``{ A / }`` demands ``A``; it takes ``{ A / @ }`` to make it optional. Outside braces ``/`` is an
+ordinary word, ``@`` still none. sclite crashes at ``{ }``; here it offers nothing.
 
-Source: NIST SCTK, ``src/sclite`` (``net_dp.c``, ``net_adt.c``, ``word.c``), read and compared
-by running; see ``tests/scoring/test_against_sclite.py``.
+Source: NIST SCTK, ``src/sclite`` (``net_dp.c``, ``net_adt.c``, ``word.c``), compared by running
+it; see ``tests/scoring/test_against_sclite.py``.
 """
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from slaeval.errors import InputError
 
 __all__ = ["align_alternatives", "unusual"]
 
+#: The word that stands for no word.
 _NOTHING = "@"
+
 _SUBSTITUTION = 4.0
 _INSERTION = 3.0
 _DELETION = 3.0
@@ -39,9 +44,13 @@ _DELETION_OF_NOTHING = 0.001
 
 _UPPER_TO_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
+#: sclite copies each column of a CTM line into a buffer of so many bytes.
+_LONGEST_WORD = 500
+_SUSPICIOUS = re.compile(r"[@*;\\{<]|ignore_?time", re.IGNORECASE)
+
 
 class _Arc(NamedTuple):
-    """One word of the reference network, and the arcs that can come before it."""
+    """A word of the reference network and the arcs that can come before it."""
 
     word: str
     before: list[int]
@@ -69,130 +78,166 @@ def align_alternatives(
         The path over ``C``, ``S``, ``D`` and ``I``; see
         :class:`~slaeval.scoring.segments.AlignedSegment`.
 
+    Raises
+    ------
+    InputError
+        An opening brace without its closing one.
+
     Examples
     --------
     >>> align_alternatives("{ WIND / STURM } STARK".split(), ["sturm", "STARK"])
     (['STURM', 'STARK'], 'CC')
+    >>> align_alternatives("{ WIND / @ } STARK".split(), ["STARK"])
+    (['STARK'], 'C')
     """
-    arcs = [_Arc("", [])]  # the start of the network
-    ends = _extend(arcs, [0], _Tokens(words))
-    spoken = [_folded(word) if fold else word for word in hypothesis]
-
+    arcs, ends = _network(words)
+    spoken = [_folded(word) for word in hypothesis] if fold else hypothesis
     costs, moves = _fill(arcs, spoken, fold)
-    here = min(ends, key=lambda end: costs[end][-1])
+
     column = len(spoken)
+    here = min(ends, key=lambda end: costs[end][column])
     reference: list[str] = []
     ops: list[str] = []
     while here or column:
-        op, arrived_from = moves[here][column]
-        if op == "I":
-            column -= 1
-        elif arcs[here].word != _NOTHING:
+        op, origin = moves[here][column]
+        if op in "CSD":
             reference.append(arcs[here].word)
-        if op in "CS":
+        if op in "CSI":
             column -= 1
-        if op != "@":
+        if op != _NOTHING:
             ops.append(op)
-        here = arrived_from
+        here = origin
     return reference[::-1], "".join(reversed(ops))
 
 
+def _network(words: Iterable[str]) -> tuple[list[_Arc], list[int]]:
+    """Return the arcs, each after all that can come before it, and those that can be last.
+
+    Arc 0 is the start and has no word.
+    """
+    arcs = [_Arc("", [])]
+    ends = [0]
+    # One a brace still open: where its alternatives start, where those read so far end.
+    choices: list[tuple[list[int], list[int]]] = []
+    for token in _tokens(words):
+        if token == "{":
+            choices.append((ends, []))
+        elif token in ("/", "}") and choices:
+            start, stops = choices[-1]
+            if ends is not start:
+                stops += ends
+            ends = start
+            if token == "}":
+                choices.pop()
+                ends = stops or start
+        else:
+            arcs.append(_Arc(token, ends))
+            ends = [len(arcs) - 1]
+    if choices:
+        raise InputError(f"'{{' without '}}' after it in the reference {' '.join(words)!r}")
+    return arcs, ends
+
+
+def _tokens(words: Iterable[str]) -> Iterator[str]:
+    """Yield the words; within braces ``/`` inside a word stands alone."""
+    depth = 0
+    for word in words:
+        if word == "{":
+            depth += 1
+        elif word == "}":
+            depth = max(depth - 1, 0)
+        if depth and "/" in word:
+            yield from filter(None, re.split("(/)", word))
+        else:
+            yield word
+
+
 def _fill(
-    arcs: list[_Arc], spoken: list[str], fold: bool
+    arcs: list[_Arc], spoken: Sequence[str], fold: bool
 ) -> tuple[list[array[float]], list[list[tuple[str, int]]]]:
     """Return the cost of each cell (arc, hypothesis words said) and the move that reached it.
 
-    A move is a letter, ``@`` for a deletion that counts nothing, and the arc it came from.
-    Rows are arrays of type ``f`` so that every sum is rounded to single precision.
+    A move is a letter, ``@`` for the deletion of none, and the arc it came from. Costs are
+    arrays of type ``f``, which rounds every sum to single precision.
     """
     costs = [array("f", [_INSERTION * column for column in range(len(spoken) + 1)])]
     moves = [[("I", 0)] * (len(spoken) + 1)]
     for index, (word, before) in enumerate(arcs[1:], 1):
         nothing = word == _NOTHING
-        deleted = "@" if nothing else "D"
-        deletion = _DELETION_OF_NOTHING if nothing else _DELETION
+        deletion, deleted = (_DELETION_OF_NOTHING, _NOTHING) if nothing else (_DELETION, "D")
         compared = _folded(word) if fold else word
         # min() keeps the first of equals: the alternative written first.
-        nearest = min(before, key=lambda arc: costs[arc][0])
-        row = array("f", [costs[nearest][0] + deletion])
-        move = [(deleted, nearest)]
+        above = min(before, key=lambda arc: costs[arc][0])
+        row = array("f", [costs[above][0] + deletion])
+        reached = [(deleted, above)]
         for column, said in enumerate(spoken, 1):
-            above = nearest
-            diagonal = min(before, key=lambda arc: costs[arc][column - 1])
-            nearest = min(before, key=lambda arc: costs[arc][column])
-            equal = not nothing and compared == said
-            substitute, insert, delete = array(
+            corner = above
+            above = min(before, key=lambda arc: costs[arc][column])
+            correct = compared == said and not nothing
+            diagonal, insert, delete = array(
                 "f",
                 (
-                    costs[diagonal][column - 1] + (0.0 if equal else _SUBSTITUTION),
+                    costs[corner][column - 1] + (0.0 if correct else _SUBSTITUTION),
                     row[-1] + _INSERTION,
-                    costs[nearest][column] + deletion,
+                    costs[above][column] + deletion,
                 ),
             )
-            if substitute <= insert and substitute <= delete:
-                row.append(substitute)
-                move.append(("C" if equal else "S", diagonal))
+            if diagonal <= insert and diagonal <= delete:
+                row.append(diagonal)
+                reached.append(("C" if correct else "S", corner))
             elif insert <= delete:
                 row.append(insert)
-                move.append(("I", index))
+                reached.append(("I", index))
             else:
                 row.append(delete)
-                move.append((deleted, nearest))
+                reached.append((deleted, above))
         costs.append(row)
-        moves.append(move)
+        moves.append(reached)
     return costs, moves
 
 
-class _Tokens:
-    """The words of a reference one by one; ``{``, ``}`` and, within braces, ``/`` alone."""
+def unusual(word: str) -> str | None:
+    """Say what sclite does to a word that is not an ordinary word for it.
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self._rest = self._split(words)
+    Parameters
+    ----------
+    word : str
+        A word of a hypothesis or of a reference.
 
-    @staticmethod
-    def _split(words: Sequence[str]) -> Iterator[str]:
-        depth = 0
-        for word in words:
-            depth += (word == "{") - (word == "}" and depth > 0)
-            if depth and "/" in word and len(word) > 1:
-                yield from filter(None, re.split("(/)", word))
-            else:
-                yield word
+    Returns
+    -------
+    str or None
+        The end of a sentence that begins with "sclite", None for an ordinary word. ``{``, ``/``
+        and ``}`` alone are ordinary: in a hypothesis words like any other.
 
-    def __iter__(self) -> Iterator[str]:
-        return self._rest
-
-
-def _extend(arcs: list[_Arc], ends: list[int], tokens: _Tokens) -> list[int]:
-    """Append the words of a sequence to the network; return the arcs it can end with."""
-    for token in tokens:
-        if token == "{":
-            ends = _extend_by_alternatives(arcs, ends, tokens)
-        else:
-            arcs.append(_Arc(token, ends))
-            ends = [len(arcs) - 1]
-    return ends
-
-
-def _extend_by_alternatives(arcs: list[_Arc], start: list[int], tokens: _Tokens) -> list[int]:
-    """Append the alternatives up to the closing brace, each from `start` on."""
-    ends: list[int] = []
-    current = start
-    empty = True
-    for token in tokens:
-        if token in ("/", "}"):
-            if not empty:
-                ends += current
-            current, empty = start, True
-            if token == "}":
-                break
-        elif token == "{":
-            current = _extend_by_alternatives(arcs, current, tokens)
-            empty = False
-        else:
-            arcs.append(_Arc(token, current))
-            current, empty = [len(arcs) - 1], False
-    return ends or start
+    Examples
+    --------
+    >>> unusual("REGEN*")
+    "drops the '*' at its end"
+    >>> unusual("REG-"), unusual("(AEH)"), unusual("%HES"), unusual("[EMPTY]")
+    (None, None, None, None)
+    """
+    # No character takes more than four bytes.
+    if len(word) > _LONGEST_WORD // 4 and len(word.encode()) > _LONGEST_WORD:
+        return f"cuts it after {_LONGEST_WORD} bytes in a hypothesis"
+    if not _SUSPICIOUS.search(word):
+        return None
+    if word == _NOTHING:
+        return "takes it for no word at all: it costs and counts nothing"
+    if ";" in word:
+        return "compares only what stands before the ';'"
+    if "\\" in word:
+        return "drops the backslash"
+    if "{" in word and word != "{":
+        return "opens alternatives at the brace when it stands in a reference"
+    lower = _folded(word)
+    if lower.startswith("<alt"):
+        return "takes it for a mark of alternatives in a CTM"
+    if "ignore_time_segment_in_scoring" in lower or "ignoretimesegmentinscoring" in lower:
+        return "leaves out the segment when it stands in a reference"
+    if word.endswith("*") and word != "*":
+        return "drops the '*' at its end"
+    return None
 
 
 def _folded(word: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -209,12 +209,14 @@ def firings(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, in
     """
     counts: Counter[str] = Counter()
     if cleanup.level == "line":
-        words: Counter[str] = Counter()
-        for segment in segments:
-            words.update(segment)
+        spoken = Hypotheses({str(n): list(words) for n, words in enumerate(segments)})
+        words = Counter(word for mine in spoken.words.values() for word in mine)
         for word, times in words.items():
             for name in cleanup.trace(word):
                 counts[name] += times
+        apart = replace(cleanup, collapse="").hypotheses(spoken)
+        merged = cleanup.hypotheses(spoken)
+        counts["merge repeats"] = _words(apart) - _words(merged)
     elif cleanup.level != "none":
         for segment in segments:
             counts.update(cleanup.trace_sentence(segment))
@@ -222,6 +224,10 @@ def firings(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, in
                 after = cleanup.sentence_words(segment)
                 counts["merge repeats"] += len(after) - sum(1 for _ in groupby(after))
     return {name: count for name, count in counts.most_common() if count}
+
+
+def _words(cleaned: dict[str, list[str]]) -> int:
+    return sum(map(len, cleaned.values()))
 
 
 def _moved(base: Score, other: Score) -> list[Moved]:

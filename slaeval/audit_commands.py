@@ -129,7 +129,7 @@ def _details(row: AuditRow, top: int) -> list[str]:
     out = [styled(f"  {rules.name}", bold=True) + f": {rules.title}"]
     out.append(f"    used by {rules.used_by}")
     if rules.caveat:
-        out.append(f"    mind: it {rules.caveat}" if rules.caveat[0].islower() else rules.caveat)
+        out.append(f"    mind: {rules.caveat}")
     for side, fired in (
         ("reference", row.reference_rules),
         ("hypothesis", row.hypothesis_rules),

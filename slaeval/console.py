@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["isolated", "styled", "table", "warn", "width"]
+__all__ = ["isolated", "paragraph", "styled", "table", "warn", "width"]
 
 
 def styled(text: str, **style: object) -> str:
@@ -49,6 +50,18 @@ def isolated(text: str) -> str:
     if any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text):
         return f"\u2068{text}\u2069"
     return text
+
+
+def paragraph(text: str, indent: str = "  ", hanging: str = "    ") -> str:
+    """Break a sentence into lines of at most 88 cells."""
+    return textwrap.fill(
+        text,
+        88,
+        initial_indent=indent,
+        subsequent_indent=hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def table(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.console import isolated, styled, table, warn
+from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.options import check_outputs, existing, reference_options
 
 if TYPE_CHECKING:
@@ -214,8 +214,10 @@ def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
     ]
     if result.floor is not None and result.floor.errors:
         out.append(
-            f"  A perfect transcript scores {result.floor.wer:.2f} % under this protocol "
-            f"({result.floor.errors} errors): {rules.caveat or 'only one side is changed'}."
+            paragraph(
+                f"A perfect transcript scores {result.floor.wer:.2f} % under this protocol "
+                f"({result.floor.errors} errors): {rules.caveat or 'only one side is changed'}."
+            )
         )
     for other in result.other_readings:
         out += ["", _other_reading(result, other)]
@@ -256,11 +258,15 @@ def _other_reading(result: Score, other: Score) -> str:
     from slaeval.scoring.protocols import protocol
 
     difference = other.wer - result.wer
+    rules = protocol(other.protocol)
     return (
         f"  {other.protocol}: {other.wer:.2f} % ({difference:+.2f})  S {other.substitutions}  "
         f"D {other.deletions}  I {other.insertions}  of {other.reference_words} words\n"
-        f"    {protocol(other.protocol).title}: {protocol(other.protocol).caveat}.\n"
-        f"    Most papers report {result.protocol} on this corpus too: say which one you print."
+        + paragraph(
+            f"{rules.title}: {rules.caveat}. Most papers report {result.protocol} on this "
+            "corpus too: say which one you print.",
+            "    ",
+        )
     )
 
 
