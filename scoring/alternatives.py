@@ -110,7 +110,7 @@ def align_alternatives(
     return reference[::-1], "".join(reversed(ops))
 
 
-def _network(words: Iterable[str]) -> tuple[list[_Arc], list[int]]:
+def _network(words: Sequence[str]) -> tuple[list[_Arc], list[int]]:
     """Return the arcs, each after all that can come before it, and those that can be last.
 
     Arc 0 is the start and has no word.

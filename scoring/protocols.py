@@ -178,20 +178,22 @@ class Cleanup:
         line = rewrite(line, self.rules)
         return None if any(token in line for token in self.drop) else line
 
+    def changes(self, vocabulary: Iterable[str]) -> dict[str, str]:
+        """Return what becomes of those words that a line-level cleanup changes."""
+        patterns = filter(None, (_union(self.rules), *self.drop, self.drop_first))
+        may_change = re.compile("|".join(patterns)).search
+        return {
+            word: after
+            for word in vocabulary
+            if may_change(_CTM_COLUMNS + word) and (after := self.word(word)) != word
+        }
+
     def _words(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
         """Clean up word by word where every word is a line of its own."""
         vocabulary = hypotheses.vocabulary
         if vocabulary is None:
             vocabulary = set().union(*hypotheses.words.values())
-        may_change = re.compile(
-            "|".join(filter(None, (_union(self.rules), *self.drop, self.drop_first)))
-        ).search
-        changed = {}
-        for word in vocabulary:
-            if may_change(_CTM_COLUMNS + word):
-                after = self.word(word)
-                if after != word:
-                    changed[word] = after
+        changed = self.changes(vocabulary)
         cleaned = dict(hypotheses.words)
         if changed:
             for name, words in cleaned.items():

@@ -10,7 +10,7 @@ reference words has no WER: ``nan``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from slaeval.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+    from slaeval.scoring.bulk import BulkSegments
 
 __all__ = ["GROUPINGS", "Confusion", "Group", "Score"]
 
@@ -129,7 +130,7 @@ class Score:
 
     Attributes
     ----------
-    segments : list of AlignedSegment
+    segments : sequence of AlignedSegment
         One a reference, in the order of the references.
     protocol : str
         Name of the protocol, ``"rwth-2014"`` for official.
@@ -149,7 +150,7 @@ class Score:
         The same file under another protocol that readers may take for the official one.
     """
 
-    segments: list[AlignedSegment]
+    segments: Sequence[AlignedSegment]
     protocol: str
     dataset: str | None = None
     split: str | None = None
@@ -161,7 +162,13 @@ class Score:
     other_readings: tuple[Score, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_total", Group.of("all", self.segments))
+        total = self._bulk.total() if self._bulk else Group.of("all", self.segments)
+        object.__setattr__(self, "_total", total)
+
+    @property
+    def _bulk(self) -> BulkSegments | None:
+        """The segments, where they are arrays that count themselves."""
+        return None if isinstance(self.segments, list) else self.segments  # type: ignore[return-value]
 
     @property
     def total(self) -> Group:
@@ -223,11 +230,19 @@ class Score:
         """
         from slaeval.scoring import intervals
 
-        errors = [segment.errors for segment in self.segments]
-        words = [len(segment.reference) for segment in self.segments]
+        errors, words = self.errors_and_words()
         if self.bootstrap:
             return intervals.bootstrap(errors, words, self.bootstrap)
         return intervals.linearised(errors, words)
+
+    def errors_and_words(self) -> tuple[list[int], list[int]]:
+        """Return errors and reference words of every segment."""
+        if self._bulk:
+            return self._bulk.errors_and_words()
+        return (
+            [segment.errors for segment in self.segments],
+            [len(segment.reference) for segment in self.segments],
+        )
 
     def with_bootstrap(self, resamples: int) -> Score:
         """Return the same score with a bootstrap interval of so many resamples."""
@@ -252,6 +267,8 @@ class Score:
                 f"cannot group by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
                 + ", ".join(GROUPINGS)
             )
+        if self._bulk and grouping == "signer":
+            return self._bulk.by_signer()
         groups: dict[Any, list[AlignedSegment]] = {}
         for segment in self.segments:
             key: Any
@@ -285,7 +302,9 @@ class Score:
 
     def _pairs(self, wanted: str) -> list[Confusion]:
         counts: Counter[tuple[str, str]] = Counter()
-        for segment in self.segments:
+        if self._bulk:
+            counts = self._bulk.steps(wanted)
+        for segment in () if self._bulk else self.segments:
             if wanted in segment.ops:
                 counts.update(
                     (reference, hypothesis)

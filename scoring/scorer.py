@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from slaeval.scoring.alignment import align
 from slaeval.scoring.hypotheses import Hypotheses
@@ -12,7 +12,7 @@ from slaeval.scoring.segments import AlignedSegment, Reference
 
 from slaeval._version import __version__
 
-__all__ = ["floor", "references_hash", "score_segments"]
+__all__ = ["floor", "lines_hash", "references_hash", "score_segments", "signature"]
 
 #: sclite leaves such a reference out.
 _IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
@@ -92,17 +92,18 @@ def score_segments(
         protocol=rules.name,
         dataset=dataset,
         split=split,
-        signature="|".join(
-            (
-                f"dataset:{dataset or 'own'}",
-                f"split:{split or 'own'}",
-                f"protocol:{rules.identifier}",
-                f"segments:{len(scored)}",
-                f"references:{references_hash(references)}",
-                f"slaeval:{__version__}",
-            )
-        ),
+        signature=signature(rules, dataset, split, len(scored), references_hash(references)),
         warnings=warnings,
+    )
+
+
+def signature(
+    rules: Protocol, dataset: str | None, split: str | None, segments: int, references: str
+) -> str:
+    """Return the line that names all that is needed to come to the same number again."""
+    return (
+        f"dataset:{dataset or 'own'}|split:{split or 'own'}|protocol:{rules.identifier}|"
+        f"segments:{segments}|references:{references}|slaeval:{__version__}"
     )
 
 
@@ -140,7 +141,13 @@ def _first_alternatives(words: Sequence[str]) -> list[str]:
 
 def references_hash(references: Sequence[Reference]) -> str:
     """Return 12 hex digits of the SHA-256 of all ids and words, whatever their order."""
+    return lines_hash(
+        f"{reference.id}\t{' '.join(reference.words)}\n".encode() for reference in references
+    )
+
+
+def lines_hash(lines: Iterable[bytes]) -> str:
+    """Return 12 hex digits of the SHA-256 of sorted lines."""
     import hashlib
 
-    rows = sorted(f"{reference.id}\t{' '.join(reference.words)}\n" for reference in references)
-    return hashlib.sha256("".join(rows).encode()).hexdigest()[:12]
+    return hashlib.sha256(b"".join(sorted(lines))).hexdigest()[:12]

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, UsageError
+from slaeval.files import read_bytes
 from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol
 from slaeval.scoring.score import Score
@@ -40,6 +41,9 @@ __all__ = [
 
 #: Up to so many segments the floor of the protocol is worth its time in every score.
 _FLOOR_UP_TO = 5000
+
+#: From so many bytes of a hypothesis file on, compiled loops earn their loading time.
+_LARGE = 4_000_000
 
 
 class Task(NamedTuple):
@@ -190,9 +194,42 @@ def score_file(
     UsageError
         Unknown names.
     """
+    if ref is not None and root is None and format in ("auto", "ctm"):
+        quick = _score_large(os.fspath(pred), os.fspath(ref), dataset, split, protocol)
+        if quick is not None:
+            return quick
     task = load_task(dataset, split, root=root, ref=ref, setup=setup)
     hypotheses = match_ids(read_hypotheses(os.fspath(pred), format), task, fix_ids)
     return score_task(task, hypotheses, protocol)
+
+
+def _score_large(
+    pred: str, ref: str, dataset: str | None, split: str, protocol: str | Protocol
+) -> Score | None:
+    """Score a large CTM against an STM as arrays; None where the ordinary way is needed."""
+    if dataset is not None or not (os.path.isfile(pred) and os.path.isfile(ref)):
+        return None
+    if os.path.getsize(pred) < _LARGE:
+        return None
+    from slaeval.scoring import bulk
+    from slaeval.scoring.protocols import protocol as named
+    from slaeval.scoring.scorer import lines_hash, signature
+
+    rules = named(protocol)
+    if not bulk.fits(rules):
+        return None
+    read = bulk.read_pair(read_bytes(pred, "a CTM file"), read_bytes(ref, "an STM file"))
+    if read is None or set(read.ids).isdisjoint(read.names):
+        return None
+    segments = bulk.align_read(read, rules)
+    if segments is None:
+        return None
+    return Score(
+        segments,
+        protocol=rules.name,
+        signature=signature(rules, None, None, len(segments), lines_hash(read.texts)),
+        warnings=tuple(_coverage(read.ids, read.names) + _special(read.words)),
+    )
 
 
 def score_task(task: Task, hypotheses: Hypotheses, protocol: str | Protocol = OFFICIAL) -> Score:
@@ -470,19 +507,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     """
     notes = list(hypotheses.notes)
     words = hypotheses.words
-    ids = {reference.id for reference in references}
-    missing = [name for name in (reference.id for reference in references) if name not in words]
-    if missing:
-        notes.append(
-            f"{len(missing)} of {len(ids)} segments have no hypothesis and count as empty"
-            f"{_few(missing)}"
-        )
-    unknown = [name for name in words if name not in ids]
-    if unknown:
-        notes.append(
-            f"{len(unknown)} segments of the hypothesis are not in the references and are left "
-            f"out{_few(unknown)}; the official script would give no score"
-        )
+    notes += _coverage([reference.id for reference in references], words)
     empty = [name for name, mine in words.items() if not mine or mine == ["[EMPTY]"]]
     if empty:
         notes.append(
@@ -494,15 +519,39 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     vocabulary = hypotheses.vocabulary
     if vocabulary is None:
         vocabulary = set().union(*words.values())
-    special = "".join(vocabulary)
-    if any(mark in special for mark in "*;\\@{}/"):
-        from slaeval.scoring.alternatives import unusual
+    return (*notes, *_special(vocabulary))
 
-        for word in sorted(vocabulary):
-            reason = unusual(word)
-            if reason:
-                notes.append(f"the word {word!r} is scored as written; sclite {reason}")
-    return tuple(notes)
+
+def _coverage(ids: Sequence[str], named: Iterable[str]) -> list[str]:
+    """Hold the segments of a hypothesis against those of the references."""
+    known, there = set(ids), dict.fromkeys(named)
+    notes = []
+    missing = [name for name in ids if name not in there]
+    if missing:
+        notes.append(
+            f"{len(missing)} of {len(ids)} segments have no hypothesis and count as empty"
+            f"{_few(missing)}"
+        )
+    unknown = [name for name in there if name not in known]
+    if unknown:
+        notes.append(
+            f"{len(unknown)} segments of the hypothesis are not in the references and are left "
+            f"out{_few(unknown)}; the official script would give no score"
+        )
+    return notes
+
+
+def _special(vocabulary: Iterable[str]) -> list[str]:
+    """Name words that sclite does not take for ordinary words."""
+    if not any(mark in "".join(vocabulary) for mark in "*;\\@{}/"):
+        return []
+    from slaeval.scoring.alternatives import unusual
+
+    return [
+        f"the word {word!r} is scored as written; sclite {reason}"
+        for word in sorted(vocabulary)
+        if (reason := unusual(word))
+    ]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -1,0 +1,473 @@
+"""Reports in the shape of sclite's, so that scripts that read its files keep working.
+
+====================  =======================================================================
+here                  sclite
+====================  =======================================================================
+:func:`pra`           ``-o pra``: REF, HYP and Eval lines of each segment, speaker by speaker
+:func:`dtl`           ``-o dtl``: totals, confusion pairs, insertions, deletions, …
+:func:`spk`           ``-o spk``: the same for each speaker, one file a speaker
+:func:`summary`       ``-o sum`` and ``-o rsum``: one row a speaker, percentages or counts
+====================  =======================================================================
+
+Conventions, all sclite's
+-------------------------
+Speakers come in the order of their first segment, segments in the order given, numbered from 0
+within their speaker: ``(signer03-017)``. Where case does not count, ids, speakers and words are
+in lower case and the wrong words of ``pra`` in upper case: ASCII letters only, ``süden`` becomes
+``SüDEN``. Columns are as wide as the longer word *in bytes of UTF-8*, so lines with umlauts,
+Chinese or Arabic look ragged, as they do there. Percentages have one decimal, half up.
+
+The text is sclite's to the byte where sclite's own is defined, but for:
+
+- the system name, ``slaeval`` unless `title` says otherwise, where sclite names the file of the
+  hypotheses;
+- the stars beside an inserted or deleted word of more than 40 bytes: sclite prints whatever lies
+  before its 40 stars in memory;
+- a word that is longer than the line (1,000 bytes): sclite never returns;
+- ``Labels:``, the label field of the STM, which an aligned segment does not have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from slaeval.scoring.segments import AlignedSegment
+
+__all__ = ["dtl", "pra", "spk", "summary"]
+
+#: Where sclite breaks a line of ``pra``, in bytes.
+_LINE_WIDTH = 1000
+_PAGE_WIDTH = 80
+
+_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_UPPER = {code + 32: code for code in range(ord("A"), ord("Z") + 1)}
+
+_COUNTS = (
+    ("with substitutions", "Percent Substitution", "S"),
+    ("with deletions", "Percent Deletions", "D"),
+    ("with insertions", "Percent Insertions", "I"),
+)
+_SUBSTITUTION_NOTE = """\
+* NOTE: The 'Substitution' words are those reference words
+        for which the recognizer supplied an incorrect word.
+
+"""
+_FALSELY_RECOGNIZED_NOTE = """\
+* NOTE: The 'Falsely Recognized' words are those hypothesis words
+        which the recognizer incorrectly substituted for a reference word.
+
+"""
+
+
+def pra(
+    segments: Iterable[AlignedSegment],
+    *,
+    title: str = "slaeval",
+    fold: bool = True,
+    channel: str = "1",
+) -> Iterator[str]:
+    """Yield the aligned words of every segment.
+
+    Parameters
+    ----------
+    segments : iterable of AlignedSegment
+        What was scored.
+    title : str
+        Name of the system.
+    fold : bool
+        Whether case did not count in scoring; False gives the output of ``sclite -s``.
+    channel : str
+        Column 2 of the STM.
+
+    Yields
+    ------
+    str
+        A piece of the report, with its line ends.
+    """
+    speakers = _by_speaker(segments, fold)
+    yield f"\n\n\t\tDUMP OF SYSTEM ALIGNMENT STRUCTURE\n\nSystem name:   {title}\n\nSpeakers: \n"
+    for number, name in enumerate(speakers):
+        yield f"   {number:2d}:  {name}\n"
+    yield "\n"
+    for number, (name, mine) in enumerate(speakers.items()):
+        yield f"Speaker sentences{number:4d}:  {name}   #utts: {len(mine)}\n"
+        for position, segment in enumerate(mine):
+            path = segment.ops
+            counts = " ".join(str(path.count(op)) for op in "CSDI")
+            yield (
+                f"id: ({name}-{position:03d})\n"
+                f"File: {_lower(segment.id, fold)}\n"
+                f"Channel: {_lower(channel, fold)}\n"
+                f"Scores: (#C #S #D #I) {counts}\n"
+                + ("" if fold else "Attributes: Case_sensitve \n")
+                + "".join(_aligned_lines(segment, fold))
+                + "\n"
+            )
+    yield "\n"
+
+
+def _aligned_lines(segment: AlignedSegment, fold: bool) -> Iterator[str]:
+    """Yield REF, HYP and Eval lines, broken before they get longer than a line may be."""
+    columns = [_column(*pair, fold) for pair in segment.pairs()]
+    first = 0
+    while first < len(columns):
+        indent = ">> " if first else ""
+        width = len(indent) + len("REF:  ")
+        last = first
+        while last < len(columns) and width < _LINE_WIDTH:
+            width += columns[last].width + 1
+            last += 1
+        if last < len(columns):
+            last = max(last - 1, first + 1)
+        if first:
+            yield "\n"
+        shown = columns[first:last]
+        for name, cells in (
+            ("REF:  ", [(column.reference, column.width) for column in shown]),
+            ("HYP:  ", [(column.hypothesis, column.width) for column in shown]),
+            ("Eval: ", [(column.verdict, column.width) for column in shown]),
+        ):
+            yield indent + name + "".join(_padded(*cell) + " " for cell in cells) + "\n"
+        first = last
+
+
+class _Column(NamedTuple):
+    """What ``pra`` shows of one step of a path, and how many bytes wide."""
+
+    width: int
+    reference: str
+    hypothesis: str
+    verdict: str
+
+
+def _column(op: str, reference: str, hypothesis: str, fold: bool) -> _Column:
+    if fold:
+        case = _LOWER if op == "C" else _UPPER
+        reference, hypothesis = reference.translate(case), hypothesis.translate(case)
+    if op == "I":
+        reference = "*" * _width(hypothesis)
+    elif op == "D":
+        hypothesis = "*" * _width(reference)
+    width = max(_width(reference), _width(hypothesis))
+    return _Column(width, reference, hypothesis, "" if op == "C" else op)
+
+
+def dtl(segments: Iterable[AlignedSegment], *, title: str = "slaeval", fold: bool = True) -> str:
+    """Return the detailed overall report.
+
+    Parameters
+    ----------
+    segments : iterable of AlignedSegment
+        What was scored.
+    title : str
+        Name of the system.
+    fold : bool
+        Whether case did not count in scoring.
+
+    Returns
+    -------
+    str
+        Totals, confusion pairs, insertions, deletions, substitutions and falsely recognised
+        words; in each list the most frequent first, equals in the order of their bytes.
+    """
+    # Only sums and sorted lists follow: the order of the speakers does not matter.
+    return f"DETAILED OVERALL REPORT FOR THE SYSTEM: {title}\n\n" + _details(list(segments), fold)
+
+
+def spk(
+    segments: Iterable[AlignedSegment], *, title: str = "slaeval", fold: bool = True
+) -> dict[str, str]:
+    """Return the detailed report of each speaker; see :func:`dtl`.
+
+    sclite writes each to a file of its own, ``NAME.spk.SPEAKER``.
+    """
+    return {
+        name: f"SCORING FOR SPEAKER: {name}\n     of {title}\n\n" + _details(mine, fold)
+        for name, mine in _by_speaker(segments, fold).items()
+    }
+
+
+def _details(segments: Sequence[AlignedSegment], fold: bool) -> str:
+    paths = [segment.ops for segment in segments]
+    wrong = sum(1 for path in paths if path.count("C") != len(path))
+    counts = Counter("".join(paths))
+    correct, errors = counts["C"], counts["S"] + counts["D"] + counts["I"]
+    words = correct + counts["S"] + counts["D"]
+
+    def with_any(op: str) -> str:
+        number = sum(op in path for path in paths)
+        return f"{_percent(number, len(paths))}   ({number:4d})"
+
+    def of_words(number: int) -> str:
+        return f"=  {_percent(number, words) if words else 'UNDEF%'}   ({number:4d})"
+
+    lines = [
+        "SENTENCE RECOGNITION PERFORMANCE",
+        "",
+        f" sentences                                        {len(paths):4d}",
+        f" with errors                            {_percent(wrong, len(paths))}   ({wrong:4d})",
+        "",
+        *(f"   {name:<36} {with_any(op)}" for name, _, op in _COUNTS),
+        "",
+        "",
+        "WORD RECOGNITION PERFORMANCE",
+        "",
+        f"Percent Total Error       {of_words(errors)}",
+        "",
+        f"Percent Correct           {of_words(correct)}",
+        "",
+        *(f"{name:<25} {of_words(counts[op])}" for _, name, op in _COUNTS),
+        "Percent Word Accuracy     =  "
+        + (f"{_half_up(100.0 - _ratio(errors, words)):5.1f}%" if words else "UNDEF%"),
+        "",
+        "",
+        f"Ref. words                =           ({words:4d})",
+        f"Hyp. words                =           ({words - counts['D'] + counts['I']:4d})",
+        f"Aligned words             =           ({words + counts['I']:4d})",
+        "",
+        "",
+    ]
+    pairs = Counter(
+        (op, _lower(reference, fold), _lower(hypothesis, fold))
+        for segment in segments
+        if segment.ops.count("C") != len(segment.ops)
+        for op, reference, hypothesis in segment.pairs()
+        if op != "C"
+    )
+    confused: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
+    said: Counter[str] = Counter()
+    inserted: Counter[str] = Counter()
+    deleted: Counter[str] = Counter()
+    for (op, reference, hypothesis), count in pairs.items():
+        if op == "S":
+            confused[f"{reference} ==> {hypothesis}"] += count
+            missed[reference] += count
+            said[hypothesis] += count
+        elif op == "I":
+            inserted[hypothesis] += count
+        else:
+            deleted[reference] += count
+    return "\n".join(lines) + "\n".join(
+        [
+            _listing("CONFUSION PAIRS", confused) + "\n",
+            _listing("INSERTIONS", inserted) + "\n",
+            _listing("DELETIONS", deleted) + "\n",
+            _listing("SUBSTITUTIONS", missed),
+            _SUBSTITUTION_NOTE + "\n" + _listing("FALSELY RECOGNIZED", said),
+            _FALSELY_RECOGNIZED_NOTE,
+        ]
+    )
+
+
+def _listing(title: str, counts: Counter[str]) -> str:
+    """Return a list of words with counts, the most frequent first, equals by their bytes."""
+    # The order of UTF-8 bytes is that of code points, in which Python compares strings.
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return (
+        f"{title:<30}   Total                 ({len(rows)})\n"
+        f"{'':<30}   With >=  1 occurrences ({len(rows)})\n\n"
+        + "".join(
+            f"{place:4d}: {count:4d}  ->  {word}\n" for place, (word, count) in enumerate(rows, 1)
+        )
+        + f"     -------\n     {sum(counts.values()):5d}\n\n"
+    )
+
+
+def summary(
+    segments: Iterable[AlignedSegment],
+    *,
+    title: str = "slaeval",
+    fold: bool = True,
+    raw: bool = False,
+) -> str:
+    """Return the table with a row a speaker.
+
+    Parameters
+    ----------
+    segments : iterable of AlignedSegment
+        What was scored.
+    title : str
+        Name of the system.
+    fold : bool
+        Whether case did not count in scoring.
+    raw : bool
+        Counts of words (``rsum``), not percentages (``sum``).
+
+    Returns
+    -------
+    str
+        Sentences, words, correct, S, D, I, errors and wrong sentences of each speaker; their sum;
+        mean, standard deviation and median over speakers. A speaker without reference words has
+        counts marked ``*`` and no part in the means of the percentages.
+    """
+    sizes: list[tuple[int, int]] = []
+    figures: list[list[float]] = []
+    rows: list[list[str]] = []
+    speakers = _by_speaker(segments, fold)
+    for name, mine in speakers.items():
+        size, counts = _counts(mine)
+        row = [float(count) for count in counts]
+        if not raw:
+            row[-1] = _ratio(counts[-1], size[0])
+            if size[1]:
+                row[:-1] = [_ratio(count, size[1]) for count in counts[:-1]]
+        sizes.append(size)
+        figures.append(row)
+        cells = [f" {name} ", *(f"{number:5d}" for number in size)]
+        if raw:
+            cells += [f"{_half_up(value, 0):5.0f} " for value in row]
+        elif size[1]:
+            cells += [f"{_half_up(value):5.1f} " for value in row]
+        else:
+            cells += [f"{_half_up(value, 0):5.0f}*" for value in row[:-1]]
+            cells.append(f"{_half_up(row[-1]):5.1f} ")
+        rows.append(cells)
+
+    size, counts = _counts([segment for mine in speakers.values() for segment in mine])
+    total = [" Sum" if raw else " Sum/Avg", *(f"{number:5d}" for number in size)]
+    if raw:
+        total += [f"{count:5.0f} " for count in counts]
+    else:
+        total += [f"{_half_up(_ratio(count, size[1])):5.1f} " for count in counts[:-1]]
+        total.append(f"{_half_up(_ratio(counts[-1], size[0])):5.1f} ")
+
+    wordless = not raw and any(not words for _, words in sizes)
+    rated = [row for row, (_, words) in zip(figures, sizes, strict=True) if words or raw]
+    columns = [
+        *zip(*sizes, strict=True),
+        *(zip(*(row[:-1] for row in rated), strict=True) if rated else [(0.0,)] * 5),
+        [row[-1] for row in figures],
+    ]
+    statistics = [
+        [
+            name,
+            *(
+                f"{_half_up(measure(column)):5.1f}{'+' if wordless and 2 <= place < 7 else ' '}"
+                for place, column in enumerate(columns)
+            ),
+        ]
+        for name, measure in ((" Mean ", _mean), (" S.D. ", _deviation), ("Median", median))
+    ]
+    table = _table(title, rows, total, statistics)
+    heading = _centred("SYSTEM SUMMARY PERCENTAGES by SPEAKER", _PAGE_WIDTH)
+    return f"\n\n\n{heading}\n\n{table}" + (_WORDLESS_NOTE if wordless else "")
+
+
+_HEADING = (" SPKR", " # Snt", "# Wrd", "Corr", " Sub", " Del", " Ins", " Err", "S.Err")
+#: What stands between two columns of the summary.
+_BETWEEN = "| |     "
+_WORDLESS_NOTE = """
+* No Reference words for this/these speaker(s).  Word counts supplied
+  rather than percents.
+# No Reference words for this/these speaker(s).  NCE not computable.
++ Speaker(s) with no reference data is ignored
+"""
+
+
+def _counts(segments: Sequence[AlignedSegment]) -> tuple[tuple[int, int], list[int]]:
+    """Return sentences and words; correct, S, D, I, errors and wrong sentences."""
+    paths = [segment.ops for segment in segments]
+    ops = Counter("".join(paths))
+    c, s, d, i = (ops[op] for op in "CSDI")
+    wrong = sum(1 for path in paths if path.count("C") != len(path))
+    return (len(paths), c + s + d), [c, s, d, i, s + d + i, wrong]
+
+
+def _table(title: str, rows: list[list[str]], total: list[str], statistics: list[list[str]]) -> str:
+    """Lay out the summary: columns as wide as their longest cell, the whole centred."""
+    everything = [list(_HEADING), *rows, total, *statistics]
+    texts = [max(map(_width, column)) for column in zip(*everything, strict=True)]
+    narrow = sum(texts) + len(_BETWEEN)
+    inside = max(narrow, _width(title))
+    # A title wider than the columns spreads them.
+    spread = [
+        math.floor((inside - narrow) * place / len(texts) + 0.5) for place in range(len(texts) + 1)
+    ]
+    widths = [
+        text + after - before
+        for text, before, after in zip(texts, spread, spread[1:], strict=False)
+    ]
+
+    def line(cells: list[str], first_centred: bool = False) -> str:
+        out = ""
+        for place, (cell, text, width) in enumerate(zip(cells, texts, widths, strict=True)):
+            centred = place > 0 or first_centred
+            cell = _centred(cell, text) if centred else _padded(cell, text)
+            out += _BETWEEN[place - 1 : place] if place else ""
+            left = (width - text) // 2
+            out += " " * left + cell + " " * (width - text - left)
+        return f"|{out}|"
+
+    def rule(mark: str, crossed: bool = False) -> str:
+        out = mark * widths[0]
+        for between, width in zip(_BETWEEN, widths[1:], strict=True):
+            out += ("+" if crossed and between == "|" else mark) + mark * width
+        return f"|{out}|"
+
+    lines = [f",{'-' * inside}.", f"|{_centred(title, inside)}|", rule("-"), line(everything[0])]
+    for row in rows:
+        lines += [rule("-", crossed=True), line(row)]
+    lines += [rule("="), line(total), rule("=")]
+    lines += [line(row, first_centred=True) for row in statistics]
+    lines.append(f"`{'-' * inside}'")
+    margin = " " * max((_PAGE_WIDTH - inside - 2) // 2, 0)
+    return "".join(f"{margin}{line}\n" for line in lines)
+
+
+def _mean(values: Sequence[float]) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    return total / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    mean = _mean(values)
+    total = 0.0
+    for value in values:
+        total += (value - mean) * (value - mean)
+    return math.sqrt(total / (len(values) - 1)) if total else 0.0
+
+
+def _by_speaker(segments: Iterable[AlignedSegment], fold: bool) -> dict[str, list[AlignedSegment]]:
+    speakers: dict[str, list[AlignedSegment]] = {}
+    for segment in segments:
+        name = _lower(segment.signer, fold) or "unknown"
+        speakers.setdefault(name, []).append(segment)
+    return speakers
+
+
+def _ratio(count: int, of: int) -> float:
+    return count / of * 100.0 if of else 0.0
+
+
+def _percent(count: int, of: int) -> str:
+    return f"{_half_up(_ratio(count, of)):5.1f}%"
+
+
+def _half_up(value: float, digits: int = 1) -> float:
+    scale = 10.0**digits
+    return int(value * scale + (0.5 if value > 0 else -0.5)) / scale
+
+
+def _lower(text: str, fold: bool) -> str:
+    return text.translate(_LOWER) if fold else text
+
+
+def _width(text: str) -> int:
+    """Return the length in bytes, which is what sclite pads by."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _centred(text: str, width: int) -> str:
+    left = (width - _width(text)) // 2
+    return " " * left + text + " " * (width - _width(text) - left)
