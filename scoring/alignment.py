@@ -9,6 +9,7 @@ With these ties the path, not only its cost, is sclite's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 __all__ = ["Engine", "Ties", "align"]
@@ -28,15 +29,35 @@ def align(
     engine: Engine = "auto",
 ) -> list[str]:
     """Align pairs of word sequences; returns a path over C, S, D, I a pair."""
+    folded = _Folded()
+    first = ties == "insertion"
     paths = []
     for reference, hypothesis in zip(references, hypotheses, strict=True):
-        if fold and reference != hypothesis:
-            reference = [word.translate(_FOLD) for word in reference]
-            hypothesis = [word.translate(_FOLD) for word in hypothesis]
-        paths.append(_path(reference, hypothesis, ties == "insertion"))
+        if reference == hypothesis:
+            paths.append("C" * len(reference))
+        elif fold:
+            paths.append(
+                _path(
+                    tuple(map(folded.__getitem__, reference)),
+                    tuple(map(folded.__getitem__, hypothesis)),
+                    first,
+                )
+            )
+        else:
+            paths.append(_path(tuple(reference), tuple(hypothesis), first))
     return paths
 
 
+class _Folded(dict[str, str]):
+    """Words without ASCII letter case, each folded once."""
+
+    def __missing__(self, word: str) -> str:
+        self[word] = after = word.translate(_FOLD)
+        return after
+
+
+# Several protocols align mostly the same pairs.
+@lru_cache(maxsize=8192)
 def _path(reference: Sequence[str], hypothesis: Sequence[str], insertion_first: bool) -> str:
     n, m = len(reference), len(hypothesis)
     while n and m and reference[n - 1] == hypothesis[m - 1]:

@@ -132,11 +132,12 @@ class Cleanup:
         """Clean up references; see :meth:`sentence`."""
         if self.level == "none":
             return [list(words) for words in references]
-        may_change = re.compile(_union(self.rules)).search
-        head = _STM_COLUMNS if self.level == "stm-line" else ""
+        may_change = re.compile("|".join(_triggers(self.rules))).search
+        vocabulary: set[str] = set().union(*references)
+        interesting = {word for word in vocabulary if may_change(word)}
         return [
             self.sentence(words)
-            if may_change(head + " ".join(words)) or (self.collapse and _repeats(words))
+            if not interesting.isdisjoint(words) or _repeats(words)
             else list(words)
             for words in references
         ]
@@ -180,12 +181,14 @@ class Cleanup:
 
     def changes(self, vocabulary: Iterable[str]) -> dict[str, str]:
         """Return what becomes of those words that a line-level cleanup changes."""
-        patterns = filter(None, (_union(self.rules), *self.drop, self.drop_first))
+        patterns = [*_triggers(self.rules), *self.drop]
+        if self.drop_first:
+            patterns.append(self.drop_first)
         may_change = re.compile("|".join(patterns)).search
         return {
             word: after
             for word in vocabulary
-            if may_change(_CTM_COLUMNS + word) and (after := self.word(word)) != word
+            if (may_change(word) or may_change(" " + word)) and (after := self.word(word)) != word
         }
 
     def _words(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
@@ -338,9 +341,9 @@ def protocols() -> list[Protocol]:
     return list(_PROTOCOLS.values())
 
 
-def _union(rules: Sequence[Rule]) -> str:
-    """Return a pattern that is found wherever one of the rules may change something."""
-    return "|".join(dict.fromkeys(rule.pattern.replace(r"\1", r"\S+") for rule in rules))
+def _triggers(rules: Sequence[Rule]) -> list[str]:
+    """Return the patterns of words that may have to do with a change."""
+    return list(dict.fromkeys(rule.trigger for rule in rules))
 
 
 def _trace(text: str, rules: Sequence[Rule]) -> tuple[list[str], str]:
@@ -387,13 +390,14 @@ _rwth2014 = Cleanup(
 )
 
 # Cleanup of whole sentences in Python, as slt's phoenix_cleanup.py writes it.
-_BLANKS = Rule("blanks", r" {2,}", " ", "a deleted word leaves two blanks", ("A  B", "A B"))
+_BLANKS = Rule("blanks", r" {2,}", " ", "a deleted word leaves two blanks", ("A  B", "A B"), "(?!)")
 _REPEAT = Rule(
     "collapse repeats",
     r"(?<![\w-])(\b[A-Z]+(?![\w-])) \1(?![\w-])",
     r"\1",
     "a sign repeated in place is annotated once",
     ("REGEN REGEN KALT", "REGEN KALT"),
+    r"(?a:[^\w-])",
 )
 _EPENTHESIS = Rule(
     "delete __EPENTHESIS__",
@@ -460,6 +464,7 @@ _mslr_reference = Cleanup(
             "WIE-AUSSEHEN",
             "one sign annotated as two words",
             ("WIE AUSSEHEN", "WIE-AUSSEHEN"),
+            "AUSSEHEN",
         ),
         Rule(
             "ZEIGEN",
@@ -474,6 +479,7 @@ _mslr_reference = Cleanup(
             r"\1+\2",
             "finger-spelled letters are one gloss",
             ("A B JETZT", "A+B JETZT"),
+            LETTERS[0].touches,
         ),
         LETTERS[1],
         LETTERS[2],
@@ -498,6 +504,7 @@ _mslr_reference = Cleanup(
             r"\1",
             "a sign repeated in place is annotated once; one pass",
             ("A A B", "A B"),
+            r"\W",
         ),
     ),
 )

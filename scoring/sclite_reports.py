@@ -24,6 +24,8 @@ The text is sclite's to the byte where sclite's own is defined, but for:
 - the stars beside an inserted or deleted word of more than 40 bytes: sclite prints whatever lies
   before its 40 stars in memory;
 - a word that is longer than the line (1,000 bytes): sclite never returns;
+- the means of :func:`summary` where more than one speaker has no reference words: sclite drops
+  the wrong speakers;
 - ``Labels:``, the label field of the STM, which an aligned segment does not have.
 """
 
@@ -60,6 +62,16 @@ _FALSELY_RECOGNIZED_NOTE = """\
 * NOTE: The 'Falsely Recognized' words are those hypothesis words
         which the recognizer incorrectly substituted for a reference word.
 
+"""
+
+_HEADING = (" SPKR", " # Snt", "# Wrd", "Corr", " Sub", " Del", " Ins", " Err", "S.Err")
+#: What stands between two columns of the summary.
+_BETWEEN = "| |     "
+_WORDLESS_NOTE = """
+* No Reference words for this/these speaker(s).  Word counts supplied
+  rather than percents.
+# No Reference words for this/these speaker(s).  NCE not computable.
++ Speaker(s) with no reference data is ignored
 """
 
 
@@ -337,11 +349,11 @@ def summary(
         total.append(f"{_half_up(_ratio(counts[-1], size[0])):5.1f} ")
 
     wordless = not raw and any(not words for _, words in sizes)
-    rated = [row for row, (_, words) in zip(figures, sizes, strict=True) if words or raw]
+    rated = [row[:-1] for row, (_, words) in zip(figures, sizes, strict=True) if words or raw]
     columns = [
-        *zip(*sizes, strict=True),
-        *(zip(*(row[:-1] for row in rated), strict=True) if rated else [(0.0,)] * 5),
-        [row[-1] for row in figures],
+        *zip(*(sizes or [(0, 0)]), strict=True),
+        *zip(*(rated or [[0.0] * 5]), strict=True),
+        [row[-1] for row in figures] or [0.0],
     ]
     statistics = [
         [
@@ -356,17 +368,6 @@ def summary(
     table = _table(title, rows, total, statistics)
     heading = _centred("SYSTEM SUMMARY PERCENTAGES by SPEAKER", _PAGE_WIDTH)
     return f"\n\n\n{heading}\n\n{table}" + (_WORDLESS_NOTE if wordless else "")
-
-
-_HEADING = (" SPKR", " # Snt", "# Wrd", "Corr", " Sub", " Del", " Ins", " Err", "S.Err")
-#: What stands between two columns of the summary.
-_BETWEEN = "| |     "
-_WORDLESS_NOTE = """
-* No Reference words for this/these speaker(s).  Word counts supplied
-  rather than percents.
-# No Reference words for this/these speaker(s).  NCE not computable.
-+ Speaker(s) with no reference data is ignored
-"""
 
 
 def _counts(segments: Sequence[AlignedSegment]) -> tuple[tuple[int, int], list[int]]:

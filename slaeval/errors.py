@@ -5,7 +5,6 @@ Anything else that escapes is a defect of slaeval, not of the input.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 
@@ -53,6 +52,8 @@ class UsageError(SlaevalError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known names nearest to `name`, or ``""``."""
+    import difflib
+
     by_fold = {candidate.casefold(): candidate for candidate in known}
     found = difflib.get_close_matches(name.casefold(), by_fold, n=2, cutoff=0.5)
     if not found:

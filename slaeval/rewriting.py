@@ -24,6 +24,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+#: A word that can take part in finger spelling: a letter, ``SCH`` or ``NN``, alone or joined.
+_SPELLED = r"(^|\+)([A-Z]|SCH|NN)(\+|$)"
+#: A word with something between letters that is neither a hyphen nor part of a word.
+_COMPOUND = r"(?a:[^\w-])"
+
 __all__ = [
     "LETTERS",
     "PHOENIX2014",
@@ -51,6 +56,10 @@ class Rule(NamedTuple):
     example : tuple of str
         A line (with a CTM's four columns where the rule needs what stands in front of the
         word) and what the rule alone makes of it.
+    touches : str
+        For a rule over several words: a pattern that is found in at least one word of every
+        match, each word taken alone. Sentences without such a word need not be looked at.
+        A rule that merges equal words is exempt where both words are plain capitals.
     """
 
     name: str
@@ -58,6 +67,12 @@ class Rule(NamedTuple):
     replacement: str
     why: str
     example: tuple[str, str]
+    touches: str = ""
+
+    @property
+    def trigger(self) -> str:
+        """Pattern found in a word of every sentence that this rule changes."""
+        return self.touches or self.pattern
 
     def apply(self, text: str) -> tuple[str, int]:
         """Return the rewritten text and how many places changed."""
@@ -81,6 +96,7 @@ _JOIN_INSIDE = Rule(
     r"\1+\2",
     "finger-spelled letters are one gloss",
     ("UND A+B C JETZT", "UND A+B+C JETZT"),
+    _SPELLED,
 )
 
 #: Letters, ``SCH`` and ``NN`` that stand side by side become one finger-spelled gloss.
@@ -91,6 +107,7 @@ LETTERS: tuple[Rule, ...] = (
         r"\1+\2",
         "finger-spelled letters are one gloss",
         ("C M JETZT", "C+M JETZT"),
+        _SPELLED,
     ),
     Rule(
         "join two letters",
@@ -98,6 +115,7 @@ LETTERS: tuple[Rule, ...] = (
         r" \1+\2 ",
         "finger-spelled letters are one gloss",
         ("UND C M JETZT", "UND C+M JETZT"),
+        _SPELLED,
     ),
     _JOIN_INSIDE,
     _JOIN_INSIDE,
@@ -108,6 +126,7 @@ LETTERS: tuple[Rule, ...] = (
         r"\1+\2",
         "SCH is one hand shape in finger spelling",
         ("UND SCH A JETZT", "UND SCH+A JETZT"),
+        _SPELLED,
     ),
     Rule(
         "join NN",
@@ -115,6 +134,7 @@ LETTERS: tuple[Rule, ...] = (
         r"\1+\2",
         "NN is one movement in finger spelling",
         ("UND NN E JETZT", "UND NN+E JETZT"),
+        _SPELLED,
     ),
     Rule(
         "join before NN",
@@ -122,6 +142,7 @@ LETTERS: tuple[Rule, ...] = (
         r"\1+\2",
         "NN is one movement in finger spelling",
         ("UND A NN JETZT", "UND A+NN JETZT"),
+        _SPELLED,
     ),
     Rule(
         "join letters at end",
@@ -129,6 +150,7 @@ LETTERS: tuple[Rule, ...] = (
         r"\1+\2",
         "finger-spelled letters are one gloss",
         ("UND C M", "UND C+M"),
+        _SPELLED,
     ),
 )
 
@@ -139,6 +161,7 @@ _REPEAT = Rule(
     r"\1",
     "a sign repeated in place is annotated once",
     ("REGEN REGEN KALT", "REGEN KALT"),
+    _COMPOUND,
 )
 
 #: The scripts' four passes of repeat collapse over plain upper-case words.
@@ -151,6 +174,7 @@ _WIE_AUSSEHEN = Rule(
     "WIE-AUSSEHEN",
     "one sign annotated as two words",
     ("WETTER WIE AUSSEHEN", "WETTER WIE-AUSSEHEN"),
+    "^AUSSEHEN",
 )
 
 #: ``evaluatePhoenix2014.sh``, every rewriting step in its order. The script applies them to
@@ -173,6 +197,7 @@ PHOENIX2014: tuple[Rule, ...] = (
         "ZEIGEN-BILDSCHIRM ",
         "one sign under two names; at the end of any word",
         ("ZEIGEN JETZT", "ZEIGEN-BILDSCHIRM JETZT"),
+        "ZEIGEN$",
     ),
     Rule(
         "ZEIGEN at end",
@@ -196,8 +221,8 @@ PHOENIX2014: tuple[Rule, ...] = (
 
 def _forget(token: str) -> tuple[Rule, Rule]:
     """Delete a token with one blank beside it, as the 2014 T script does in both orders."""
-    after = Rule(f"delete {token}", f"{token} ", "", "not a sign", (f"A {token} B", "A B"))
-    before = Rule(f"delete {token}", f" {token}", "", "not a sign", (f"A {token}", "A"))
+    after = Rule(f"delete {token}", f"{token} ", "", "not a sign", (f"A {token} B", "A B"), token)
+    before = Rule(f"delete {token}", f" {token}", "", "not a sign", (f"A {token}", "A"), token)
     return after, before
 
 
@@ -261,6 +286,7 @@ PHOENIX2014T_HYPOTHESIS: tuple[Rule, ...] = (
         r" \1",
         "marks a sign made at a place",
         ("x 1 0.00 0.01 loc-NORD", "x 1 0.00 0.01 NORD"),
+        "^loc-",
     ),
     Rule(
         "delete -PLUSPLUS at end",
@@ -275,6 +301,7 @@ PHOENIX2014T_HYPOTHESIS: tuple[Rule, ...] = (
         r" \1",
         "marks a classifier",
         ("x 1 0.00 0.01 cl-KOMMEN", "x 1 0.00 0.01 KOMMEN"),
+        "^cl-",
     ),
     Rule(
         "RAUM at end",

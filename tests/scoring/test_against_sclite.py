@@ -1,0 +1,319 @@
+"""Random references and hypotheses through NIST sclite: the same paths, the same reports.
+
+Runs where ``SLAEVAL_SCLITE`` names an sclite binary (https://github.com/usnistgov/SCTK), as in::
+
+    SLAEVAL_SCLITE=…/sctk/src/sclite/sclite pytest tests/scoring/test_against_sclite.py
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from slaeval.scoring import sclite_reports
+from slaeval.scoring.alignment import align
+from slaeval.scoring.alternatives import align_alternatives, unusual
+from slaeval.scoring.segments import AlignedSegment
+
+SCLITE = os.environ.get("SLAEVAL_SCLITE", "")
+
+pytestmark = pytest.mark.skipif(not SCLITE, reason="SLAEVAL_SCLITE names no sclite binary")
+
+#: Segments a batch: sclite starts once for all of them.
+BATCH = 1000
+
+
+class Segment(NamedTuple):
+    """One line of an STM and the lines of a CTM."""
+
+    id: str
+    signer: str
+    reference: list[str]
+    hypothesis: list[str]
+
+
+class Answer(NamedTuple):
+    """What sclite made of one segment."""
+
+    ops: str
+    reference: list[str]
+    hypothesis: list[str]
+
+
+_PATH = re.compile(r'<PATH [^\n]*?file="([^"\n]*)"[^\n]*>\n(.*)\n</PATH>')
+_STEP = re.compile(r'([CSDI]),(?:"(.*?)")?,(?:"(.*?)")?,[^:,"]*(?::|$)')
+
+
+def run_sclite(
+    folder: Path, segments: Sequence[Segment], *options: str, title: str = "slaeval"
+) -> tuple[dict[str, Answer], dict[str, str]]:
+    """Score with sclite in STM and CTM mode.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to write.
+    segments : sequence of Segment
+        The words may not hold blanks, double quotes, ``,`` and ``:`` together.
+    *options : str
+        More options for sclite.
+    title : str
+        Name of the system.
+
+    Returns
+    -------
+    paths : dict
+        From the id, in lower case unless ``-s`` is given, to the path in sclite's SGML.
+    reports : dict
+        From ``"pra"``, ``"dtl"``, ``"sys"``, ``"raw"``, ``"spk.SPEAKER"`` to what it wrote.
+    """
+    for old in folder.glob("out.*"):
+        old.unlink()
+    (folder / "ref.stm").write_text(
+        "".join(
+            f"{row.id} 1 {row.signer} 0.0 1.79769e+308 {' '.join(row.reference)}\n"
+            for row in segments
+        ),
+        encoding="utf-8",
+    )
+    (folder / "hyp.ctm").write_text(
+        "".join(
+            f"{row.id} 1 {place * 0.01:.2f} 0.01 {word}\n"
+            for row in segments
+            for place, word in enumerate(row.hypothesis)
+        ),
+        encoding="utf-8",
+    )
+    command = [
+        SCLITE,
+        "-h",
+        "hyp.ctm",
+        "ctm",
+        title,
+        "-r",
+        "ref.stm",
+        "stm",
+        "-f",
+        "0",
+        "-n",
+        "out",
+    ]
+    outputs = ["-o", "sgml", "pra", "dtl", "sum", "rsum", "spk"]
+    subprocess.run([*command, *outputs, *options], cwd=folder, check=True, capture_output=True)
+    reports = {
+        path.name.removeprefix("out."): path.read_text(encoding="utf-8")
+        for path in folder.glob("out.*")
+    }
+    paths = {}
+    for name, line in _PATH.findall(reports.pop("sgml")):
+        steps = _STEP.findall(line)
+        paths[name] = Answer(
+            "".join(op for op, _, _ in steps),
+            [reference for op, reference, _ in steps if op != "I"],
+            [hypothesis for op, _, hypothesis in steps if op != "D"],
+        )
+    return paths, reports
+
+
+def ascii_lower(words: Sequence[str]) -> list[str]:
+    return ["".join(c.lower() if c.isascii() else c for c in word) for word in words]
+
+
+WORDS = (
+    *(
+        "WOLKE",
+        "wolke",
+        "Regen",
+        "REGEN",
+        "SÜDEN",
+        "süden",
+        "sÜDEN",
+        "ÄÖ",
+        "é",
+        "É",
+        "IX",
+        "a",
+        "b",
+    ),
+    *("中", "年龄", "今天", "انا", "رغبه", "__ON__", "loc-NORD", "S+H", "[EMPTY]", "x/y", "(AEH)"),
+    *("REG-", "%HES", "<unk>", "4", "a,b", "A:B", "à", "Å"),
+)
+
+
+def plain_segments(rng: random.Random, count: int) -> list[Segment]:
+    rows = []
+    for number in range(count):
+        words = rng.sample(WORDS, rng.randint(2, len(WORDS)))
+        reference = rng.choices(words, k=rng.choice((0, 1, 2, 5, 8, 8, 12, 40)))
+        if rng.random() < 0.5:
+            hypothesis = rng.choices(words, k=rng.randint(0, 10))
+        else:
+            hypothesis = [
+                rng.choice(words) if rng.random() < 0.2 else word
+                for word in reference
+                if rng.random() < 0.8
+            ]
+        if reference and reference[0].startswith("<"):
+            reference[0] = "A"  # sclite takes it for the label field
+        signer = rng.choice(("Signer01", "Signer02", "signer02", "süd", "S"))
+        rows.append(Segment(f"Id_{number:05d}", signer, reference, hypothesis))
+    rows[-1] = rows[-1]._replace(hypothesis=["IX"])
+    return rows
+
+
+def alternatives(rng: random.Random, letters: str, nothing: float, depth: int = 0) -> list[str]:
+    """Draw a reference with braces; `nothing` is how often ``@`` is offered."""
+    words: list[str] = []
+    for _ in range(rng.randint(0 if depth == 0 else 1, 8 if depth == 0 else 3)):
+        draw = rng.random()
+        if draw < 0.35 and depth < 3:
+            words.append("{")
+            for branch in range(rng.randint(1, 4)):
+                words += ["/"] if branch else []
+                if rng.random() < nothing:
+                    words += ["@"] * rng.randint(1, 3)
+                elif not branch or rng.random() < 0.9:
+                    words += alternatives(rng, letters, nothing, depth + 1)
+            words.append("}")
+        elif draw < 0.4:
+            words.append("@")
+        elif draw < 0.44:
+            words.append(rng.choice(("a/b", "/c", "c/") if depth else ("a/b", "/", "}")))
+        else:
+            words.append(rng.choice(letters))
+    return words
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plain_paths(seed: int, tmp_path: Path) -> None:
+    segments = plain_segments(random.Random(seed), BATCH)
+    paths, _ = run_sclite(tmp_path, segments)
+    ops = align([row.reference for row in segments], [row.hypothesis for row in segments])
+    assert [paths[row.id.lower()].ops for row in segments] == ops
+    paths, _ = run_sclite(tmp_path, segments, "-s")
+    ops = align(
+        [row.reference for row in segments], [row.hypothesis for row in segments], fold=False
+    )
+    assert [paths[row.id].ops for row in segments] == ops
+
+
+@pytest.mark.parametrize("nothing", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("seed", range(4))
+def test_alternatives(seed: int, nothing: float, tmp_path: Path) -> None:
+    rng = random.Random(f"{seed} {nothing}")
+    segments = []
+    for number in range(BATCH):
+        letters = "abAcäÄ"[: rng.randint(1, 6)]
+        reference = alternatives(rng, letters, nothing)
+        if rng.random() < 0.5:
+            hypothesis = rng.choices(letters + "x", k=rng.randint(0, 9))
+        else:
+            said = [word for word in reference if word not in ("{", "/", "}", "@")]
+            hypothesis = [word for word in said if rng.random() < 0.7]
+        segments.append(Segment(f"id_{number}", "s", reference, hypothesis))
+    segments[-1] = segments[-1]._replace(hypothesis=["x"])
+    paths, _ = run_sclite(tmp_path, segments)
+    for row in segments:
+        words, ops = align_alternatives(row.reference, row.hypothesis)
+        answer = paths[row.id]
+        assert (ops, ascii_lower(words)) == (answer.ops, answer.reference), row
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_reports(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    fold = seed % 3 > 0
+    rows = plain_segments(rng, rng.choice((1, 3, 30, 200)))
+    if seed % 5 == 0:  # long enough for lines to break
+        rows[0] = rows[0]._replace(reference=rng.choices(WORDS[:20], k=400))
+    title = "t" * rng.choice((1, 20, 80, 120))
+    _, expected = run_sclite(tmp_path, rows, *([] if fold else ["-s"]), title=title)
+    paths = align([row.reference for row in rows], [row.hypothesis for row in rows], fold=fold)
+    segments = [AlignedSegment(*row, ops) for row, ops in zip(rows, paths, strict=True)]
+    ours = {
+        "pra": "".join(sclite_reports.pra(segments, title=title, fold=fold)),
+        "dtl": sclite_reports.dtl(segments, title=title, fold=fold),
+        "sys": sclite_reports.summary(segments, title=title, fold=fold),
+        "raw": sclite_reports.summary(segments, title=title, fold=fold, raw=True),
+    }
+    for speaker, report in sclite_reports.spk(segments, title=title, fold=fold).items():
+        ours[f"spk.{speaker}"] = report
+    if _wordless_speakers(segments, fold) > 1:
+        del ours["sys"], expected["sys"]  # sclite averages over the wrong speakers
+    assert ours == expected
+
+
+def _wordless_speakers(segments: Sequence[AlignedSegment], fold: bool) -> int:
+    words: dict[str, int] = {}
+    for segment in segments:
+        name = ascii_lower([segment.signer])[0] if fold else segment.signer
+        words[name] = words.get(name, 0) + len(segment.reference)
+    return sum(not count for count in words.values())
+
+
+# Reference, hypothesis, sclite's path: what makes a word unusual, shown on the oracle itself.
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "path"),
+    [
+        ("REGEN* A", "regen A*", "CC"),
+        ("A;x B", "a B;y;z", "CC"),
+        (r"A\B", "AB", "C"),
+        ("A @ B", "A @ B", "CC"),
+        ("A B", "A <ALT_BEGIN> X <ALT> B <ALT_END>", "CC"),
+        ("A B", "A <ALTERUNG B", "CD"),
+        ("X" * 501, "X" * 501, "S"),
+    ],
+)
+def test_unusual_words(reference: str, hypothesis: str, path: str, tmp_path: Path) -> None:
+    segment = Segment("x", "s", reference.split(), hypothesis.split())
+    paths, _ = run_sclite(tmp_path, [segment])
+    assert paths["x"].ops == path
+    assert any(unusual(word) for word in segment.reference + segment.hypothesis)
+
+
+def test_ordinary_words_are_ordinary(tmp_path: Path) -> None:
+    words = [
+        "{",
+        "/",
+        "}",
+        "*",
+        "*A",
+        "A@",
+        "%HES",
+        "(AEH)",
+        "REG-",
+        "<UNK>",
+        "A}",
+        "X" * 500,
+        *WORDS,
+    ]
+    segment = Segment("x", "s", ["A", *words[1:]], ["A", *words])
+    paths, _ = run_sclite(tmp_path, [segment])
+    assert paths["x"].ops == "CI" + "C" * (len(words) - 1)
+    assert not any(map(unusual, words))
+
+
+def test_an_ignored_reference_is_left_out(tmp_path: Path) -> None:
+    rows = [
+        Segment("a", "s", ["vor_Ignore_Time_Segment_In_Scoring_nach"], ["A"]),
+        Segment("b", "s", ["B"], ["B"]),
+    ]
+    paths, _ = run_sclite(tmp_path, rows)
+    assert list(paths) == ["b"]
+    assert unusual(rows[0].reference[0])
+
+
+def test_a_segment_without_hypothesis_counts_deletions(tmp_path: Path) -> None:
+    rows = [
+        Segment("a", "s", ["A", "B"], []),
+        Segment("b", "s", ["B"], ["B"]),
+        Segment("c", "s", ["C"], []),
+    ]
+    paths, _ = run_sclite(tmp_path, rows)
+    assert {name: path.ops for name, path in paths.items()} == {"a": "DD", "b": "C", "c": "D"}
