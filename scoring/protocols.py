@@ -181,14 +181,12 @@ class Cleanup:
 
     def changes(self, vocabulary: Iterable[str]) -> dict[str, str]:
         """Return what becomes of those words that a line-level cleanup changes."""
-        patterns = [*_triggers(self.rules), *self.drop]
-        if self.drop_first:
-            patterns.append(self.drop_first)
-        may_change = re.compile("|".join(patterns)).search
+        may_change = re.compile("|".join([*_triggers(self.rules), *self.drop])).search
+        may_drop = re.compile(self.drop_first or "(?!)").search
         return {
             word: after
             for word in vocabulary
-            if (may_change(word) or may_change(" " + word)) and (after := self.word(word)) != word
+            if (may_change(word) or may_drop(" " + word)) and (after := self.word(word)) != word
         }
 
     def _words(self, hypotheses: Hypotheses) -> dict[str, list[str]]:

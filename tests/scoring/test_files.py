@@ -16,7 +16,9 @@ from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.files import write_whole
 from slaeval.stm import parse_stm, write_stm
 
-WORD = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=6)
+WORD = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=6).filter(
+    lambda word: not word.startswith(";;")  # would make a TRN line a comment
+)
 IDS = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True)
 SENTENCES = st.dictionaries(IDS, st.lists(WORD, min_size=1, max_size=5), min_size=1, max_size=5)
 
