@@ -1,0 +1,200 @@
+"""Tests of whether the difference between two systems is more than chance.
+
+Both systems answered the same segments, so every test here is paired.
+
+*MAPSSWE*, the matched-pairs sentence-segment word error test (Gillick and Cox, ICASSP 1989), as
+NIST's ``sc_stats`` computes it: two alignments over the same references are walked together;
+where both systems have two words right in a row, a segment ends; d is the difference in
+errors of a segment, segments without an error in either system are left out, and
+Z = mean(d) / (sd(d)/√n) is held against the normal distribution.
+
+*Permutation*: were the systems equal, each segment's difference could as well have the other
+sign. The distribution of the sum over all 2ⁿ signs is computed exactly, from its
+characteristic function Π cos(|dᵢ|·ω).
+
+*Paired bootstrap*: an interval of the difference in WER over segments drawn with replacement.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import erfc, sqrt
+from typing import NamedTuple
+
+__all__ = ["MatchedPairs", "holm", "mapsswe", "paired_bootstrap", "permutation"]
+
+
+class MatchedPairs(NamedTuple):
+    """What the matched-pairs test found.
+
+    Attributes
+    ----------
+    segments : int
+        Stretches with an error in one of the systems.
+    mean, sd : float
+        Of the difference in errors a stretch, first system minus second.
+    z : float
+        Statistic; negative where the first system is better. 0 where nothing varies.
+    p : float
+        Two-sided.
+    """
+
+    segments: int
+    mean: float
+    sd: float
+    z: float
+    p: float
+
+
+def mapsswe(paths_a: Sequence[str], paths_b: Sequence[str], min_good: int = 2) -> MatchedPairs:
+    """Run the matched-pairs sentence-segment word error test.
+
+    Parameters
+    ----------
+    paths_a, paths_b : sequence of str
+        Alignment paths over ``C S D I`` of two systems to the same references.
+    min_good : int
+        So many words right in both systems in a row end a stretch; ``sc_stats`` takes 2.
+
+    Returns
+    -------
+    MatchedPairs
+        With p = 1 where no stretch, or no variation, is left to test.
+
+    Raises
+    ------
+    ValueError
+        Two paths of one sentence have different numbers of reference words.
+    """
+    differences = [
+        one - other
+        for path_a, path_b in zip(paths_a, paths_b, strict=True)
+        for one, other in _stretches(path_a, path_b, min_good)
+    ]
+    n = len(differences)
+    if n < 2:
+        return MatchedPairs(n, float(sum(differences)), 0.0, 0.0, 1.0)
+    mean = sum(differences) / n
+    squares = sum((d - mean) ** 2 for d in differences)
+    if not squares:
+        return MatchedPairs(n, mean, 0.0, 0.0, 1.0)
+    sd = sqrt(squares / (n - 1))
+    z = mean / (sd / sqrt(n))
+    return MatchedPairs(n, mean, sd, z, erfc(abs(z) / sqrt(2)))
+
+
+def _stretches(path_a: str, path_b: str, min_good: int) -> Iterator[tuple[int, int]]:
+    """Yield the errors of both systems in each stretch of a sentence that holds any."""
+    words_a, words_b = _by_word(path_a), _by_word(path_b)
+    if len(words_a) != len(words_b):
+        raise ValueError("paths over different references cannot be compared")
+    one = other = good = 0
+    open_ = False
+    for a, b in zip(words_a, words_b, strict=True):
+        # The part of a word is its insertions before it and the word's own step.
+        inserted_a, inserted_b = a.count("I"), b.count("I")
+        if inserted_a or inserted_b:
+            one, other, good, open_ = one + inserted_a, other + inserted_b, 0, True
+        if a.endswith("C") and b.endswith("C"):
+            good += 1
+            if open_ and good == min_good:
+                yield one, other
+                one = other = 0
+                open_ = False
+        elif len(a) > inserted_a:  # the last part holds trailing insertions alone
+            one += not a.endswith("C")
+            other += not b.endswith("C")
+            good, open_ = 0, True
+    if open_:
+        yield one, other
+
+
+def _by_word(path: str) -> list[str]:
+    """Cut a path after each reference word; the last part holds trailing insertions."""
+    parts = [""]
+    for op in path:
+        parts[-1] += op
+        if op != "I":
+            parts.append("")
+    return parts
+
+
+def permutation(errors_a: Sequence[int], errors_b: Sequence[int]) -> float:
+    """Return the two-sided p-value of the exact paired permutation test.
+
+    Parameters
+    ----------
+    errors_a, errors_b : sequence of int
+        Errors a segment of two systems on the same references.
+
+    Returns
+    -------
+    float
+        Share of the 2ⁿ sign patterns whose difference in errors is at least as large as the
+        one found; 1 where the systems never differ.
+    """
+    differences = [a - b for a, b in zip(errors_a, errors_b, strict=True) if a != b]
+    found = abs(sum(differences))
+    if not found:
+        return 1.0
+    import numpy as np
+
+    sizes = Counter(map(abs, differences))
+    reach = sum(size * times for size, times in sizes.items())
+    points = 1 << (2 * reach + 1).bit_length()
+    angles = 2 * np.pi * np.arange(points) / points
+    spectrum = np.ones(points)
+    for size, times in sizes.items():
+        spectrum *= np.cos(size * angles) ** times
+    chances = np.fft.ifft(spectrum).real.clip(0)
+    beyond = float(chances[found : points - found + 1].sum())
+    return min(1.0, max(beyond, 2.0 ** -len(differences)))
+
+
+def paired_bootstrap(
+    errors_a: Sequence[int],
+    errors_b: Sequence[int],
+    words: Sequence[int],
+    resamples: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float] | None:
+    """Return the percentile bootstrap interval of the difference in WER.
+
+    Parameters
+    ----------
+    errors_a, errors_b, words : sequence of int
+        Errors of two systems and reference words a segment.
+    resamples, seed : int
+        How many times to draw, and from which seed.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    tuple of float or None
+        Low and high in percentage points, first system minus second; None with fewer than
+        two segments or without reference words.
+    """
+    if len(words) < 2 or not sum(words):
+        return None
+    import numpy as np
+    from slaeval.scoring.intervals import resampled
+
+    columns = np.asarray([np.subtract(errors_a, errors_b), words], dtype=np.float64)
+    sums = resampled(columns, resamples, seed)
+    points = 100 * sums[0] / np.maximum(sums[1], 1)
+    low, high = np.quantile(points, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values of several comparisons (Holm, 1979)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, p_values[index] * (len(order) - rank)))
+        adjusted[index] = highest
+    return adjusted

@@ -1,0 +1,281 @@
+"""Two or more systems on the same references."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.errors import UsageError
+from slaeval.scoring.score import Score
+from slaeval.scoring.significance import (
+    MatchedPairs,
+    holm,
+    mapsswe,
+    paired_bootstrap,
+    permutation,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Comparison", "Pair", "SegmentDifference", "compare"]
+
+
+class SegmentDifference(NamedTuple):
+    """A segment that two systems recognised differently well.
+
+    Attributes
+    ----------
+    id, signer : str
+        Which.
+    first, second : int
+        Errors of either system.
+    reference, first_hypothesis, second_hypothesis : str
+        Words, after the protocol's cleanup.
+    """
+
+    id: str
+    signer: str
+    first: int
+    second: int
+    reference: str
+    first_hypothesis: str
+    second_hypothesis: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One system against another.
+
+    Attributes
+    ----------
+    first, second : str
+        Names of the systems.
+    difference : float
+        WER of the first minus the second, in percentage points.
+    interval : tuple of float or None
+        95 % paired bootstrap interval of the difference.
+    matched_pairs : MatchedPairs
+        The test of ``sc_stats``.
+    matched_pairs_p, permutation_p : float
+        p-values, adjusted (Holm) where more than two systems are compared.
+    won, lost, tied : int
+        Segments in which the first has fewer, more, as many errors.
+    by_signer : dict
+        Signer to (first WER, second WER) in percent.
+    segments : list of SegmentDifference
+        Where they differ, largest difference first.
+    """
+
+    first: str
+    second: str
+    difference: float
+    interval: tuple[float, float] | None
+    matched_pairs: MatchedPairs
+    matched_pairs_p: float
+    permutation_p: float
+    won: int
+    lost: int
+    tied: int
+    by_signer: dict[str, tuple[float, float]]
+    segments: list[SegmentDifference]
+
+    @property
+    def verdict(self) -> str:
+        """Say in words whether the difference is significant at 5 %, and by which test."""
+        if not self.difference:
+            return f"{self.first} and {self.second} have the same WER"
+        better, worse = sorted((self.first, self.second), key=lambda name: name != self.first)
+        if self.difference > 0:
+            better, worse = worse, better
+        tests = {"matched pairs": self.matched_pairs_p, "permutation": self.permutation_p}
+        passed = [name for name, p in tests.items() if p < 0.05]
+        if len(passed) == 2:
+            how = "significant at 5 % by both tests"
+        elif passed:
+            how = f"significant at 5 % by the {passed[0]} test only"
+        else:
+            how = "not significant at 5 % by either test"
+        return f"{better} is {abs(self.difference):.2f} points better than {worse}: {how}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Systems side by side.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the systems, in the order given.
+    scores : tuple of Score
+        Their scores.
+    pairs : list of Pair
+        Every system against every other one.
+    """
+
+    names: tuple[str, ...]
+    scores: tuple[Score, ...]
+    pairs: list[Pair]
+
+    def to_dict(self, segments: int = 10) -> dict[str, Any]:
+        """Return what ``--json`` prints, with up to `segments` segments a pair."""
+        return {
+            "systems": [
+                {
+                    "name": name,
+                    **score.total.to_dict(),
+                    "wer_ci": list(score.wer_ci) if score.wer_ci else None,
+                    "signature": score.signature,
+                }
+                for name, score in zip(self.names, self.scores, strict=True)
+            ],
+            "pairs": [
+                {
+                    "first": pair.first,
+                    "second": pair.second,
+                    "difference": pair.difference,
+                    "difference_ci": list(pair.interval) if pair.interval else None,
+                    "mapsswe": pair.matched_pairs._asdict(),
+                    "mapsswe_p": pair.matched_pairs_p,
+                    "permutation_p": pair.permutation_p,
+                    "segments_won": pair.won,
+                    "segments_lost": pair.lost,
+                    "segments_tied": pair.tied,
+                    "by_signer": {name: list(wers) for name, wers in pair.by_signer.items()},
+                    "verdict": pair.verdict,
+                    "segments": [segment._asdict() for segment in pair.segments[:segments]],
+                }
+                for pair in self.pairs
+            ],
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row a segment and the errors of every system."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "id": [segment.id for segment in self.scores[0].segments],
+                "signer": [segment.signer for segment in self.scores[0].segments],
+                "reference_words": [len(segment.reference) for segment in self.scores[0].segments],
+                **{
+                    name: [segment.errors for segment in score.segments]
+                    for name, score in zip(self.names, self.scores, strict=True)
+                },
+            }
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {score}" for name, score in zip(self.names, self.scores, strict=True)]
+        return "\n".join([*lines, *(pair.verdict for pair in self.pairs)])
+
+
+def compare(
+    *scores: Score,
+    names: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """Hold systems against each other.
+
+    Parameters
+    ----------
+    *scores : Score
+        Two or more, over the same references under the same protocol.
+    names : sequence of str, optional
+        What to call them; ``"A"``, ``"B"``, … without it.
+    resamples, seed : int
+        Of the paired bootstrap.
+
+    Returns
+    -------
+    Comparison
+        Every pair of systems, with tests.
+
+    Raises
+    ------
+    UsageError
+        Fewer than two scores, or scores that cannot be compared.
+    """
+    if len(scores) < 2:
+        raise UsageError("a comparison needs two systems or more")
+    called = tuple(names) if names is not None else tuple(map(_letter, range(len(scores))))
+    if len(called) != len(scores) or len(set(called)) != len(called):
+        raise UsageError("every system needs a name of its own")
+    first = scores[0]
+    for name, other in zip(called[1:], scores[1:], strict=True):
+        if other.protocol != first.protocol:
+            raise UsageError(
+                f"{called[0]} is scored under {first.protocol}, {name} under {other.protocol}: "
+                "not comparable"
+            )
+        if [(s.id, s.reference) for s in other.segments] != [
+            (s.id, s.reference) for s in first.segments
+        ]:
+            raise UsageError(f"{called[0]} and {name} are scored on different references")
+    pairs = [
+        _pair((called[i], scores[i]), (called[j], scores[j]), resamples, seed)
+        for i, j in combinations(range(len(scores)), 2)
+    ]
+    matched = holm([pair.matched_pairs_p for pair in pairs])
+    permuted = holm([pair.permutation_p for pair in pairs])
+    return Comparison(
+        called,
+        scores,
+        [
+            Pair(**{**pair.__dict__, "matched_pairs_p": one, "permutation_p": other})
+            for pair, one, other in zip(pairs, matched, permuted, strict=True)
+        ],
+    )
+
+
+def _letter(index: int) -> str:
+    return chr(ord("A") + index) if index < 26 else f"system {index + 1}"
+
+
+def file_names(paths: Sequence[str]) -> list[str]:
+    """Return short names of files that tell them apart."""
+    short = [os.path.basename(path) for path in paths]
+    if len(set(short)) == len(short):
+        return short
+    return [path if paths.count(path) == 1 else f"{path} ({n})" for n, path in enumerate(paths, 1)]
+
+
+def _pair(first: tuple[str, Score], second: tuple[str, Score], resamples: int, seed: int) -> Pair:
+    (name_a, a), (name_b, b) = first, second
+    errors_a, words = a.errors_and_words()
+    errors_b, _ = b.errors_and_words()
+    tested = mapsswe([s.ops for s in a.segments], [s.ops for s in b.segments])
+    differing = [
+        SegmentDifference(
+            one.id,
+            one.signer,
+            one.errors,
+            other.errors,
+            " ".join(one.reference),
+            " ".join(one.hypothesis),
+            " ".join(other.hypothesis),
+        )
+        for one, other in zip(a.segments, b.segments, strict=True)
+        if one.errors != other.errors
+    ]
+    wers_b = {group.name: group.wer for group in b.by_signer}
+    won = sum(x < y for x, y in zip(errors_a, errors_b, strict=True))
+    lost = sum(x > y for x, y in zip(errors_a, errors_b, strict=True))
+    return Pair(
+        name_a,
+        name_b,
+        a.wer - b.wer,
+        paired_bootstrap(errors_a, errors_b, words, resamples, seed) if resamples else None,
+        tested,
+        tested.p,
+        permutation(errors_a, errors_b),
+        won,
+        lost,
+        len(words) - won - lost,
+        {group.name: (group.wer, wers_b[group.name]) for group in a.by_signer},
+        sorted(differing, key=lambda row: (-abs(row.first - row.second), row.id)),
+    )
