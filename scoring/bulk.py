@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 from slaeval.scoring import bulk_kernels as kernels
+from slaeval.scoring.kernels import align_many
 from slaeval.scoring.protocols import Protocol
 from slaeval.scoring.score import Group
 from slaeval.scoring.segments import AlignedSegment
@@ -181,7 +182,7 @@ def align_read(read: Read, rules: Protocol) -> BulkSegments | None:
     lengths = np.diff(read.left_first) * np.diff(right_first)
     if lengths.size and lengths.max() > 16_000_000:
         return None  # a pair for the aligner that needs little memory
-    ops, begin, counts = kernels.align_many(
+    ops, begin, counts = align_many(
         left, read.left_first, folded, right_first, rules.ties == "insertion"
     )
     return BulkSegments(read, words, right, right_first, ops, begin, counts)

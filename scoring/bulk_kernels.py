@@ -1,4 +1,4 @@
-"""Compiled loops for files of many segments: read, align, pair up.
+"""Compiled loops for files of many segments: read, put in order, pair up.
 
 Imported only where the input is large enough to pay for numba. Every function here has a plain
 twin elsewhere that gives the same answer on small input; the tests hold them together.
@@ -6,27 +6,14 @@ twin elsewhere that gives the same answer on small input; the tests hold them to
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import numba
 import numpy as np
+from slaeval.scoring.kernels import compiled
 
-__all__ = ["align_many", "compiled", "gather", "scan_ctm", "scan_stm", "steps_of"]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+__all__ = ["gather", "scan_ctm", "scan_stm", "steps_of"]
 
 _BLANK, _NEWLINE, _DOT, _SEMICOLON = 32, 10, 46, 59
 _BRACE, _CLOSING, _LABEL = 123, 125, 60
 _END = np.frombuffer(b"0.0 1.79769e+308", dtype=np.uint8)
-
-
-def compiled(function: _Function) -> _Function:
-    """Compile a function, keeping the machine code on disk where a folder can be written."""
-    try:
-        return numba.njit(function, cache=True, nogil=True)  # type: ignore[no-any-return]
-    except RuntimeError:  # numba found no place for its cache
-        return numba.njit(function, nogil=True)  # type: ignore[no-any-return]
 
 
 @compiled
@@ -274,106 +261,6 @@ def gather(ids, first, where, nothing):  # type: ignore[no-untyped-def]
             total += 1
     begin[where.size] = total
     return out[:total], begin
-
-
-@compiled
-def align_many(left, left_first, right, right_first, insertion_first):  # type: ignore[no-untyped-def]
-    """Align many short pairs of numbered words as sclite does.
-
-    Parameters
-    ----------
-    left, left_first : int32 and int64 arrays
-        Words of all references, and where each begins (one more).
-    right, right_first : arrays
-        The same of the hypotheses.
-    insertion_first : bool
-        Whether an insertion goes before a deletion at equal cost.
-
-    Returns
-    -------
-    tuple of arrays
-        The paths as bytes over C, S, D, I, pair after pair; where each begins (one more);
-        (pairs, 4) counts of C, S, D, I.
-    """
-    pairs = left_first.size - 1
-    ops = np.empty(left.size + right.size, np.uint8)
-    begin = np.empty(pairs + 1, np.int64)
-    counts = np.zeros((pairs, 4), np.int32)
-    widest, longest = 0, 0
-    for pair in range(pairs):
-        widest = max(widest, right_first[pair + 1] - right_first[pair])
-        longest = max(longest, left_first[pair + 1] - left_first[pair])
-    row = np.empty(widest + 1, np.int32)
-    moves = np.empty((longest + 1, widest + 1), np.uint8)
-    path = np.empty(widest + longest, np.uint8)
-    total = 0
-    for pair in range(pairs):
-        begin[pair] = total
-        a, n = left_first[pair], left_first[pair + 1] - left_first[pair]
-        b, m = right_first[pair], right_first[pair + 1] - right_first[pair]
-        size = 0
-        while n > 0 and m > 0 and left[a + n - 1] == right[b + m - 1]:
-            path[size] = 67
-            size += 1
-            n -= 1
-            m -= 1
-        if n > 0 and m > 0:
-            for j in range(m + 1):
-                row[j] = 3 * j
-            for i in range(1, n + 1):
-                diagonal = row[0]
-                row[0] = 3 * i
-                word = left[a + i - 1]
-                for j in range(1, m + 1):
-                    above = row[j] + 3
-                    beside = row[j - 1] + 3
-                    equal = right[b + j - 1] == word
-                    best = diagonal if equal else diagonal + 4
-                    move = 67 if equal else 83
-                    if insertion_first:
-                        if beside < best:
-                            best = beside
-                            move = 73
-                        if above < best:
-                            best = above
-                            move = 68
-                    else:
-                        if above < best:
-                            best = above
-                            move = 68
-                        if beside < best:
-                            best = beside
-                            move = 73
-                    diagonal = row[j]
-                    row[j] = best
-                    moves[i, j] = move
-        while n > 0 or m > 0:
-            if n == 0:
-                move = 73
-            elif m == 0:
-                move = 68
-            else:
-                move = moves[n, m]
-            path[size] = move
-            size += 1
-            if move != 73:
-                n -= 1
-            if move != 68:
-                m -= 1
-        for index in range(size):
-            move = path[size - 1 - index]
-            ops[total + index] = move
-            if move == 67:
-                counts[pair, 0] += 1
-            elif move == 83:
-                counts[pair, 1] += 1
-            elif move == 68:
-                counts[pair, 2] += 1
-            else:
-                counts[pair, 3] += 1
-        total += size
-    begin[pairs] = total
-    return ops[:total], begin, counts
 
 
 @compiled
