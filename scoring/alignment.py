@@ -13,7 +13,7 @@ from :data:`WORTH_COMPILING` cells on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -146,26 +146,34 @@ def _numbered(
 
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
-    vocabulary: dict[str, int] = dict.fromkeys(chain.from_iterable(references), 0)
-    vocabulary.update(dict.fromkeys(chain.from_iterable(hypotheses), 0))
-    numbers: dict[str, int] = {}
-    for word in vocabulary:
-        same = word.translate(_FOLD) if fold else word
-        vocabulary[word] = numbers.setdefault(same, len(numbers))
-    number = vocabulary.__getitem__
+    numbers = _Numbers()
 
     def packed(
-        sentences: Iterable[Sequence[str]], lengths: list[int]
+        sentences: Sequence[Sequence[str]],
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        first = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=first[1:])
-        words = map(number, chain.from_iterable(sentences))
+        first = np.zeros(len(sentences) + 1, np.int64)
+        np.cumsum(list(map(len, sentences)), out=first[1:])
+        words = map(numbers.__getitem__, chain.from_iterable(sentences))
         return np.fromiter(words, np.int32, int(first[-1])), first
 
-    return (
-        *packed(references, list(map(len, references))),
-        *packed(hypotheses, list(map(len, hypotheses))),
-    )
+    left, left_first = packed(references)
+    right, right_first = packed(hypotheses)
+    if fold:
+        same: dict[str, int] = {}
+        canonical = np.array(
+            [same.setdefault(word.translate(_FOLD), number) for word, number in numbers.items()],
+            np.int32,
+        )
+        left, right = canonical[left], canonical[right]
+    return left, left_first, right, right_first
+
+
+class _Numbers(dict[str, int]):
+    """Words, each with the number of its first appearance."""
+
+    def __missing__(self, word: str) -> int:
+        self[word] = number = len(self)
+        return number
 
 
 def _align_compiled(

@@ -55,12 +55,12 @@ def test_count_from_lists(benchmark, lists) -> None:
 
 @pytest.mark.benchmark(group="31,168 pairs from lists")
 def test_count_from_lists_rapidfuzz(benchmark, lists) -> None:
-    def tally() -> tuple[int, int, int]:
-        counts = {"replace": 0, "delete": 0, "insert": 0}
+    def tally() -> list[tuple[int, int, int]]:
+        counts = []
         for reference, hypothesis in zip(*lists, strict=True):
-            for step in levenshtein.editops(reference, hypothesis):
-                counts[step.tag] += 1
-        return tuple(counts.values())
+            tags = [step.tag for step in levenshtein.editops(reference, hypothesis)]
+            counts.append((tags.count("replace"), tags.count("delete"), tags.count("insert")))
+        return counts
 
     benchmark(tally)
 
