@@ -272,7 +272,7 @@ def _column_rows(
 
 
 def _table_rows(lines: list[str], path: str, separator: str) -> list[_Row]:
-    rows = []
+    rows: list[_Row] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -294,7 +294,8 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
             item = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"not JSON: {error}", path, number) from None
-        if not isinstance(item, dict) or not isinstance(item.get("id", item.get("name")), str):
+        name = item.get("id", item.get("name")) if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(name, str):
             raise InputError("expected an object with 'id' and 'glosses'", path, number)
         words = next((item[key] for key in ("glosses", "gloss", "reference") if key in item), None)
         if isinstance(words, list):
@@ -304,7 +305,7 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
         signer = item.get("signer")
         rows.append(
             _Row(
-                item.get("id", item.get("name")),
+                name,
                 None if signer is None else str(signer),
                 words,
                 number,

@@ -48,7 +48,7 @@ class Phoenix2014(Layout):
     source = "https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/"
     setups = ("multisigner",)
     fps = 25.0
-    vocabulary = 1295
+    vocabulary: int | None = 1295
     facts = {  # noqa: RUF012
         ("multisigner", "train"): (Facts(5672, None, 9),),
         ("multisigner", "dev"): (Facts(540, 5540, 9),),

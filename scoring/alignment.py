@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import numpy as np
 
+    Column = list[int] | np.ndarray[Any, Any]
+
 __all__ = ["WORTH_COMPILING", "Counts", "Engine", "Ties", "align", "count"]
 
 Ties = Literal["insertion", "deletion"]
@@ -41,13 +43,13 @@ class Counts(NamedTuple):
 
     Attributes
     ----------
-    substitutions, deletions, insertions : sequence of int
-        Counts; numpy arrays from the numba engine, lists from the Python one.
+    substitutions, deletions, insertions : list of int or array
+        Counts; arrays from the numba engine, lists from the Python one.
     """
 
-    substitutions: Sequence[int]
-    deletions: Sequence[int]
-    insertions: Sequence[int]
+    substitutions: Column
+    deletions: Column
+    insertions: Column
 
 
 def align(
@@ -114,7 +116,9 @@ def count(
     if engine == "numba" or (engine == "auto" and _many_cells(references, hypotheses)):
         from slaeval.scoring.kernels import count_many
 
-        found = count_many(*_numbered(references, hypotheses, fold), ties == "insertion")
+        left, left_first, right, right_first = _numbered(references, hypotheses, fold)
+        first = ties == "insertion"
+        found = count_many(left, left_first, right, right_first, first)
         return Counts(found[:, 0], found[:, 1], found[:, 2])
     paths = align(references, hypotheses, fold=fold, ties=ties, engine="python")
     return Counts(*([path.count(op) for path in paths] for op in "SDI"))
@@ -164,7 +168,8 @@ def _numbered(
             [same.setdefault(word.translate(_FOLD), number) for word, number in numbers.items()],
             np.int32,
         )
-        left, right = canonical[left], canonical[right]
+        if len(same) < len(numbers):
+            left, right = canonical[left], canonical[right]
     return left, left_first, right, right_first
 
 

@@ -13,7 +13,7 @@ is passed on. At the end D + I = (cost - 4·S) / 3 and I - D is the difference i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,7 +21,6 @@ import numpy as np
 __all__ = ["align_long", "align_many", "compiled", "count_many"]
 
 Array = np.ndarray[Any, Any]
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _CORRECT, _SUBSTITUTION, _DELETION, _INSERTION = 67, 83, 68, 73
 
@@ -33,15 +32,15 @@ _SHORT = 31
 _TABLE = 8_000_000
 
 
-def compiled(function: _Function, **options: bool) -> _Function:
+def compiled(function: Callable[..., Any], parallel: bool = False) -> Any:
     """Compile a function, keeping the machine code on disk where a folder can be written."""
     try:
-        return numba.njit(function, cache=True, nogil=True, **options)  # type: ignore[no-any-return]
+        return numba.njit(function, cache=True, nogil=True, parallel=parallel)
     except RuntimeError:  # numba found no place for its cache
-        return numba.njit(function, nogil=True, **options)  # type: ignore[no-any-return]
+        return numba.njit(function, nogil=True, parallel=parallel)
 
 
-def _parallel(function: _Function) -> _Function:
+def _parallel(function: Callable[..., Any]) -> Any:
     return compiled(function, parallel=True)
 
 

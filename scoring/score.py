@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from slaeval.scoring.segments import AlignedSegment
 
@@ -30,7 +30,8 @@ GROUPINGS = ("signer", "length", "sentence")
 _LENGTHS = ((0, 0), (1, 3), (4, 6), (7, 9), (10, 12), (13, 16), (17, 24), (25, None))
 
 
-class Confusion(NamedTuple):
+@dataclass(frozen=True)
+class Confusion:
     """A reference word recognised as another one.
 
     Attributes

@@ -86,8 +86,8 @@ def score_segments(
         ops = align(left, right, fold=rules.fold, ties=rules.ties)
     return Score(
         [
-            AlignedSegment(reference.id, reference.signer, *rest)
-            for reference, *rest in zip(scored, left, right, ops, strict=True)
+            AlignedSegment(reference.id, reference.signer, list(words), list(said), path)
+            for reference, words, said, path in zip(scored, left, right, ops, strict=True)
         ],
         protocol=rules.name,
         dataset=dataset,

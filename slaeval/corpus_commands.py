@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from statistics import median
+from typing import Any
 
 import click
 
-from slaeval.console import styled, table
+from slaeval.console import styled, table, warn
 from slaeval.options import existing
 
 __all__ = ["corpus"]
@@ -81,7 +82,7 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
     chosen = described.setup_of(setup)
     folder = find(described.name, root)
     seen: set[str] = set()
-    rows = []
+    rows: list[dict[str, Any]] = []
     failures = []
     for split in described.splits:
         try:
@@ -151,8 +152,8 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
         click.echo(f"  signers of {row['split']}: {', '.join(row['signers']) or 'unknown'}")
         if row["withheld"]:
             click.echo(f"  the references of {row['split']} are withheld by the owners")
-    for error in failures:
-        click.echo(f"warning: {error}", err=True)
+    for failure in failures:
+        warn(str(failure))
 
 
 @corpus.command()

@@ -16,7 +16,8 @@ def with_bleu(score: Score) -> Score:
     Glosses are words already, so BLEU does not tokenise. sacrebleu's own signatures stand
     beside the numbers.
     """
-    from sacrebleu.metrics import BLEU, CHRF
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
     hypotheses = [" ".join(segment.hypothesis) for segment in score.segments]
     references = [[" ".join(segment.reference) for segment in score.segments]]

@@ -241,12 +241,12 @@ def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
                 indent="    ",
             )
         )
-    for label, pairs, side in (
-        ("deleted", result.deleted(), 0),
-        ("inserted", result.inserted(), 1),
+    for label, words in (
+        ("deleted", [(pair.reference, pair.count) for pair in result.deleted()]),
+        ("inserted", [(pair.hypothesis, pair.count) for pair in result.inserted()]),
     ):
-        if top and pairs:
-            shown = ", ".join(f"{isolated(pair[side])} {pair[2]}" for pair in pairs[:top])
+        if top and words:
+            shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
             out += ["", f"  most often {label}: {shown}"]
     if result.bleu:
         out += [
