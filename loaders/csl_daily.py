@@ -39,6 +39,7 @@ class CSLDaily(Layout):
     title = "CSL-Daily (Chinese Sign Language, daily life)"
     licence = "research agreement"
     source = "http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/"
+    homes = ("CSL-Daily",)
     setups = ("split_1",)
     fps = 30.0
     vocabulary = 2000
@@ -51,8 +52,7 @@ class CSLDaily(Layout):
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
         """See :meth:`Layout.patterns`."""
-        file = f"sentence_label/{setup}.txt"
-        return (f"CSL-Daily/{file}", file)
+        return (f"sentence_label/{setup}.txt",)
 
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
         """Join ``split_1.txt`` with ``video_map.txt``, or with the pickle without it."""
@@ -119,8 +119,6 @@ class CSLDaily(Layout):
     def outside(self, base: str) -> list[str]:
         """Return what ``video_map.txt`` describes and ``split_1.txt`` does not name."""
         folder = os.path.join(base, "sentence_label")
-        if not os.path.isdir(folder):
-            folder = os.path.join(base, "CSL-Daily", "sentence_label")
         video_map = os.path.join(folder, "video_map.txt")
         if not os.path.isfile(video_map):
             return []

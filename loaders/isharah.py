@@ -68,13 +68,10 @@ class _Isharah(Layout):
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
         """See :meth:`Layout.patterns`."""
-        names = (f"{setup}/{split}.txt", f"{setup}/{split}.csv")
-        spellings = (self.name, f"Isharah-{self.name[7:]}", f"Isharah{self.name[7:]}")
-        return (
-            *(f"Annotations/{name}" for name in names),
-            *(f"{spelling}/Annotations/{names[0]}" for spelling in spellings),
-            *(f"{spelling}/{name}" for spelling in spellings for name in names),
-            *names,
+        return tuple(
+            f"{folder}{setup}/{split}.{ending}"
+            for folder in ("Annotations/", "")
+            for ending in ("txt", "csv")
         )
 
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
@@ -145,6 +142,7 @@ class Isharah500(_Isharah):
     """500 sentences, 15 signers."""
 
     name = "isharah500"
+    homes = ("isharah500", "Isharah-500", "Isharah500")
     title = "Isharah-500 (Saudi Sign Language, smartphone video)"
     vocabulary = 388
     facts = _facts((5000, 500, 2000), (6000, 750, 750))
@@ -154,6 +152,7 @@ class Isharah1000(_Isharah):
     """1000 sentences."""
 
     name = "isharah1000"
+    homes = ("isharah1000", "Isharah-1000", "Isharah1000")
     title = "Isharah-1000 (Saudi Sign Language, smartphone video)"
     vocabulary = 680
     facts = _facts((10000, 1000, 4000), (10000, 750, 750))
@@ -163,6 +162,7 @@ class Isharah2000(_Isharah):
     """2000 sentences; the challenge copies have other sizes."""
 
     name = "isharah2000"
+    homes = ("isharah2000", "Isharah-2000", "Isharah2000")
     title = "Isharah-2000 (Saudi Sign Language, smartphone video)"
     vocabulary = 1132
     facts = _facts((20000, 2000, 8000), (13500, 750, 750), challenge=True)

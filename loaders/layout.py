@@ -24,6 +24,8 @@ class Layout(ABC):
     ----------
     name, title, licence, source : str
         Canonical name, and what a user should know.
+    homes : tuple of str
+        Names the corpus's own folder may have within what a user names.
     setups : tuple of str
         Ways to split the corpus, the default first.
     splits : tuple of str
@@ -42,6 +44,7 @@ class Layout(ABC):
     title: str
     licence: str
     source: str
+    homes: tuple[str, ...] = ()
     setups: tuple[str, ...] = ("default",)
     splits: tuple[str, ...] = ("train", "dev", "test")
     fps: float | None = None
@@ -51,7 +54,7 @@ class Layout(ABC):
 
     @abstractmethod
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
-        """Return the annotation files of a split, relative, alternatives in order."""
+        """Return where a split's annotation may lie in the corpus's own folder."""
 
     @abstractmethod
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
@@ -115,7 +118,7 @@ class Layout(ABC):
         Returns
         -------
         tuple of str
-            The file, and the folder the pattern starts in.
+            The file, and the corpus's own folder.
 
         Raises
         ------
@@ -130,11 +133,13 @@ class Layout(ABC):
                 root,
             )
         patterns = self.patterns(setup, split)
-        for base in _folders(root):
-            for pattern in patterns:
-                path = os.path.join(base, *pattern.split("/"))
-                if os.path.isfile(path):
-                    return path, base
+        for folder in _folders(root):
+            for home in (*self.homes, ""):
+                base = os.path.join(folder, home) if home else folder
+                for pattern in patterns:
+                    path = os.path.join(base, *pattern.split("/"))
+                    if os.path.isfile(path):
+                        return path, base
         raise InputError(
             f"no {self.name} annotation of the split {split!r} here; looked in this folder and "
             f"{_DEPTH} levels below for\n    " + "\n    ".join(patterns),

@@ -58,13 +58,12 @@ class Phoenix2014(Layout):
         "13April_2011_Wednesday_tagesschau_default-14": "the community leaves this training "
         "sequence out as broken"
     }
-    folder = "phoenix-2014-multisigner"
+    homes = ("phoenix-2014-multisigner",)
     infix = ""
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
         """See :meth:`Layout.patterns`."""
-        file = f"annotations/manual/{split}{self.infix}.corpus.csv"
-        return (f"{self.folder}/{file}", file)
+        return (f"annotations/manual/{split}{self.infix}.corpus.csv",)
 
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
         """See :meth:`Layout.read`."""
@@ -111,5 +110,5 @@ class Phoenix2014SI5(Phoenix2014):
     }
     broken = {}  # noqa: RUF012
     vocabulary = None
-    folder = "phoenix-2014-signerindependent-SI5"
+    homes = ("phoenix-2014-signerindependent-SI5",)
     infix = ".SI5"

@@ -31,6 +31,7 @@ class Phoenix2014T(Layout):
     title = "RWTH-PHOENIX-Weather 2014 T (German Sign Language, weather, translations)"
     licence = "CC BY-NC-SA"
     source = "https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/"
+    homes = ("PHOENIX-2014-T",)
     setups = ("multisigner",)
     fps = 25.0
     vocabulary = 1115
@@ -43,8 +44,7 @@ class Phoenix2014T(Layout):
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
         """See :meth:`Layout.patterns`."""
-        file = f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv"
-        return (f"PHOENIX-2014-T/{file}", file)
+        return (f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv",)
 
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
         """See :meth:`Layout.read`."""
