@@ -20,6 +20,7 @@ kept byte for byte; :func:`normalised` is there for those who want a normal form
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 
 from slaeval.loaders.layout import Layout
@@ -73,6 +74,28 @@ class _Isharah(Layout):
             for folder in ("Annotations/", "")
             for ending in ("txt", "csv")
         )
+
+    def locate(self, root: str, setup: str, split: str) -> tuple[str, str]:
+        """See :meth:`Layout.locate`; another edition is not taken for this one.
+
+        Raises
+        ------
+        InputError
+            Also where what is there is named as another edition.
+        """
+        path, base = super().locate(root, setup, split)
+        for part in reversed(os.path.abspath(path).split(os.sep)):
+            edition = re.fullmatch(r"isharah[-_]?(\d+)", part.casefold())
+            if edition is None:
+                continue
+            if f"isharah{edition[1]}" != self.name:
+                raise InputError(
+                    f"this is isharah{edition[1]}, not {self.name}: use --dataset "
+                    f"isharah{edition[1]}",
+                    path,
+                )
+            break
+        return path, base
 
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
         """Read ``id|gloss|text`` or ``id|gloss`` rows, with or without a header.

@@ -1,9 +1,11 @@
 """Reading pickles and ``.npy`` files of the community without running what is in them.
 
 Glosses are passed on as pickles (slt, TwoStreamNetwork) and as pickled ``.npy`` files (VAC). A
-pickle can run any code when it is loaded. Here only plain containers, strings, numbers and
-numpy arrays come to life; the tensors of slt files (features, not annotation) are replaced by
-:class:`Omitted`; a file that asks for anything else is refused before anything of it runs.
+pickle can run any code when it is loaded. Here only plain containers, strings and numbers come
+to life; arrays are kept as the bytes they are by stand-ins of our own, since numpy's functions
+trust what a pickle tells them about memory; the tensors of slt files (features, not
+annotation) are replaced by :class:`Omitted`; a file that asks for anything else is refused
+before anything of it runs.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 import ast
 import io
 import pickle
+import re
 import zlib
+from collections import OrderedDict
 from typing import Any
 
 from slaeval.errors import InputError
@@ -36,13 +40,120 @@ class Omitted:
         return "<omitted>"
 
 
-#: What may be named in a pickle: plain values, and what numpy arrays are rebuilt from.
-_NUMPY = {
-    "_reconstruct",
-    "ndarray",
-    "dtype",
-    "scalar",
-    "_frombuffer",
+class _StandIn:
+    """Base of what is called in place of a library's function while a pickle is read.
+
+    A class whose call gives the plain value; a pickle that tries to set its attributes fails.
+    """
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a name in this pickle is used as an object")
+
+
+class _Bytes(_StandIn):
+    """``bytes``, which old pickles call without arguments, or on numbers."""
+
+    def __new__(cls, values: Any = b"") -> Any:
+        if not isinstance(values, (bytes, list, tuple)):
+            raise pickle.UnpicklingError("bytes of something else than bytes")
+        return bytes(values)
+
+
+class _Encoded(_StandIn):
+    """``_codecs.encode``: bytes that pickles of protocol 2 hold as text."""
+
+    def __new__(cls, text: str, encoding: str = "latin1") -> Any:
+        if encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
+            raise pickle.UnpicklingError(f"unknown encoding {encoding!r}")
+        return text.encode(encoding)
+
+
+class _Dtype(_StandIn):
+    """A numpy type: its short code alone; a structured one is refused."""
+
+    def __init__(self, code: Any, *ignored: Any) -> None:
+        if not isinstance(code, str) or not _SIMPLE_TYPE.fullmatch(code):
+            raise pickle.UnpicklingError(f"an array of {code!r:.40}: not plain numbers")
+        self.code = code
+        self.order = "<"
+
+    def __setstate__(self, state: Any) -> None:
+        # (version, byte order, subtype, names, fields, …): only the byte order may be said.
+        order, *structure = state[1:5]
+        if any(part is not None for part in structure) or order not in ("<", ">", "|", "="):
+            raise pickle.UnpicklingError("a structured array: not plain numbers")
+        self.order = order
+
+    @property
+    def name(self) -> str:
+        return self.code if self.code[0] == "O" else self.order.replace("=", "<") + self.code
+
+
+class _Array(_StandIn):
+    """An array as it lies in a pickle, made a numpy array only where one is asked for."""
+
+    def __init__(self, *ignored: Any) -> None:
+        self.shape: tuple[int, ...] = ()
+        self.kind = _Dtype("f8")
+        self.content: Any = b""
+        self.fortran = False
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, fortran, content = state
+        self._fill(shape, kind, fortran, content)
+
+    def _fill(self, shape: Any, kind: Any, fortran: Any, content: Any) -> None:
+        if not isinstance(kind, _Dtype) or not isinstance(shape, tuple):
+            raise pickle.UnpicklingError("a damaged array")
+        if kind.code[0] == "O" and not isinstance(content, list):
+            raise pickle.UnpicklingError("a damaged array of objects")
+        self.shape, self.kind, self.fortran, self.content = shape, kind, bool(fortran), content
+
+    def plain(self) -> Any:
+        """Return objects as they are: the one object, or a list of them."""
+        if self.kind.code[0] != "O":
+            raise pickle.UnpicklingError("an array of numbers")
+        return self.content[0] if self.shape == () and self.content else self.content
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        import numpy as np
+
+        if self.kind.code[0] == "O":
+            array = np.empty(len(self.content), object)
+            array[:] = self.content
+        else:
+            if isinstance(self.content, str):
+                self.content = self.content.encode("latin1")
+            array = np.frombuffer(self.content, self.kind.name).copy()
+        array = array.reshape(self.shape, order="F" if self.fortran else "C")
+        return array if dtype is None else array.astype(dtype)
+
+
+class _FromBuffer(_StandIn):
+    """``numpy._frombuffer(data, dtype, shape, order)``, as protocol 5 calls it."""
+
+    def __new__(cls, data: Any, kind: Any, shape: Any, order: Any, *ignored: Any) -> Any:
+        array = _Array()
+        array._fill(shape, kind, order == "F", bytes(data))
+        return array
+
+
+class _Scalar(_StandIn):
+    """``numpy…scalar(dtype, data)``: one number."""
+
+    def __new__(cls, kind: Any, data: Any = b"") -> Any:
+        array = _Array()
+        array._fill((1,), kind, False, data)
+        return array.__array__()[0].item()
+
+
+_SIMPLE_TYPE = re.compile(r"[biuf][1248]|f16|c8|c16|O8?")
+_NUMPY: dict[str, Any] = {
+    "_reconstruct": _Array,
+    "ndarray": _Array,
+    "dtype": _Dtype,
+    "scalar": _Scalar,
+    "_frombuffer": _FromBuffer,
 }
 _NUMPY_MODULES = {
     "numpy",
@@ -51,18 +162,11 @@ _NUMPY_MODULES = {
     "numpy.core.numeric",
     "numpy._core.numeric",
 }
-_PLAIN = {
-    ("collections", "OrderedDict"),
-    ("builtins", "set"),
-    ("builtins", "frozenset"),
-    ("builtins", "complex"),
-    ("builtins", "bytearray"),
-    ("builtins", "slice"),
-    ("builtins", "range"),
-    ("__builtin__", "set"),
-    ("__builtin__", "frozenset"),
-    ("__builtin__", "complex"),
-    ("__builtin__", "bytearray"),
+_PLAIN: dict[str, Any] = {
+    "set": set,
+    "frozenset": frozenset,
+    "complex": complex,
+    "bytes": _Bytes,
 }
 #: Parts of tensors: named in slt files, never rebuilt.
 _OMITTED = {
@@ -79,24 +183,27 @@ _OMITTED = {
     ("torch", "HalfStorage"),
     ("torch", "float32"),
     ("torch", "float16"),
-    ("_codecs", "encode"),
 }
 
 
 class _Unpickler(pickle.Unpickler):
     """An unpickler that knows a handful of names and refuses all others."""
 
-    def __init__(self, stream: io.BufferedIOBase | io.BytesIO, path: str) -> None:
+    def __init__(self, stream: io.BytesIO, path: str) -> None:
         super().__init__(stream, encoding="utf-8")
         self._path = path
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _OMITTED:
-            return _encoded if name == "encode" else Omitted
-        if (module, name) in _PLAIN:
-            return super().find_class(module.replace("__builtin__", "builtins"), name)
+            return Omitted
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("_codecs", "encode"):
+            return _Encoded
+        if module in ("builtins", "__builtin__") and name in _PLAIN:
+            return _PLAIN[name]
         if module in _NUMPY_MODULES and name in _NUMPY:
-            return _numpy(name)
+            return _NUMPY[name]
         raise InputError(
             f"this pickle asks for {module}.{name}: not plain data; it was refused and nothing "
             "in it has run",
@@ -108,26 +215,6 @@ class _Unpickler(pickle.Unpickler):
             "this pickle refers to storage outside itself: not plain data; nothing in it has run",
             self._path,
         )
-
-
-def _encoded(text: str, encoding: str = "latin-1") -> bytes:
-    """Rebuild the bytes that Python 2 style pickles hold as text."""
-    return text.encode(encoding)
-
-
-def _numpy(name: str) -> Any:
-    """Return one of the few numpy functions that arrays are rebuilt from."""
-    import numpy as np
-
-    if name == "ndarray":
-        return np.ndarray
-    if name == "dtype":
-        return np.dtype
-    # Private, and moved between numpy 1 and 2.
-    core = getattr(np, "_core", None) or np.core
-    if name == "_frombuffer":
-        return core.numeric._frombuffer
-    return getattr(core.multiarray, name)
 
 
 def load_pickle(path: str) -> Any:
@@ -174,7 +261,9 @@ def load_npy(path: str) -> Any:
     if "O" not in str(kind):
         raise InputError(f"expected an array of objects, found {kind!r}", path)
     array = _unpickled(io.BytesIO(data[start + length :]), path)
-    return array.item() if getattr(array, "shape", None) == () else array
+    if not isinstance(array, _Array) or array.kind.code[0] != "O":
+        raise InputError("this .npy file says it holds objects, but holds none", path)
+    return array.plain()
 
 
 def _unpickled(stream: io.BytesIO, path: str) -> Any:

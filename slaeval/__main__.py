@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from slaeval.cli import main
+import gc
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; see :mod:`slaeval.cli`."""
+    # Until a command is known that lives long, looking for cycles is time lost.
+    gc.disable()
+    from slaeval.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

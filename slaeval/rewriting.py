@@ -22,6 +22,7 @@ the same command several times (overlapping matches), the rule stands as often i
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 #: A word that can take part in finger spelling: a letter, ``SCH`` or ``NN``, alone or joined.
@@ -82,8 +83,19 @@ class Rule(NamedTuple):
 def rewrite(text: str, rules: tuple[Rule, ...]) -> str:
     """Apply `rules` to `text`, one after the other."""
     for rule in rules:
-        text = re.sub(rule.pattern, rule.replacement, text)
+        literal = _literal(rule.pattern)
+        if literal:
+            text = text.replace(literal, rule.replacement)
+        else:
+            text = re.sub(rule.pattern, rule.replacement, text)
     return text
+
+
+@cache
+def _literal(pattern: str) -> str:
+    """Return the text that a pattern without any choice stands for, else ``""``."""
+    text = pattern.replace(r"\-", "-")
+    return "" if set(text) & set(r".^$*+?{}[]()|\\") else text
 
 
 def _delete(literal: str, why: str, example: tuple[str, str]) -> Rule:

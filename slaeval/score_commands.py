@@ -110,12 +110,8 @@ def score(
     slaeval score --pred hyp.ctm --dataset csl-daily --split dev --root ~/data/CSL-Daily
     slaeval score --pred hyp.ctm --ref phoenix2014-groundtruth-test.stm
     """
-    import gc
-
     from slaeval.evaluation import score_file
 
-    # One answer and the process ends: looking for cycles in a million strings is time lost.
-    gc.disable()
     check_outputs([pred, ref], [csv, pra, dtl])
     result = score_file(
         pred,

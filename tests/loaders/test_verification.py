@@ -1,0 +1,116 @@
+"""What ``verify`` says of folders that are not as published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slaeval import loaders
+from slaeval.errors import InputError
+from slaeval.loaders.records import Facts
+from slaeval.loaders.phoenix2014t import Phoenix2014T
+
+SPLITS = ("train", "dev", "test")
+
+
+def manual(folder: Path, split: str) -> Path:
+    return folder / f"PHOENIX-2014-T/annotations/manual/PHOENIX-2014-T.{split}.corpus.csv"
+
+
+@pytest.fixture
+def published(sample_of, monkeypatch) -> Path:
+    """A sample corpus, and the facts about it as if they had been published."""
+    folder = sample_of("phoenix2014t")
+    corpora = {s: loaders.load_corpus("phoenix2014t", folder, s) for s in SPLITS}
+    monkeypatch.setattr(
+        Phoenix2014T,
+        "facts",
+        {
+            ("multisigner", split): (
+                Facts(len(c), sum(c.gloss_counts.values()), len(c.signers)),
+            )
+            for split, c in corpora.items()
+        },
+    )
+    monkeypatch.setattr(
+        Phoenix2014T,
+        "vocabulary",
+        len(loaders.load_corpus("phoenix2014t", folder).vocabulary),
+    )
+    return folder
+
+
+def found(folder: Path) -> dict[str, str]:
+    return {row.what: row.severity for row in loaders.verify("phoenix2014t", folder)}
+
+
+def test_as_published_there_is_only_a_note_on_pictures(published: Path) -> None:
+    (row,) = loaders.verify("phoenix2014t", published)
+    assert row.severity == "note"
+    assert "annotations only" in row.found
+    assert loaders.load_corpus("phoenix2014t", published, "dev").verify() == [row]
+
+
+def test_a_missing_row(published: Path) -> None:
+    path = manual(published, "test")
+    path.write_text("".join(path.read_text("utf-8").splitlines(True)[:-1]), "utf-8")
+    rows = loaders.verify("phoenix2014t", published)
+    assert (rows[0].severity, rows[0].what) == ("error", "test: samples")
+    assert (rows[0].expected, rows[0].found) == ("48 (release)", "47")
+    assert "not comparable" in rows[0].effect
+
+
+def test_a_changed_reference(published: Path) -> None:
+    path = manual(published, "dev")
+    lines = path.read_text("utf-8").splitlines()
+    cells = lines[1].split("|")
+    cells[5] += " NEU"
+    path.write_text("\n".join([lines[0], "|".join(cells), *lines[2:]]) + "\n", "utf-8")
+    what = found(published)
+    assert what["dev: gloss tokens"] == "error"
+    assert what["vocabulary over all splits"] == "warning"
+
+
+def test_an_empty_annotation(published: Path) -> None:
+    path = manual(published, "dev")
+    lines = path.read_text("utf-8").splitlines()
+    cells = lines[1].split("|")
+    cells[5] = ""
+    path.write_text("\n".join([lines[0], "|".join(cells), *lines[2:]]) + "\n", "utf-8")
+    assert found(published)["dev: empty annotations"] == "error"
+
+
+def test_a_split_that_cannot_be_read(published: Path) -> None:
+    manual(published, "train").write_text("nonsense\n")
+    assert found(published)["train: annotation"] == "error"
+    for split in SPLITS:
+        manual(published, split).unlink()
+    with pytest.raises(InputError):
+        loaders.verify("phoenix2014t", published)
+
+
+def test_samples_in_two_splits(published: Path) -> None:
+    dev = manual(published, "dev").read_text("utf-8").splitlines()
+    with manual(published, "train").open("a", encoding="utf-8") as stream:
+        stream.write(dev[1] + "\n")
+    assert found(published)["splits that share samples"] == "error"
+
+
+def test_missing_pictures_only_where_there_are_pictures(published: Path) -> None:
+    frames = published / "PHOENIX-2014-T/features/fullFrame-210x260px/dev"
+    ids = [sample.id for sample in loaders.load_corpus("phoenix2014t", published, "dev")]
+    for name in ids:
+        (frames / name).mkdir(parents=True)
+        (frames / name / "images0001.png").write_bytes(b"x")
+    assert "dev: samples without pictures" not in found(published)
+    (frames / ids[3] / "images0001.png").unlink()
+    rows = {row.what: row for row in loaders.verify("phoenix2014t", published)}
+    assert rows["dev: samples without pictures"].severity == "error"
+    assert ids[3] in rows["dev: samples without pictures"].found
+    assert "train, test: pictures" in rows
+
+
+def test_errors_come_first(sample_of) -> None:
+    order = [row.severity for row in loaders.verify("csl-daily", sample_of("csl-daily"))]
+    assert order == sorted(order, key=["error", "warning", "note"].index)
