@@ -145,7 +145,7 @@ def _vac_rows(path: str) -> Iterable[_Row]:
         rows.append(
             _Row(
                 _text(item, ("fileid",), path),
-                item.get("signer"),
+                _who(item),
                 _text(item, ("label",), path),
                 num_frames=_frames(item),
             )
@@ -166,7 +166,7 @@ def _slt_rows(path: str) -> Iterable[_Row]:
     return [
         _Row(
             plain_id(_text(item, ("name",), path)),
-            None if item.get("signer") is None else str(item["signer"]),
+            _who(item),
             _text(item, ("gloss", "gls"), path),
             translation=item.get("text") if isinstance(item.get("text"), str) else None,
             num_frames=_frames(item),
@@ -189,15 +189,22 @@ def _frames(item: dict[Any, Any]) -> int | None:
     value = item.get("num_frames")
     try:
         return int(value)  # type: ignore[arg-type]  # numbers and digits alike, in these files
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _who(item: dict[Any, Any]) -> str | None:
+    value = item.get("signer")
+    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _text_rows(path: str, known: Layout | None, split: str) -> tuple[Iterable[_Row], bool]:
     """Tell STM, annotation files, TSV and JSON lines apart; say whether glosses are clean."""
     text = read_text(path, "references: STM, annotation CSV, TSV, JSON lines, .npy or pickle")
     lines = text.split("\n")
-    first = next(line for line in lines if line.strip() and not line.startswith(";;"))
+    first = next((line for line in lines if line.strip() and not line.startswith(";;")), None)
+    if first is None:
+        raise InputError("no references in this file, only comments", path)
     if first.lstrip().startswith("{"):
         return _json_rows(lines, path), True
     header = first.split("|")
@@ -265,7 +272,7 @@ def _column_rows(
                 cells[gloss],
                 number,
                 None if translation is None else cells[translation],
-                int(cells[frames]) if frames is not None and cells[frames].isdigit() else None,
+                int(cells[frames]) if frames is not None and cells[frames].isdecimal() else None,
             )
         )
     return rows

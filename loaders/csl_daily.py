@@ -109,7 +109,7 @@ class CSLDaily(Layout):
     def _map_rows(self, path: str) -> list[list[str]]:
         rows = []
         for number, cells in rows_of(path, "the CSL-Daily video map", _MAP):
-            if not cells[2].strip().isdigit():
+            if not cells[2].strip().isdecimal():
                 raise InputError(
                     f"column 3 must be a number of frames, found {cells[2]!r}", path, number
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
@@ -10,6 +11,7 @@ from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.registry import layout
 
 from slaeval.errors import InputError
+from slaeval.files import read_text
 
 __all__ = ["load_corpus", "load_references", "read_split", "split_ids"]
 
@@ -25,14 +27,21 @@ def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sam
     path, base = described.locate(root, setup, split)
     samples = described.read(path, base, setup, split)
     if len({sample.id for sample in samples}) != len(samples):
-        seen = set()
-        for sample in samples:
-            if sample.id in seen:
-                raise InputError(f"segment {sample.id!r} stands twice in {split}", sample.source)
-            seen.add(sample.id)
+        counts = Counter(sample.id for sample in samples)
+        twice = next(sample for sample in samples if counts[sample.id] > 1)
+        first, second, *_ = _lines_of(twice)
+        raise InputError(
+            f"segment {twice.id!r} stands here and in line {first}", twice.source, second
+        )
     if not samples:
         raise InputError(f"no sample of the split {split!r}", path)
     return samples
+
+
+def _lines_of(sample: Sample) -> list[int]:
+    """Return the lines of its file that name a sample."""
+    lines = read_text(sample.source, "an annotation").split("\n")
+    return [n for n, line in enumerate(lines, 1) if sample.id in line.split("|")[:2]] + [0, 0]
 
 
 def load_corpus(

@@ -33,6 +33,9 @@ NAMES = tuple(_LAYOUTS)
 
 _SPELLINGS = {
     "phoenix": "phoenix2014",
+    "phoenix2014release": "phoenix2014",
+    "phoenix2014trelease": "phoenix2014t",
+    "phoenix2014treleasev3": "phoenix2014t",
     "phoenix14": "phoenix2014",
     "ph14": "phoenix2014",
     "rwthphoenixweather2014": "phoenix2014",
@@ -53,6 +56,10 @@ _SPELLINGS = {
 }
 
 
+#: Corpora of other packages that cannot be loaded, and why.
+_BROKEN: dict[str, str] = {}
+
+
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
@@ -60,7 +67,13 @@ def _key(name: str) -> str:
 def _entry_points() -> dict[str, type[Layout]]:
     from importlib.metadata import entry_points
 
-    return {point.name: point.load() for point in entry_points(group="slaeval.corpora")}
+    found: dict[str, type[Layout]] = {}
+    for point in entry_points(group="slaeval.corpora"):
+        try:
+            found[point.name] = point.load()
+        except Exception as error:  # another package's defect must not stop ours
+            _BROKEN[point.name] = f"{type(error).__name__}: {error}"
+    return found
 
 
 def resolve(name: str) -> str:
@@ -81,8 +94,10 @@ def resolve(name: str) -> str:
     if name in others:
         return name
     known_names = (*_LAYOUTS, *others)
+    broken = "".join(f"; {other!r} cannot be loaded ({why})" for other, why in _BROKEN.items())
     raise UsageError(
-        f"unknown dataset {name!r}{nearest(name, known_names)}; known: {', '.join(known_names)}"
+        f"unknown dataset {name!r}{nearest(name, known_names)}; known: "
+        f"{', '.join(known_names)}{broken}"
     )
 
 

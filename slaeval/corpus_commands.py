@@ -109,6 +109,8 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
         seen |= known
     if not rows:
         raise failures[0]
+    for failure in failures:
+        warn(str(failure))
     if as_json:
         out = {
             "name": described.name,
@@ -152,8 +154,6 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
         click.echo(f"  signers of {row['split']}: {', '.join(row['signers']) or 'unknown'}")
         if row["withheld"]:
             click.echo(f"  the references of {row['split']} are withheld by the owners")
-    for failure in failures:
-        warn(str(failure))
 
 
 @corpus.command()

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from slaeval.errors import InputError, UsageError
 from slaeval.loaders import read_references_file
 from slaeval.loaders.community import plain_id
+
+from slaeval.errors import InputError, UsageError
 
 ROWS = {"a-1": ["HEUTE", "NORD"], "a-2": ["REGEN"], "b-1": ["4", "loc-SUED"]}
 
@@ -159,7 +159,6 @@ def test_bad_files_say_where_and_what(tmp_path: Path, content: str, message: str
 
 def test_an_id_twice_in_a_pickle(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    path.write_bytes(slt(ROWS | {"dev/a-1": ["X"]}).replace(b"dev/dev/", b"dev/dev/"))
     rows = [{"name": f"{s}/a", "signer": "s", "gloss": "A"} for s in ("train", "dev")]
     path.write_bytes(pickle.dumps(rows))
     with pytest.raises(InputError, match="'a' stands here twice"):
@@ -169,7 +168,7 @@ def test_an_id_twice_in_a_pickle(tmp_path: Path) -> None:
 def test_a_file_with_comments_only_has_no_references(tmp_path: Path) -> None:
     path = tmp_path / "file.stm"
     path.write_text(";; a comment\n;; another\n")
-    with pytest.raises(InputError, match="file.stm"):
+    with pytest.raises(InputError, match=r"file\.stm"):
         read_references_file(path)
 
 

@@ -154,7 +154,10 @@ HEADER = "name|video|start|end|speaker|orth|translation\n"
     [
         ("a|b|c\n", "expected the header"),
         (HEADER + "x|x/*.png|-1|-1|S1|A B\n", r"csv:2: expected 7 columns"),
-        (HEADER + "x|v|-1|-1|S|A|t\ny|v|-1|-1|S|A|t\nx|v|-1|-1|S|B|t\n", "'x' stands twice"),
+        (
+            HEADER + "x|v|-1|-1|S|A|t\ny|v|-1|-1|S|A|t\nx|v|-1|-1|S|B|t\n",
+            "'x' stands here and in line 2",
+        ),
         (HEADER, "no sample"),
         ("", "empty"),
     ],

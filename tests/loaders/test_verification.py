@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from slaeval.loaders.phoenix2014t import Phoenix2014T
+from slaeval.loaders.records import Facts
 
 from slaeval import loaders
 from slaeval.errors import InputError
-from slaeval.loaders.records import Facts
-from slaeval.loaders.phoenix2014t import Phoenix2014T
 
 SPLITS = ("train", "dev", "test")
 
@@ -27,9 +27,7 @@ def published(sample_of, monkeypatch) -> Path:
         Phoenix2014T,
         "facts",
         {
-            ("multisigner", split): (
-                Facts(len(c), sum(c.gloss_counts.values()), len(c.signers)),
-            )
+            ("multisigner", split): (Facts(len(c), sum(c.gloss_counts.values()), len(c.signers)),)
             for split, c in corpora.items()
         },
     )
