@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from slaeval.loaders.layout import Layout
+from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
 
@@ -213,7 +213,8 @@ def _text_rows(path: str, known: Layout | None, split: str) -> tuple[Iterable[_R
     if header[:6] == ["name", "video", "start", "end", "speaker", "orth"]:
         return _column_rows(lines, path, 0, 4, 5, 6), False
     if header[:4] == ["index", "name", "length", "gloss"]:
-        return _column_rows(lines, path, 1, None, 3, frames=2), True
+        rows = _column_rows(lines, path, 1, None, 3, frames=2)
+        return _rows_of_split(rows, path, split), True
     if "\t" in first or re.match(r"[^\s|]+\|", first):
         return _table_rows(lines, path, "\t" if "\t" in first else "|"), True
     fields = first.split()
@@ -234,6 +235,23 @@ def _text_rows(path: str, known: Layout | None, split: str) -> tuple[Iterable[_R
         _Row(segment.name, segment.signer, " ".join(segment.words))
         for segment in parse_stm(text, path)
     ], True
+
+
+def _rows_of_split(rows: list[_Row], path: str, split: str) -> list[_Row]:
+    """Keep the rows of a split: CSL-Daily's video map holds all of them."""
+    beside = os.path.join(os.path.dirname(path), "split_1.txt")
+    if not os.path.isfile(beside):
+        raise InputError(
+            "a video map holds every split, and no split_1.txt stands beside it to tell them "
+            "apart; give the corpus's folder with --root",
+            path,
+        )
+    wanted = {
+        cells[0]
+        for _, cells in rows_of(beside, "the CSL-Daily split file", ("name", "split"))
+        if cells[1].strip() == split
+    }
+    return [row for row in rows if row.id in wanted]
 
 
 def _is_number(text: str) -> bool:
@@ -302,7 +320,7 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"not JSON: {error}", path, number) from None
         name = item.get("id", item.get("name")) if isinstance(item, dict) else None
-        if not isinstance(item, dict) or not isinstance(name, str):
+        if not isinstance(item, dict) or not isinstance(name, str) or len(name.split()) != 1:
             raise InputError("expected an object with 'id' and 'glosses'", path, number)
         words = next((item[key] for key in ("glosses", "gloss", "reference") if key in item), None)
         if isinstance(words, list):

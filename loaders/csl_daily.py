@@ -156,7 +156,7 @@ def _pickled_rows(path: str) -> list[tuple[str, int, str, str]]:
             )
             for row in rows
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"not the CSL-Daily label pickle: expected 'info' with name, length, label_gloss "
             f"and label_char ({error!r})",

@@ -95,7 +95,7 @@ def find(name: str, root: str | os.PathLike[str] | None = None) -> str:
     """
     name = resolve(name)
     if root is not None:
-        return os.fspath(root)
+        return os.path.expanduser(os.fspath(root))
     tried = ["--root DIR: not given"]
     known = registered()
     if name in known:

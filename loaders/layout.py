@@ -129,7 +129,8 @@ class Layout(ABC):
             raise InputError(
                 f"no such folder; expected the {self.name} corpus"
                 if not os.path.exists(root)
-                else f"this is a file; expected the folder of the {self.name} corpus",
+                else f"this is a file; expected the folder of the {self.name} corpus (a file with "
+                "references goes with --ref)",
                 root,
             )
         patterns = self.patterns(setup, split)

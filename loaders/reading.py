@@ -33,6 +33,9 @@ def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sam
         raise InputError(
             f"segment {twice.id!r} stands here and in line {first}", twice.source, second
         )
+    for sample in samples:
+        if len(sample.id.split()) != 1:
+            raise InputError(f"a segment's id must be one word, found {sample.id!r}", path)
     if not samples:
         raise InputError(f"no sample of the split {split!r}", path)
     return samples

@@ -147,7 +147,7 @@ class _Scalar(_StandIn):
         return array.__array__()[0].item()
 
 
-_SIMPLE_TYPE = re.compile(r"[biuf][1248]|f16|c8|c16|O8?")
+_SIMPLE_TYPE = re.compile(r"[biuf][1248]|f16|c8|c16|[US]\d{1,6}|O8?")
 _NUMPY: dict[str, Any] = {
     "_reconstruct": _Array,
     "ndarray": _Array,

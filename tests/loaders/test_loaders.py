@@ -412,3 +412,26 @@ def test_another_package_can_add_a_corpus(monkeypatch: pytest.MonkeyPatch, tmp_p
     _csv(tmp_path, HEADER + "x|x/*.png|-1|-1|Anna|A B|t\n")
     assert loaders.load_references("my-corpus", tmp_path) == [("x", "Anna", ["A", "B"])]
     assert "my-corpus" in loaders.names()
+
+
+def test_a_video_map_is_read_for_one_split(tmp_path: Path) -> None:
+    loaders.write_sample("csl-daily", tmp_path / "c")
+    labels = tmp_path / "c" / "sentence_label"
+    read = read_references_file(labels / "video_map.txt", "csl-daily", "dev")
+    assert [s.id for s in read] == [
+        s.id for s in loaders.load_corpus("csl-daily", tmp_path / "c", "dev")
+    ]
+    (labels / "split_1.txt").unlink()
+    with pytest.raises(InputError, match="holds every split"):
+        read_references_file(labels / "video_map.txt", "csl-daily", "dev")
+
+
+def test_strings_of_numpy_are_read(tmp_path: Path) -> None:
+    item = {"name": np.str_("a"), "gloss": "A"}
+    (tmp_path / "p").write_bytes(pickle.dumps([item]))
+    assert read_references_file(tmp_path / "p")[0].id == "a"
+
+
+def test_an_empty_id_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one word, found ''"):
+        loaders.load_references("phoenix2014t", _csv(tmp_path, HEADER + "|v|-1|-1|S|A|t\n"))
