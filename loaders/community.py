@@ -20,7 +20,7 @@ from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
 
 from slaeval.errors import InputError
-from slaeval.files import read_bytes, read_text
+from slaeval.files import read_start, read_text
 from slaeval.stm import parse_stm
 
 __all__ = ["plain_id", "read_references_file"]
@@ -75,7 +75,7 @@ def read_references_file(
     known = None if corpus is None else layout(corpus)
     if known is not None:
         split = known.split_of(split)
-    data = read_bytes(path, "a file with references")
+    data = read_start(path, "a file with references")
     if data[:6] == b"\x93NUMPY":
         rows, clean = _vac_rows(path), False
     elif data[:2] in (b"\x1f\x8b", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from slaeval.scoring.bulk import BulkSegments
 
-__all__ = ["GROUPINGS", "Confusion", "Group", "Score"]
+__all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite"]
 
 #: What :meth:`Score.by` can group segments by.
 GROUPINGS = ("signer", "length", "sentence")
@@ -113,7 +113,7 @@ class Group:
     def to_dict(self) -> dict[str, Any]:
         """Return the counts and the WER, ready for JSON."""
         return {
-            "wer": _finite(self.wer),
+            "wer": finite(self.wer),
             "substitutions": self.substitutions,
             "deletions": self.deletions,
             "insertions": self.insertions,
@@ -169,7 +169,8 @@ class Score:
     @property
     def _bulk(self) -> BulkSegments | None:
         """The segments, where they are arrays that count themselves."""
-        return None if isinstance(self.segments, list) else self.segments  # type: ignore[return-value]
+        own = hasattr(self.segments, "errors_and_words")
+        return self.segments if own else None  # type: ignore[return-value]
 
     @property
     def total(self) -> Group:
@@ -409,7 +410,8 @@ class Score:
         )
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Return a number as JSON can hold it: None for nan."""
     return value if value == value else None
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slaeval.evaluation import Task
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
-from slaeval.scoring.score import Group, Score
+from slaeval.scoring.score import Group, Score, finite
 from slaeval.scoring.scorer import floor, score_segments
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ class Audit:
             "protocols": {
                 row.protocol.name: {
                     **row.score.total.to_dict(),
-                    "difference": row.difference,
-                    "floor": row.floor.wer if row.floor.reference_words else None,
+                    "difference": finite(row.difference),
+                    "floor": finite(row.floor.wer),
                     "floor_errors": row.floor.errors,
                     "used_by": row.protocol.used_by,
                     "signature": row.score.signature,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 
@@ -69,6 +70,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and leave the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Glosses of any script must not stop a report on a terminal that lacks them.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="slaeval", standalone_mode=False)
         sys.stdout.flush()

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import UsageError
-from slaeval.scoring.score import Score
+from slaeval.scoring.score import Score, finite
 from slaeval.scoring.significance import (
     MatchedPairs,
     holm,
@@ -136,7 +136,7 @@ class Comparison:
                 {
                     "first": pair.first,
                     "second": pair.second,
-                    "difference": pair.difference,
+                    "difference": finite(pair.difference),
                     "difference_ci": list(pair.interval) if pair.interval else None,
                     "mapsswe": pair.matched_pairs._asdict(),
                     "mapsswe_p": pair.matched_pairs_p,
@@ -144,7 +144,9 @@ class Comparison:
                     "segments_won": pair.won,
                     "segments_lost": pair.lost,
                     "segments_tied": pair.tied,
-                    "by_signer": {name: list(wers) for name, wers in pair.by_signer.items()},
+                    "by_signer": {
+                        name: [finite(wer) for wer in wers] for name, wers in pair.by_signer.items()
+                    },
                     "verdict": pair.verdict,
                     "segments": [segment._asdict() for segment in pair.segments[:segments]],
                 }

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from slaeval.errors import InputError, SlaevalError
 
-__all__ = ["LONGEST_LINE", "read_bytes", "read_text", "write_whole"]
+__all__ = ["LONGEST_LINE", "read_bytes", "read_start", "read_text", "write_whole"]
 
 #: Longest line accepted, in bytes. 200,000 glosses take about 2 MB.
 LONGEST_LINE = 64 * 1024 * 1024
@@ -58,6 +58,17 @@ def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) 
         raise InputError(f"this is a folder; expected {what}", path) from None
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
+
+
+def read_start(path: str | os.PathLike[str], what: str, size: int = 8) -> bytes:
+    """Read the first bytes of a file, to tell its kind; errors as :func:`read_bytes`."""
+    if os.path.isfile(path):
+        try:
+            with open(path, "rb") as stream:
+                return stream.read(size)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", path) from None
+    return read_bytes(path, what)[:size]
 
 
 def read_text(path: str | os.PathLike[str], what: str) -> str:

@@ -154,11 +154,13 @@ def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> 
         write_whole(csv, rows_as_csv(result))
     if pra is not None or dtl is not None:
         from slaeval.scoring import sclite_reports
+        from slaeval.scoring.protocols import protocol
 
+        fold = protocol(result.protocol).fold
         if pra is not None:
-            write_whole(pra, sclite_reports.pra(result.segments))
+            write_whole(pra, sclite_reports.pra(result.segments, fold=fold))
         if dtl is not None:
-            write_whole(dtl, sclite_reports.dtl(result.segments))
+            write_whole(dtl, sclite_reports.dtl(result.segments, fold=fold))
 
 
 def rows_as_csv(result: Score) -> str:

@@ -310,3 +310,28 @@ def test_help_version_and_completion(slaeval) -> None:
         script = slaeval("completion", shell)
         assert script.returncode == 0, script.stderr
         assert "_SLAEVAL_COMPLETE" in script.stdout
+
+
+def test_reports_in_the_shape_of_sclite(slaeval, task: Task, tmp_path: Path) -> None:
+    done = slaeval(
+        *("score", "--pred", task[0], "--ref", task[1], "--pra", "h.pra", "--dtl", "h.dtl")
+    )
+    assert done.returncode == 0, done.stderr
+    pra = (tmp_path / "h.pra").read_text()
+    assert "Scores: (#C #S #D #I) 2 1 0 0" in pra
+    assert "REF:  heute nord REGEN" in pra
+    dtl = (tmp_path / "h.dtl").read_text()
+    # The line that the published scripts grep for.
+    assert "Percent Total Error       =   54.5%   (   6)" in dtl
+
+
+def test_glosses_of_any_script_on_any_terminal(slaeval, tmp_path: Path) -> None:
+    (tmp_path / "r.stm").write_text("a 1 s 0.0 1.0 سوال هو 他\n")
+    (tmp_path / "h.ctm").write_text("a 1 0.0 0.1 سوال\na 1 0.1 0.1 她\n")
+    done = slaeval(
+        *("score", "--pred", "h.ctm", "--ref", "r.stm"), PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WER 66.67 %" in done.stdout
+    plain = slaeval("score", "--pred", "h.ctm", "--ref", "r.stm")
+    assert "她" in plain.stdout

@@ -1,0 +1,74 @@
+"""What may know of what."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("slaeval", "loaders", "scoring", "checkpoints")
+HEAVY = {"torch", "open_clip", "peft", "decord", "matplotlib"}
+
+
+def _imports(folder: str) -> dict[str, set[str]]:
+    """Return the modules each file of a folder names in an import, wherever it stands."""
+    found = {}
+    for path in (ROOT / folder).rglob("*.py"):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+                names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        found[str(path.relative_to(ROOT))] = names
+    return found
+
+
+@pytest.mark.parametrize(("folder", "other"), [("scoring", "loaders"), ("loaders", "scoring")])
+def test_scoring_and_loaders_do_not_know_each_other(folder: str, other: str) -> None:
+    for path, names in _imports(folder).items():
+        assert not [name for name in names if name.startswith(f"slaeval.{other}")], path
+        assert not {name.split(".")[0] for name in names} & HEAVY, path
+
+
+def test_nothing_imports_the_command_line() -> None:
+    for folder in FOLDERS:
+        for path, names in _imports(folder).items():
+            if path not in ("slaeval/__main__.py", "slaeval/completion_commands.py"):
+                assert "slaeval.cli" not in names, path
+
+
+def test_import_costs_nothing() -> None:
+    code = (
+        "import sys, slaeval; before = set(sys.modules); slaeval.score; "
+        "print(sorted({name.split('.')[0] for name in sys.modules} & "
+        "{'numpy', 'numba', 'pandas', 'click', 'torch', 'matplotlib', 'sacrebleu'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_folder_of_the_user_does_not_shadow_ours(tmp_path: Path) -> None:
+    (tmp_path / "loaders").mkdir()
+    (tmp_path / "loaders" / "__init__.py").write_text("raise SystemExit('shadowed')")
+    code = "import slaeval.loaders as ours; print(ours.resolve('csl'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == "csl-daily\n", done.stderr
+
+
+def test_a_checkout_runs_as_it_is(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import slaeval.scoring.protocols as p; "
+        "print(p.__file__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == str(ROOT / "scoring" / "protocols.py"), done.stderr
