@@ -218,7 +218,10 @@ def _score_large(
     rules = named(protocol)
     if not bulk.fits(rules):
         return None
-    read = bulk.read_pair(read_bytes(pred, "a CTM file"), read_bytes(ref, "an STM file"))
+    read = bulk.read_pair(
+        read_bytes(pred, "a hypothesis file", lines=True),
+        read_bytes(ref, "a file with references", lines=True),
+    )
     if read is None or set(read.ids).isdisjoint(read.names):
         return None
     segments = bulk.align_read(read, rules)
