@@ -55,6 +55,10 @@ class Read(NamedTuple):
     names: list[str]
     texts: list[bytes]
 
+    def spoken(self) -> list[str]:
+        """Return the distinct words of the hypotheses."""
+        return [self.words[number] for number in np.unique(self.right).tolist()]
+
 
 def read_pair(hypotheses: bytes, references: bytes) -> Read | None:
     """Read a CTM and an STM; None where one of them is not tidy.

@@ -41,7 +41,7 @@ __all__ = ["audit"]
 def audit(
     pred: str | None,
     dataset: str | None,
-    split: str,
+    split: str | None,
     root: str | None,
     ref: str | None,
     setup: str | None,

@@ -49,7 +49,7 @@ __all__ = ["compare"]
 def compare(
     files: tuple[str, ...],
     dataset: str | None,
-    split: str,
+    split: str | None,
     root: str | None,
     ref: str | None,
     setup: str | None,
@@ -133,7 +133,10 @@ def _literature(score: Score) -> list[dict[str, Any]]:
     from slaeval.published import published
 
     if score.dataset is None or score.split is None:
-        raise UsageError("--against published needs --dataset, to know which results to show")
+        raise UsageError(
+            "--against published needs --dataset (and --split where references come with "
+            "--ref), to know which results to show"
+        )
     rows = published(score.dataset, score.split)
     if not rows:
         raise UsageError(f"no published result on record for {score.dataset} {score.split}")

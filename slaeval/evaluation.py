@@ -108,7 +108,7 @@ def load_corpus(
 
 def load_task(
     dataset: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     *,
     root: str | os.PathLike[str] | None = None,
     ref: str | os.PathLike[str] | None = None,
@@ -120,8 +120,8 @@ def load_task(
     ----------
     dataset : str, optional
         Corpus name; needed unless `ref` is given.
-    split : str
-        Part of the corpus.
+    split : str, optional
+        Part of the corpus, ``"test"`` without it; of a file, only what its signature says.
     root : path-like, optional
         Folder of the corpus.
     ref : path-like, optional
@@ -141,14 +141,14 @@ def load_task(
     if ref is not None and root is not None:
         raise UsageError("--ref and --root exclude each other: name a file or a folder")
     name = None if dataset is None else loaders.resolve(dataset)
-    label = name if name is None or setup is None else f"{name}/{setup.upper()}"
+    label = None if name is None else _label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
-        samples = loaders.read_references_file(path, name, split)
+        samples = loaders.read_references_file(path, name, split or "test")
         return Task(
             [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples],
             label,
-            split if name else None,
+            split,
             path,
             _lacks_newline(path),
         )
@@ -157,6 +157,7 @@ def load_task(
             "say what to score against: --dataset NAME (with --root DIR or a registered "
             "folder), or --ref FILE"
         )
+    split = split or "test"
     rows = loaders.load_references(name, root, split, setup)
     return Task(
         [Reference(*row) for row in rows],
@@ -165,6 +166,15 @@ def load_task(
         f"{name} {split}",
         corpus=(name, None if root is None else os.fspath(root), setup),
     )
+
+
+def _label(name: str, setup: str | None) -> str:
+    """Name a corpus for a signature: with its setup where it has several."""
+    from slaeval.loaders.registry import layout
+
+    described = layout(name)
+    chosen = described.setup_of(setup)
+    return f"{name}/{chosen}" if len(described.setups) > 1 else name
 
 
 def _lacks_newline(path: str) -> bool:
@@ -176,7 +186,7 @@ def _lacks_newline(path: str) -> bool:
 def score_file(
     pred: str | os.PathLike[str],
     dataset: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     *,
     root: str | os.PathLike[str] | None = None,
     ref: str | os.PathLike[str] | None = None,
@@ -195,7 +205,7 @@ def score_file(
         Unknown names.
     """
     if ref is not None and root is None and format in ("auto", "ctm"):
-        quick = _score_large(os.fspath(pred), os.fspath(ref), dataset, split, protocol)
+        quick = _score_large(os.fspath(pred), os.fspath(ref), dataset, protocol)
         if quick is not None:
             return quick
     task = load_task(dataset, split, root=root, ref=ref, setup=setup)
@@ -204,7 +214,7 @@ def score_file(
 
 
 def _score_large(
-    pred: str, ref: str, dataset: str | None, split: str, protocol: str | Protocol
+    pred: str, ref: str, dataset: str | None, protocol: str | Protocol
 ) -> Score | None:
     """Score a large CTM against an STM as arrays; None where the ordinary way is needed."""
     if dataset is not None or not (os.path.isfile(pred) and os.path.isfile(ref)):
@@ -231,7 +241,7 @@ def _score_large(
         segments,
         protocol=rules.name,
         signature=signature(rules, None, None, len(segments), lines_hash(read.texts)),
-        warnings=tuple(_coverage(read.ids, read.names) + _special(read.words)),
+        warnings=tuple(_coverage(read.ids, read.names) + _special(read.spoken())),
     )
 
 
@@ -323,17 +333,14 @@ def _task(
 ) -> Task:
     known = signers or {}
     if isinstance(references, (str, os.PathLike)):
-        task = load_task(dataset, split or "test", ref=references)
-        return task._replace(split=split)
+        return load_task(dataset, split, ref=references)
     if hasattr(references, "references") and hasattr(references, "setup"):
         corpus: Any = references
-        corpus_setup = f"/{corpus.setup}" if corpus.name.startswith("isharah") else ""
         rows = [
             Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in corpus
         ]
-        return Task(
-            rows, dataset or f"{corpus.name}{corpus_setup}", split or corpus.split, corpus.name
-        )
+        label = dataset or _label(corpus.name, corpus.setup)
+        return Task(rows, label, split or corpus.split, corpus.name)
     rows = [
         Reference(name, known.get(name, ""), words)
         for name, words in _mapping(references, "references").items()

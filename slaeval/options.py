@@ -39,13 +39,7 @@ def reference_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Folder of the corpus; else the one registered with 'slaeval corpus add', "
             "else SLAEVAL_DATA.",
         ),
-        click.option(
-            "--split",
-            default="test",
-            show_default=True,
-            metavar="NAME",
-            help="Part of the corpus.",
-        ),
+        click.option("--split", metavar="NAME", help="Part of the corpus.  [default: test]"),
         click.option("--dataset", metavar="NAME", help=f"Corpus: {_DATASETS}."),
     ):
         command = option(command)

@@ -84,7 +84,7 @@ __all__ = ["score"]
 def score(
     pred: str,
     dataset: str | None,
-    split: str,
+    split: str | None,
     root: str | None,
     ref: str | None,
     setup: str | None,

@@ -335,3 +335,23 @@ def test_glosses_of_any_script_on_any_terminal(slaeval, tmp_path: Path) -> None:
     assert "WER 66.67 %" in done.stdout
     plain = slaeval("score", "--pred", "h.ctm", "--ref", "r.stm")
     assert "她" in plain.stdout
+
+
+def test_a_signature_says_only_what_is_known(slaeval, task: Task, tmp_path: Path) -> None:
+    def signature(*args: object) -> str:
+        done = slaeval("score", "--json", *args)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["signature"]
+
+    own = ("--pred", task[0], "--ref", task[1])
+    assert signature(*own).startswith("dataset:own|split:own|")
+    assert signature(*own, "--dataset", "csl").startswith("dataset:csl-daily|split:own|")
+    assert signature(*own, "--dataset", "csl", "--split", "dev").startswith(
+        "dataset:csl-daily|split:dev|"
+    )
+    slaeval("corpus", "sample", "isharah500", "c")
+    corpus = ("--pred", "c/hyp.ctm", "--dataset", "isharah500", "--root", "c")
+    assert signature(*corpus) == signature(*corpus, "--setup", "si")
+    assert signature(*corpus).startswith("dataset:isharah500/SI|split:test|")
+    loaded = package.load_corpus("isharah500", tmp_path / "c", "test")
+    assert package.score(loaded, tmp_path / "c" / "hyp.ctm").signature == signature(*corpus)
