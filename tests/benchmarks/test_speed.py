@@ -1,4 +1,7 @@
-"""Speed, side by side in one run: ``pytest tests/benchmarks --benchmark-enable --benchmark-disable-gc``."""
+"""Speed, side by side in one run.
+
+``pytest tests/benchmarks --benchmark-enable --benchmark-disable-gc``
+"""
 
 from __future__ import annotations
 

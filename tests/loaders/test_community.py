@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from slaeval.loaders import read_references_file
 from slaeval.loaders.community import plain_id
 
+from slaeval import loaders
 from slaeval.errors import InputError, UsageError
 
 ROWS = {"a-1": ["HEUTE", "NORD"], "a-2": ["REGEN"], "b-1": ["4", "loc-SUED"]}
@@ -201,3 +202,21 @@ def test_unknown_names_are_misuse(tmp_path: Path) -> None:
         read_references_file(path, "pheonix2014t")
     with pytest.raises(UsageError, match="it has train, dev, test"):
         read_references_file(path, "phoenix2014t", "tset")
+
+
+def test_a_video_map_is_read_for_one_split(tmp_path: Path) -> None:
+    loaders.write_sample("csl-daily", tmp_path / "c")
+    labels = tmp_path / "c" / "sentence_label"
+    read = read_references_file(labels / "video_map.txt", "csl-daily", "dev")
+    assert [s.id for s in read] == [
+        s.id for s in loaders.load_corpus("csl-daily", tmp_path / "c", "dev")
+    ]
+    (labels / "split_1.txt").unlink()
+    with pytest.raises(InputError, match="holds every split"):
+        read_references_file(labels / "video_map.txt", "csl-daily", "dev")
+
+
+def test_strings_of_numpy_are_read(tmp_path: Path) -> None:
+    item = {"name": np.str_("a"), "gloss": "A"}
+    (tmp_path / "p").write_bytes(pickle.dumps([item]))
+    assert read_references_file(tmp_path / "p")[0].id == "a"

@@ -148,6 +148,7 @@ def test_cleanup_sees_the_columns_in_front() -> None:
             (HEAD["phoenix2014"], "a|f|s|A", "b|f|s|B", "a|f|s|C"),
             r"'a' .*line (2|4)",
         ),
+        ((HEAD["phoenix2014"], "|f|s|A"), "one word, found ''"),
     ],
 )
 def test_bad_annotations(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
