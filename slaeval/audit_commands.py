@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.console import isolated, styled, table, warn
+from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.options import check_outputs, existing, reference_options
 
 if TYPE_CHECKING:
@@ -129,14 +129,14 @@ def _details(row: AuditRow, top: int) -> list[str]:
     out = [styled(f"  {rules.name}", bold=True) + f": {rules.title}"]
     out.append(f"    used by {rules.used_by}")
     if rules.caveat:
-        out.append(f"    mind: {rules.caveat}")
+        out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
     for side, fired in (
         ("reference", row.reference_rules),
         ("hypothesis", row.hypothesis_rules),
     ):
         if fired:
             shown = ", ".join(f"{name} {count}" for name, count in fired.items())
-            out.append(f"    {side} rules that fired: {shown}")
+            out.append(paragraph(f"{side} rules that fired: {shown}", "    ", "      "))
     for segment in row.moved[:top]:
         out.append(f"    {segment.id}: {segment.official} errors officially, {segment.errors} here")
         out.append(f"      REF {isolated(segment.reference)}")

@@ -230,10 +230,7 @@ def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
         out += ["", f"  most frequent of {len(confusions)} confusions"]
         out.append(
             table(
-                [
-                    (isolated(c.reference), isolated(c.hypothesis), c.count)
-                    for c in confusions[:top]
-                ],
+                [(c.reference, c.hypothesis, c.count) for c in confusions[:top]],
                 ("reference", "hypothesis", "count"),
                 left=2,
                 indent="    ",

@@ -355,3 +355,12 @@ def test_a_signature_says_only_what_is_known(slaeval, task: Task, tmp_path: Path
     assert signature(*corpus).startswith("dataset:isharah500/SI|split:test|")
     loaded = package.load_corpus("isharah500", tmp_path / "c", "test")
     assert package.score(loaded, tmp_path / "c" / "hyp.ctm").signature == signature(*corpus)
+
+
+def test_right_to_left_text_is_isolated_once(slaeval) -> None:
+    slaeval("corpus", "sample", "isharah500", "c")
+    done = slaeval("score", "--pred", "c/hyp.ctm", "--dataset", "isharah500", "--root", "c")
+    assert "\u2068" in done.stdout
+    assert "\u2068\u2068" not in done.stdout
+    for line in done.stdout.splitlines():
+        assert line.count("\u2068") == line.count("\u2069")
