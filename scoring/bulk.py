@@ -8,6 +8,7 @@ gives None here and takes the ordinary way, which gives the same answer (tested)
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
@@ -68,7 +69,7 @@ def read_pair(hypotheses: bytes, references: bytes) -> Read | None:
     hypotheses, references : bytes
         Whole contents of the files.
     """
-    if b"IGNORE_TIME_SEGMENT_IN_SCORING" in references:
+    if b"@" in references or re.search(rb"(?i)ignore_?time_?segment_?in_?scoring", references):
         return None
     parts = [part if part.endswith(b"\n") else part + b"\n" for part in (hypotheses, references)]
     raw = b"".join(parts)

@@ -14,8 +14,8 @@ from slaeval._version import __version__
 
 __all__ = ["floor", "lines_hash", "references_hash", "score_segments", "signature"]
 
-#: sclite leaves such a reference out.
-_IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
+#: sclite leaves a reference out whose text holds one of these, in any letter case.
+_IGNORED = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
 
 
 def score_segments(
@@ -58,7 +58,7 @@ def score_segments(
         Unknown protocol.
     """
     rules = protocol(rules)
-    scored = [reference for reference in references if _IGNORED not in reference.words]
+    scored = [reference for reference in references if not _ignored(reference.words)]
     cleaned = rules.hypothesis.hypotheses(hypotheses)
     nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
     left = rules.reference.references([reference.words for reference in scored])
@@ -70,7 +70,8 @@ def score_segments(
     if rules.swapped:
         left, right = right, left
 
-    branching = [index for index, words in enumerate(left) if "{" in words]
+    # Braces offer alternatives, and @ is the word that is none.
+    branching = [index for index, words in enumerate(left) if "{" in words or "@" in words]
     if branching:
         from slaeval.scoring.alternatives import align_alternatives
 
@@ -95,6 +96,11 @@ def score_segments(
         signature=signature(rules, dataset, split, len(scored), references_hash(references)),
         warnings=warnings,
     )
+
+
+def _ignored(words: Sequence[str]) -> bool:
+    """Say whether sclite leaves a reference out of the score."""
+    return any(len(word) > 25 and any(mark in word.upper() for mark in _IGNORED) for word in words)
 
 
 def signature(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -551,9 +551,14 @@ def _coverage(ids: Sequence[str], named: Iterable[str]) -> list[str]:
     return notes
 
 
-def _special(vocabulary: Iterable[str]) -> list[str]:
+def _special(vocabulary: Collection[str]) -> list[str]:
     """Name words that sclite does not take for ordinary words."""
-    if not any(mark in "".join(vocabulary) for mark in "*;\\@{}/"):
+    text = "".join(vocabulary)
+    # Past 125 characters a word may be longer than the 500 bytes sclite reads.
+    if (
+        not any(mark in text for mark in "*;\\@{}/<")
+        and max(map(len, vocabulary), default=0) <= 125
+    ):
         return []
     from slaeval.scoring.alternatives import unusual
 

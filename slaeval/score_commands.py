@@ -157,10 +157,12 @@ def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> 
         from slaeval.scoring.protocols import protocol
 
         fold = protocol(result.protocol).fold
+        # The scripts sort the references, so sclite's reports are in the order of ids.
+        segments = sorted(result.segments, key=lambda segment: segment.id)
         if pra is not None:
-            write_whole(pra, sclite_reports.pra(result.segments, fold=fold))
+            write_whole(pra, sclite_reports.pra(segments, fold=fold))
         if dtl is not None:
-            write_whole(dtl, sclite_reports.dtl(result.segments, fold=fold))
+            write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
 
 
 def rows_as_csv(result: Score) -> str:

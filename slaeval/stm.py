@@ -4,7 +4,7 @@ Grammar (NIST SCTK, ``doc/infmts.htm``), one segment a line::
 
     name channel signer start end [<label>] word word …
 
-``;;`` starts a comment line. The optional label field is one token in angle brackets. A word
+``;;`` starts a comment line. The optional label field is one token that begins with ``<``. A word
 is any run of non-blank characters; ``{ A / B }`` offers alternatives, each of any number of
 words, ``@`` being none. A segment may have no words.
 """
@@ -80,7 +80,7 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
         name, channel, signer, start, end = fields[:5]
         words = fields[5:]
         label = ""
-        if words and words[0][0] == "<" and words[0][-1] == ">":
+        if words and words[0][0] == "<":  # what sclite asks for, and no more
             label = words.pop(0)
         if (start, end) != ("0.0", "1.79769e+308"):
             try:

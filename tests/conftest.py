@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Shared machines stall: how long an example takes says nothing about what is tested.
+settings.register_profile("slaeval", deadline=None)
+settings.load_profile("slaeval")
 
 
 @pytest.fixture(scope="session")

@@ -364,3 +364,11 @@ def test_right_to_left_text_is_isolated_once(slaeval) -> None:
     assert "\u2068\u2068" not in done.stdout
     for line in done.stdout.splitlines():
         assert line.count("\u2068") == line.count("\u2069")
+
+
+def test_sclite_shaped_reports_are_in_the_order_of_the_script(slaeval, tmp_path: Path) -> None:
+    (tmp_path / "r.stm").write_text("b 1 s 0.0 1.0 X\na 1 s 0.0 1.0 Y\n")
+    (tmp_path / "h.ctm").write_text("b 1 0.0 0.1 X\na 1 0.0 0.1 Y\n")
+    slaeval("score", "--pred", "h.ctm", "--ref", "r.stm", "--pra", "h.pra")
+    names = [x for x in (tmp_path / "h.pra").read_text().splitlines() if x.startswith("File:")]
+    assert names == ["File: a", "File: b"]

@@ -153,3 +153,22 @@ def test_alternatives_of_a_reference() -> None:
 def test_ignored_segments_are_not_counted() -> None:
     score = slaeval.score({"a": "A", "b": "IGNORE_TIME_SEGMENT_IN_SCORING"}, {"a": "A", "b": "X"})
     assert score.total.segments == 1
+
+
+def test_what_sclite_leaves_out_in_any_spelling() -> None:
+    for mark in ("ignore_time_segment_in_scoring", "xIgnoreTimeSegmentInScoringx"):
+        score = slaeval.score({"a": "A", "b": f"A {mark}"}, {"a": "A", "b": "X"})
+        assert [segment.id for segment in score.segments] == ["a"]
+
+
+def test_at_in_a_reference_is_no_word() -> None:
+    score = slaeval.score({"a": "A @ B"}, {"a": "A B"}, "sclite")
+    assert (score.correct, score.errors, score.reference_words) == (2, 0, 2)
+
+
+def test_words_sclite_reads_otherwise_are_named() -> None:
+    long = "Ü" * 300
+    score = slaeval.score({"a": "A B"}, {"a": ["<ALT", long, "A*"]})
+    text = " ".join(score.warnings)
+    for word in ("<ALT", "A*", long):
+        assert repr(word) in text
