@@ -12,6 +12,8 @@ is passed on. At the end D + I = (cost - 4·S) / 3 and I - D is the difference i
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +32,31 @@ _LANES = 64
 _SHORT = 31
 #: Cells up to which one pair is aligned with a table of moves, one byte a cell.
 _TABLE = 8_000_000
+
+#: Cells of short pairs from which threads are used. Below, one thread needs less than 10 ms, and
+#: that two of them wait for each other can cost 5 ms by itself.
+_WORTH_THREADS = 20_000_000
+
+# Held by whoever uses numba's threads: its workqueue layer ends a process that enters it twice.
+_threads = threading.Lock()
+
+
+class _Process:
+    """What this process may do; a forked one counts without threads.
+
+    GNU OpenMP ends a process whose parent had used its threads before the fork, and the lock
+    above may be held by a thread that the fork did not copy.
+    """
+
+    forked = False
+
+
+def _after_fork() -> None:
+    _Process.forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def compiled(function: Callable[..., Any], parallel: bool = False) -> Any:
@@ -311,7 +338,8 @@ def count_many(
     left, left_first, right, right_first, insertion_first
         As for :func:`align_many`; words are numbers from 0.
     parallel : bool
-        Use all threads of numba.
+        Use all threads of numba where that pays, unless another thread has them or the
+        process was forked; the answer is the same.
 
     Returns
     -------
@@ -323,9 +351,21 @@ def count_many(
         left, right = left.astype(np.uint16), right.astype(np.uint16)
     out = np.zeros((left_first.size - 1, 3), np.int32)
     order, begin, rest = _plan(left_first, right_first)
-    count = _count_parallel if parallel else _count_serial
     prefer = 1 if insertion_first else 2
-    count(left, left_first, right, right_first, order, begin, prefer, out)
+    task = (left, left_first, right, right_first, order, begin, prefer, out)
+    if (
+        parallel
+        and order.size
+        and left.size * right.size // order.size >= _WORTH_THREADS  # about as many cells
+        and not _Process.forked
+        and _threads.acquire(blocking=False)
+    ):
+        try:
+            _count_parallel(*task)
+        finally:
+            _threads.release()
+    else:
+        _count_serial(*task)
     _count_rest(left, left_first, right, right_first, rest, prefer, out)
     return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -20,6 +21,7 @@ ENGINES = ("python", "numba")
 WORDS = st.lists(st.sampled_from(["A", "a", "B", "b", "Ü", "ü", "X"]), max_size=12)
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6)
 TIES = st.sampled_from(["insertion", "deletion"])
+_SIDES = ("ref", "hyp")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -30,10 +32,18 @@ def test_paths_of_sclite(engine, golden: Path) -> None:
     answers = [pair["ops"] for pair in pairs]
     assert len(answers) == 6000
     assert align(references, hypotheses, engine=engine) == answers
-    found = count(references, hypotheses, engine=engine)
+    *found, words = count(references, hypotheses, engine=engine)
     assert [list(map(int, column)) for column in found] == [
         [answer.count(op) for answer in answers] for op in "SDI"
     ]
+    assert list(map(int, words)) == list(map(len, references))
+
+
+def test_paths_of_sclite_in_halves(golden: Path) -> None:
+    pairs = [json.loads(line) for line in (golden / "random_pairs.jsonl").read_text().splitlines()]
+    for pair in pairs:
+        left, right = (np.array([ord(c) for c in pair[side].split()], np.int32) for side in _SIDES)
+        assert kernels.align_long(left, right, table=12).decode() == pair["ops"]
 
 
 @settings(max_examples=300, deadline=None)
@@ -44,9 +54,37 @@ def test_every_engine_gives_the_definition(pairs, fold, ties) -> None:
     for engine in ENGINES:
         options = {"fold": fold, "ties": ties, "engine": engine}
         assert align(references, hypotheses, **options) == expected
-        found = count(references, hypotheses, **options)
+        *found, words = count(references, hypotheses, **options)
         for column, op in zip(found, "SDI", strict=True):
             assert list(column) == [path.count(op) for path in expected]
+        assert list(words) == list(map(len, references))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from("ABC"), min_size=25, max_size=50),
+    st.lists(st.sampled_from("ABC"), min_size=25, max_size=50),
+    TIES,
+)
+def test_longer_pairs_give_the_definition(one, other, ties) -> None:
+    expected = reference_path(one, other, True, ties == "insertion")
+    for engine in ENGINES:
+        assert align([one], [other], ties=ties, engine=engine) == [expected]
+        *found, _ = count([one], [other], ties=ties, engine=engine)
+        assert [int(column[0]) for column in found] == [expected.count(op) for op in "SDI"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(PAIRS, st.randoms(use_true_random=False), TIES)
+def test_the_order_of_pairs_does_not_matter(pairs, rng, ties) -> None:
+    order = list(range(len(pairs)))
+    rng.shuffle(order)
+    for engine in ENGINES:
+        plain = align([a for a, _ in pairs], [b for _, b in pairs], ties=ties, engine=engine)
+        moved = align(
+            [pairs[k][0] for k in order], [pairs[k][1] for k in order], ties=ties, engine=engine
+        )
+        assert moved == [plain[k] for k in order]
 
 
 @settings(deadline=None)
@@ -91,12 +129,20 @@ def test_counts_at_the_borders_of_the_lanes() -> None:
     hypotheses += [["B"] * 31] * 65 + [["B"] * 31]
     for ties in ("insertion", "deletion"):
         paths = align(references, hypotheses, engine="python", ties=ties)
-        found = count(references, hypotheses, engine="numba", ties=ties)
+        *found, _ = count(references, hypotheses, engine="numba", ties=ties)
         for column, op in zip(found, "SDI", strict=True):
             assert column.tolist() == [path.count(op) for path in paths]
 
 
-def test_parallel_is_serial_and_order_does_not_matter() -> None:
+@pytest.mark.parametrize("option", [{"engine": "Numba"}, {"ties": "substitution"}])
+def test_unknown_options_are_refused(option) -> None:
+    for function in (align, count):
+        with pytest.raises(ValueError, match=next(iter(option))):
+            function([["A"]], [["B"]], **option)
+
+
+def test_parallel_is_serial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "_WORTH_THREADS", 0)
     rng = np.random.default_rng(0)
     lengths = rng.integers(0, 40, (2, 500))
     words = [rng.integers(0, 70_000, total).astype(np.int32) % 9 for total in lengths.sum(axis=1)]
@@ -146,3 +192,88 @@ def test_without_a_place_for_compiled_code_it_still_runs() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "['CS']\n", done.stderr
+
+
+def _run(code: str, **environment: str) -> str:
+    """Run code in a fresh process that must end well and say nothing on the side."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_an_unusable_cache_folder_is_not_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    code = (
+        "from slaeval.scoring.alignment import align\n"
+        "print(align([['A', 'B']], [['A', 'C']], engine='numba'))\n"
+    )
+    assert _run(code, NUMBA_CACHE_DIR=str(file / "below")) == "['CS']\n"
+
+
+def test_small_inputs_load_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from slaeval.scoring.alignment import align, count\n"
+        "align([['A', 'B']], [['A', 'C']]), count([['A', 'B']], [['A', 'C']])\n"
+        "print(sorted({'numpy', 'numba', 'pandas', 'torch'} & set(sys.modules)))\n"
+    )
+    assert _run(code) == "[]\n"
+
+
+def _layers() -> list[str]:
+    """Return the threading layers of numba that this machine has."""
+    from importlib.util import find_spec
+
+    modules = {"omp": "omppool", "workqueue": "workqueue"}
+    return [layer for layer, name in modules.items() if find_spec(f"numba.np.ufunc.{name}")]
+
+
+_COUNTING = (
+    "from slaeval.scoring import kernels\n"
+    "from slaeval.scoring.alignment import count\n"
+    "kernels._WORTH_THREADS = 0\n"
+    "def work():\n"
+    "    found = count([['A', 'B'] * 4] * 9000, [['A', 'C'] * 4] * 9000, engine='numba')\n"
+    "    return int(sum(found.substitutions))\n"
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("layer", _layers())
+def test_a_forked_worker_can_count(layer) -> None:
+    # GNU OpenMP ends a forked process that uses threads after its parent did.
+    code = _COUNTING + (
+        "import multiprocessing, sys\n"
+        "def child():\n"
+        "    sys.exit(work() != 36000)\n"
+        "assert work() == 36000\n"
+        "forked = [multiprocessing.get_context('fork').Process(target=child) for _ in '12']\n"
+        "[one.start() for one in forked]\n"
+        "[one.join(60) for one in forked]\n"
+        "print([one.exitcode for one in forked])\n"
+    )
+    assert _run(code, NUMBA_THREADING_LAYER=layer) == "[0, 0]\n"
+
+
+@pytest.mark.parametrize("layer", _layers())
+def test_two_threads_can_count(layer) -> None:
+    # numba's workqueue ends a process that enters it from two threads.
+    code = _COUNTING + (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    print(set(pool.map(lambda _: work(), range(40))))\n"
+    )
+    assert _run(code, NUMBA_THREADING_LAYER=layer) == "{36000}\n"
+
+
+def test_the_number_of_threads_is_the_users() -> None:
+    code = _COUNTING + "import numba\nprint(work(), numba.get_num_threads())\n"
+    assert _run(code, NUMBA_NUM_THREADS="1") == "36000 1\n"
