@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Column = list[int] | np.ndarray[Any, Any]
 
-__all__ = ["WORTH_COMPILING", "Counts", "Engine", "Ties", "align", "count"]
+__all__ = ["FOLD", "WORTH_COMPILING", "Counts", "Engine", "Ties", "align", "count"]
 
 Ties = Literal["insertion", "deletion"]
 Engine = Literal["auto", "python", "numba"]
@@ -35,7 +35,8 @@ WORTH_COMPILING = 3_000_000
 #: A pair of more cells is aligned in memory linear in its length.
 _LARGE_PAIR = 8_000_000
 
-_FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
+#: ASCII letters to lower case, for ``str.translate``: what sclite folds, and no more.
+FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
 
 
 class Counts(NamedTuple):
@@ -179,7 +180,7 @@ def _numbered(
     if fold:
         same: dict[str, int] = {}
         canonical = np.array(
-            [same.setdefault(word.translate(_FOLD), number) for word, number in numbers.items()],
+            [same.setdefault(word.translate(FOLD), number) for word, number in numbers.items()],
             np.int32,
         )
         if len(same) < len(numbers):
@@ -237,7 +238,7 @@ class _Folded(dict[str, str]):
     """Words without ASCII letter case, each folded once."""
 
     def __missing__(self, word: str) -> str:
-        self[word] = after = word.translate(_FOLD)
+        self[word] = after = word.translate(FOLD)
         return after
 
 

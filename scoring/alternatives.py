@@ -30,6 +30,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from slaeval.scoring.alignment import FOLD
+
 from slaeval.errors import InputError
 
 __all__ = ["align_alternatives", "unusual"]
@@ -42,7 +44,6 @@ _INSERTION = 3.0
 _DELETION = 3.0
 _DELETION_OF_NOTHING = 0.001
 
-_UPPER_TO_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 #: sclite copies each column of a CTM line into a buffer of so many bytes.
 _LONGEST_WORD = 500
@@ -241,4 +242,4 @@ def unusual(word: str) -> str | None:
 
 
 def _folded(word: str) -> str:
-    return word.lower() if word.isascii() else word.translate(_UPPER_TO_LOWER)
+    return word.lower() if word.isascii() else word.translate(FOLD)

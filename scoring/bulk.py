@@ -24,8 +24,6 @@ __all__ = ["BulkSegments", "Read", "align_read", "fits", "read_pair"]
 
 Array = np.ndarray[Any, Any]
 
-_FOLD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
-
 
 class Read(NamedTuple):
     """Both files as arrays.
@@ -177,10 +175,10 @@ def align_read(read: Read, rules: Protocol) -> BulkSegments | None:
 
     left, folded = read.left, right
     if rules.fold:
-        # Words that differ in letter case only share the number of the first of them.
+        # Words that differ in letter case only share a number; bytes.lower() is ASCII, as sclite.
         first: dict[bytes, int] = {}
         canonical = np.array(
-            [first.setdefault(word.encode().translate(_FOLD), n) for n, word in enumerate(words)],
+            [first.setdefault(word.encode().lower(), n) for n, word in enumerate(words)],
             np.int32,
         )
         left, folded = canonical[left], canonical[right]

@@ -37,6 +37,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
+from slaeval.scoring.alignment import FOLD
 from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["dtl", "pra", "spk", "summary"]
@@ -45,8 +46,7 @@ __all__ = ["dtl", "pra", "spk", "summary"]
 _LINE_WIDTH = 1000
 _PAGE_WIDTH = 80
 
-_LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_UPPER = {code + 32: code for code in range(ord("A"), ord("Z") + 1)}
+_UPPER = {ord(lower): upper for upper, lower in FOLD.items()}
 
 _COUNTS = (
     ("with substitutions", "Percent Substitution", "S"),
@@ -158,7 +158,7 @@ class _Column(NamedTuple):
 
 def _column(op: str, reference: str, hypothesis: str, fold: bool) -> _Column:
     if fold:
-        case = _LOWER if op == "C" else _UPPER
+        case = FOLD if op == "C" else _UPPER
         reference, hypothesis = reference.translate(case), hypothesis.translate(case)
     if op == "I":
         reference = "*" * _width(hypothesis)
@@ -457,7 +457,7 @@ def _half_up(value: float, digits: int = 1) -> float:
 
 
 def _lower(text: str, fold: bool) -> str:
-    return text.translate(_LOWER) if fold else text
+    return text.translate(FOLD) if fold else text
 
 
 def _width(text: str) -> int:

@@ -72,6 +72,7 @@ def score_segments(
 
     # Braces offer alternatives, and @ is the word that is none.
     branching = [index for index, words in enumerate(left) if "{" in words or "@" in words]
+    chosen = {}
     if branching:
         from slaeval.scoring.alternatives import align_alternatives
 
@@ -80,11 +81,9 @@ def score_segments(
         }
         for index, (words, _) in chosen.items():
             left[index] = words
-        ops = align(left, right, fold=rules.fold, ties=rules.ties)
-        for index, (_, path) in chosen.items():
-            ops[index] = path
-    else:
-        ops = align(left, right, fold=rules.fold, ties=rules.ties)
+    ops = align(left, right, fold=rules.fold, ties=rules.ties)
+    for index, (_, path) in chosen.items():
+        ops[index] = path
     return Score(
         [
             AlignedSegment(reference.id, reference.signer, list(words), list(said), path)
