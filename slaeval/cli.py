@@ -24,6 +24,10 @@ _COMMANDS = {
     "audit": ("slaeval.audit_commands", "Score one file under every protocol in use."),
     "compare": ("slaeval.compare_commands", "Hold two or more systems against each other."),
     "corpus": ("slaeval.corpus_commands", "List, register, show, verify and sample corpora."),
+    "train": ("slaeval.train_commands", "Train a checkpoint on a corpus."),
+    "run": ("slaeval.run_commands", "Evaluate a checkpoint on a corpus, or on one video."),
+    "ckpt": ("slaeval.ckpt_commands", "Show and convert checkpoints."),
+    "report": ("slaeval.report_commands", "Write one HTML page: where the errors are."),
     "completion": ("slaeval.completion_commands", "Print the shell completion script."),
 }
 
