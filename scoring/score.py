@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from slaeval.scoring.bulk import BulkSegments
 
-__all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite"]
+__all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite", "length_range", "range_name"]
 
 #: What :meth:`Score.by` can group segments by.
 GROUPINGS = ("signer", "length", "sentence")
@@ -277,12 +277,12 @@ class Score:
             if grouping == "signer":
                 key = segment.signer or "unknown"
             elif grouping == "length":
-                key = _length_range(len(segment.reference))
+                key = length_range(len(segment.reference))
             else:
                 key = " ".join(segment.reference)
             groups.setdefault(key, []).append(segment)
         if grouping == "length":
-            return [Group.of(_range_name(key), groups[key]) for key in _LENGTHS if key in groups]
+            return [Group.of(range_name(key), groups[key]) for key in _LENGTHS if key in groups]
         return [Group.of(key, groups[key]) for key in sorted(groups)]
 
     @property
@@ -415,13 +415,15 @@ def finite(value: float) -> float | None:
     return value if value == value else None
 
 
-def _length_range(length: int) -> tuple[int, int | None]:
+def length_range(length: int) -> tuple[int, int | None]:
+    """Return the range of reference lengths that `length` belongs to; None: no upper end."""
     return next(
         (low, high) for low, high in _LENGTHS if length >= low and (high is None or length <= high)
     )
 
 
-def _range_name(key: tuple[int, int | None]) -> str:
+def range_name(key: tuple[int, int | None]) -> str:
+    """Name a range of lengths for people."""
     low, high = key
     if high is None:
         return f"{low} words and more"

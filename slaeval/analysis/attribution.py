@@ -1,0 +1,357 @@
+"""Where the errors are: every step of every alignment, counted once.
+
+A score is a sum over the steps of its alignments. Here each step, correct or not, becomes one
+record that knows its segment, signer, words, place in the sentence and how often its word was
+seen in training. Grouping the records in any way splits the score: each record falls into one
+group, so that counts over the groups add up to those of the score, whatever the grouping.
+
+Where a step belongs
+--------------------
+A correct word, a substitution and a deletion belong to their *reference* word: its place, its
+frequency, its gloss. An insertion has none. It belongs
+
+- in place, to the reference word that follows it; behind the last word, to the last word; in
+  a segment without reference words, to a group of its own;
+- by gloss and by frequency, to the *hypothesis* word that was inserted.
+
+The rate of a group is (S + D + I) / reference words *of that group*. It is a word error rate
+only of the whole: the insertions of a gloss, for one, may exceed how often it was signed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.errors import UsageError, nearest
+from slaeval.scoring import intervals
+from slaeval.scoring.alignment import FOLD
+from slaeval.scoring.protocols import OFFICIAL, protocol, protocols
+from slaeval.scoring.score import Group, Score, length_range, range_name
+
+if TYPE_CHECKING:
+    from slaeval.loaders import Corpus
+    from slaeval.scoring.segments import AlignedSegment
+
+__all__ = [
+    "FREQUENCIES",
+    "GROUPINGS",
+    "Attribution",
+    "ErrorGroup",
+    "attribute",
+    "frequency_class",
+    "group",
+    "training_counts",
+]
+
+#: What :func:`group` can group errors by.
+GROUPINGS = ("signer", "length", "frequency", "position", "gloss")
+
+#: Classes of training frequency: the highest count of each and its name; None: no upper end.
+FREQUENCIES: tuple[tuple[int | None, str], ...] = (
+    (0, "unseen"),
+    (2, "1–2 times"),
+    (10, "3–10 times"),
+    (50, "11–50 times"),
+    (200, "51–200 times"),
+    (None, "over 200 times"),
+)
+
+_NO_REFERENCE = "no reference"
+
+
+class Attribution(NamedTuple):
+    """One step of one alignment.
+
+    Attributes
+    ----------
+    segment, signer : str
+        Where; signer ``""`` where unknown.
+    op : str
+        ``C`` correct, ``S`` substitution, ``D`` deletion, ``I`` insertion.
+    reference, hypothesis : str
+        The words; ``""`` on the side that has none.
+    index : int
+        Which reference word it belongs to, from 0; of an insertion the one that follows,
+        behind the last word the last; -1 in a segment without reference words.
+    words : int
+        Reference words of the segment.
+    frequency : int or None
+        How often its gloss stands in training; None where no counts were given.
+    """
+
+    segment: str
+    signer: str
+    op: str
+    reference: str
+    hypothesis: str
+    index: int
+    words: int
+    frequency: int | None = None
+
+    @property
+    def gloss(self) -> str:
+        """The word it belongs to: that of the reference, of an insertion that inserted."""
+        return self.hypothesis if self.op == "I" else self.reference
+
+    def part(self, parts: int) -> int | None:
+        """Return which of so many equal parts of the sentence it lies in, from 0.
+
+        A word stands at its middle: of three parts, a single word is in the second, two words
+        are in the first and the third. None in a segment without reference words.
+        """
+        return None if self.index < 0 else (2 * self.index + 1) * parts // (2 * self.words)
+
+
+@dataclass(frozen=True)
+class ErrorGroup(Group):
+    """Counts over some steps.
+
+    As :class:`~slaeval.scoring.score.Group`, but of steps: `segments` is how many segments
+    have one in this group, `segment_errors` how many have an error in it.
+
+    Attributes
+    ----------
+    interval : tuple of float or None
+        95 % interval of `wer` in percent, linearised over the segments of the group; None for
+        a single segment or without reference words.
+    """
+
+    interval: tuple[float, float] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts, the rate and its interval, ready for JSON."""
+        return {
+            **super().to_dict(),
+            "wer_ci": None if self.interval is None else list(self.interval),
+        }
+
+
+def attribute(score: Score, training: Mapping[str, int] | None = None) -> list[Attribution]:
+    """Return every step of every alignment of a score, in its order.
+
+    Parameters
+    ----------
+    score : Score
+        What to explain.
+    training : mapping, optional
+        Gloss to how often it stands in the training references, cleaned as the score's
+        references are; see :func:`training_counts`.
+
+    Returns
+    -------
+    list of Attribution
+        As many with op ``S`` as the score has substitutions, and so on.
+    """
+    frequency = _frequencies(score, training)
+    return [step for segment in score.segments for step in _steps(segment, frequency)]
+
+
+def group(
+    score: Score,
+    by: str,
+    training: Mapping[str, int] | None = None,
+    *,
+    parts: int = 3,
+) -> list[ErrorGroup]:
+    """Split the counts of a score into groups.
+
+    Parameters
+    ----------
+    score : Score
+        What to explain.
+    by : {"signer", "length", "frequency", "position", "gloss"}
+        ``"length"``: ranges of reference words, as :meth:`Score.by`; ``"frequency"``: classes
+        of how often the gloss stands in training; ``"position"``: parts of the sentence.
+        Glosses that differ in ASCII letter case alone are one where the protocol says so.
+    training : mapping, optional
+        As for :func:`attribute`; needed for ``"frequency"``.
+    parts : int
+        How many equal parts a sentence has for ``"position"``.
+
+    Returns
+    -------
+    list of ErrorGroup
+        Words and errors add up to the score's. In order of signer, length, frequency or
+        position; glosses by errors, most first. Only groups that have a step or, by signer
+        and length, a segment.
+
+    Raises
+    ------
+    UsageError
+        Unknown grouping, ``"frequency"`` without counts, or fewer than one part.
+    """
+    if by not in GROUPINGS:
+        raise UsageError(
+            f"cannot group errors by {by!r}{nearest(by, GROUPINGS)}; known: " + ", ".join(GROUPINGS)
+        )
+    if by == "frequency" and training is None:
+        raise UsageError(
+            "grouping by frequency needs the counts of the training split: training_counts(corpus)"
+        )
+    if parts < 1:
+        raise UsageError(f"a sentence has one part or more, not {parts}")
+    if by in ("signer", "length"):
+        return _by_segment(score, by)
+
+    frequency = _frequencies(score, training)
+    key = _keys(score, by, parts)
+    tallies: dict[Any, _Tally] = {}
+    for segment in score.segments:
+        paths: dict[Any, list[str]] = {}
+        for step in _steps(segment, frequency):
+            paths.setdefault(key(step), []).append(step.op)
+        for name, ops in paths.items():
+            tallies.setdefault(name, _Tally()).add("".join(ops))
+    if by == "gloss":
+        names = _spellings(score, key)
+        groups = [tally.group(names[name]) for name, tally in tallies.items()]
+        return sorted(groups, key=lambda mine: (-mine.errors, -mine.correct, mine.name))
+    return [tallies[name].group(_class_name(by, name, parts)) for name in sorted(tallies)]
+
+
+def frequency_class(count: int) -> str:
+    """Name the class of a gloss that stands `count` times in training."""
+    return FREQUENCIES[_frequency_rank(count)][1]
+
+
+def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
+    """Count the glosses of a training split as a protocol sees them.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The training split: ``slaeval.load_corpus(name, root, "train")``.
+    rules : str
+        The protocol of the score to be explained: ``score.protocol``.
+
+    Returns
+    -------
+    Counter
+        Gloss, cleaned as references are under that protocol, to its count.
+
+    Raises
+    ------
+    UsageError
+        Unknown protocol.
+    """
+    cleaned = protocol(rules).reference.references([list(sample.glosses) for sample in corpus])
+    counts: Counter[str] = Counter()
+    for words in cleaned:
+        counts.update(words)
+    return counts
+
+
+class _Tally:
+    """Sums of a group, and what its interval needs of each segment."""
+
+    def __init__(self) -> None:
+        self.ops: Counter[str] = Counter()
+        self.errors: list[int] = []
+        self.words: list[int] = []
+
+    def add(self, path: str) -> None:
+        """Add what one segment has in the group: a path, maybe with gaps, maybe empty."""
+        self.ops.update(path)
+        self.errors.append(len(path) - path.count("C"))
+        self.words.append(len(path) - path.count("I"))
+
+    def group(self, name: str) -> ErrorGroup:
+        return ErrorGroup(
+            name,
+            len(self.errors),
+            sum(map(bool, self.errors)),
+            self.ops["C"],
+            self.ops["S"],
+            self.ops["D"],
+            self.ops["I"],
+            intervals.linearised(self.errors, self.words),
+        )
+
+
+def _by_segment(score: Score, by: str) -> list[ErrorGroup]:
+    tallies: dict[Any, _Tally] = {}
+    for segment in score.segments:
+        key: Any = segment.signer or "unknown"
+        if by == "length":
+            key = length_range(len(segment.reference))
+        tallies.setdefault(key, _Tally()).add(segment.ops)
+    # No two ranges begin with the same length, so None is never compared.
+    return [
+        tallies[key].group(range_name(key) if by == "length" else key) for key in sorted(tallies)
+    ]
+
+
+def _steps(
+    segment: AlignedSegment, frequency: Callable[[str], int | None]
+) -> Iterator[Attribution]:
+    words = len(segment.reference)
+    index = 0
+    for op, reference, hypothesis in segment.pairs():
+        yield Attribution(
+            segment.id,
+            segment.signer,
+            op,
+            reference,
+            hypothesis,
+            min(index, words - 1),
+            words,
+            frequency(hypothesis if op == "I" else reference),
+        )
+        index += op != "I"
+
+
+def _folds(score: Score) -> bool:
+    """Say whether the protocol disregards ASCII letter case; one not registered: as sclite."""
+    return next((mine.fold for mine in protocols() if mine.name == score.protocol), True)
+
+
+def _frequencies(score: Score, training: Mapping[str, int] | None) -> Callable[[str], int | None]:
+    """Return what looks up the training count of a word."""
+    if training is None:
+        return lambda word: None
+    if not _folds(score):
+        return lambda word: training.get(word, 0)
+    folded: Counter[str] = Counter()
+    for word, count in training.items():
+        folded[word.translate(FOLD)] += count
+    return lambda word: folded[word.translate(FOLD)]
+
+
+def _keys(score: Score, by: str, parts: int) -> Callable[[Attribution], Any]:
+    """Return what tells the group of a step."""
+    if by == "frequency":
+        return lambda step: _frequency_rank(step.frequency or 0)
+    if by == "position":
+        # Behind all parts: segments without reference words.
+        return lambda step: parts if step.index < 0 else step.part(parts)
+    if _folds(score):
+        return lambda step: step.gloss.translate(FOLD)
+    return lambda step: step.gloss
+
+
+def _frequency_rank(count: int) -> int:
+    return next(rank for rank, (high, _) in enumerate(FREQUENCIES) if high is None or count <= high)
+
+
+def _class_name(by: str, key: int, parts: int) -> str:
+    if by == "frequency":
+        return FREQUENCIES[key][1]
+    if key == parts:
+        return _NO_REFERENCE
+    if parts == 3:
+        return ("start", "middle", "end")[key]
+    return f"{100 * key / parts:.0f}–{100 * (key + 1) / parts:.0f} %"
+
+
+def _spellings(score: Score, key: Callable[[Attribution], Any]) -> dict[Any, str]:
+    """Return how to write each gloss: as the references do most often, else the hypotheses."""
+    written: dict[Any, Counter[tuple[bool, str]]] = {}
+    for step in attribute(score):
+        written.setdefault(key(step), Counter())[(step.op == "I", step.gloss)] += 1
+    return {
+        name: min(counts, key=lambda mine: (mine[0], -counts[mine], mine[1]))[1]
+        for name, counts in written.items()
+    }
