@@ -73,7 +73,7 @@ class Attribution(NamedTuple):
         ``C`` correct, ``S`` substitution, ``D`` deletion, ``I`` insertion.
     reference, hypothesis : str
         The words; ``""`` on the side that has none.
-    index : int
+    place : int
         Which reference word it belongs to, from 0; of an insertion the one that follows,
         behind the last word the last; -1 in a segment without reference words.
     words : int
@@ -87,7 +87,7 @@ class Attribution(NamedTuple):
     op: str
     reference: str
     hypothesis: str
-    index: int
+    place: int
     words: int
     frequency: int | None = None
 
@@ -102,7 +102,7 @@ class Attribution(NamedTuple):
         A word stands at its middle: of three parts, a single word is in the second, two words
         are in the first and the third. None in a segment without reference words.
         """
-        return None if self.index < 0 else (2 * self.index + 1) * parts // (2 * self.words)
+        return None if self.place < 0 else (2 * self.place + 1) * parts // (2 * self.words)
 
 
 @dataclass(frozen=True)
@@ -326,7 +326,7 @@ def _keys(score: Score, by: str, parts: int) -> Callable[[Attribution], Any]:
         return lambda step: _frequency_rank(step.frequency or 0)
     if by == "position":
         # Behind all parts: segments without reference words.
-        return lambda step: parts if step.index < 0 else step.part(parts)
+        return lambda step: parts if step.place < 0 else step.part(parts)
     if _folds(score):
         return lambda step: step.gloss.translate(FOLD)
     return lambda step: step.gloss

@@ -95,8 +95,8 @@ def test_words_and_places_are_those_of_the_segments(
         assert [step.reference for step in mine if step.op != "I"] == segment.reference
         assert [step.hypothesis for step in mine if step.op != "D"] == segment.hypothesis
         n = len(segment.reference)
-        assert [step.index for step in mine if step.op != "I"] == list(range(n))
-        places = [step.index for step in mine]
+        assert [step.place for step in mine if step.op != "I"] == list(range(n))
+        places = [step.place for step in mine]
         assert places == sorted(places)
         assert all(step.part(1) == (0 if n else None) for step in mine)
 
@@ -125,7 +125,7 @@ def test_where_insertions_belong() -> None:
         {"one": "X A Y B C D Z", "none": "V"},
         "sclite",
     )
-    inserted = [(step.hypothesis, step.index) for step in attribute(score) if step.op == "I"]
+    inserted = [(step.hypothesis, step.place) for step in attribute(score) if step.op == "I"]
     assert inserted == [("X", 0), ("Y", 1), ("Z", 3), ("V", -1)]
     by_place = {mine.name: mine.insertions for mine in group(score, "position", parts=2)}
     assert by_place == {"0–50 %": 2, "50–100 %": 1, "no reference": 1}
