@@ -329,7 +329,7 @@ class Reading:
                 context.set_forkserver_preload(["slaeval.batches"])
         self._loader = torch.utils.data.DataLoader(
             clips,
-            batch_sampler=self._plan,  # type: ignore[arg-type]
+            batch_sampler=self._plan,
             collate_fn=_as_loaded,
             num_workers=workers,
             prefetch_factor=(2 if workers <= 4 else 1) if workers else None,
@@ -385,7 +385,7 @@ class Reading:
         """End the workers."""
         stream, self._loader._iterator = self._loader._iterator, None
         if stream is not None:
-            stream._shutdown_workers()
+            stream._shutdown_workers()  # type: ignore[attr-defined]
 
     def __enter__(self) -> Reading:
         return self
