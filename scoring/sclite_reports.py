@@ -40,7 +40,7 @@ from typing import NamedTuple
 from slaeval.scoring.alignment import FOLD
 from slaeval.scoring.segments import AlignedSegment
 
-__all__ = ["dtl", "pra", "spk", "summary"]
+__all__ = ["dtl", "half_up", "pra", "spk", "summary"]
 
 #: Where sclite breaks a line of ``pra``, in bytes.
 _LINE_WIDTH = 1000
@@ -234,7 +234,7 @@ def _details(segments: Sequence[AlignedSegment], fold: bool) -> str:
         "",
         *(f"{name:<25} {of_words(counts[op])}" for _, name, op in _COUNTS),
         "Percent Word Accuracy     =  "
-        + (f"{_half_up(100.0 - _ratio(errors, words)):5.1f}%" if words else "UNDEF%"),
+        + (f"{half_up(100.0 - _ratio(errors, words)):5.1f}%" if words else "UNDEF%"),
         "",
         "",
         f"Ref. words                =           ({words:4d})",
@@ -332,12 +332,12 @@ def summary(
         figures.append(row)
         cells = [f" {name} ", *(f"{number:5d}" for number in size)]
         if raw:
-            cells += [f"{_half_up(value, 0):5.0f} " for value in row]
+            cells += [f"{half_up(value, 0):5.0f} " for value in row]
         elif size[1]:
-            cells += [f"{_half_up(value):5.1f} " for value in row]
+            cells += [f"{half_up(value):5.1f} " for value in row]
         else:
-            cells += [f"{_half_up(value, 0):5.0f}*" for value in row[:-1]]
-            cells.append(f"{_half_up(row[-1]):5.1f} ")
+            cells += [f"{half_up(value, 0):5.0f}*" for value in row[:-1]]
+            cells.append(f"{half_up(row[-1]):5.1f} ")
         rows.append(cells)
 
     size, counts = _counts([segment for mine in speakers.values() for segment in mine])
@@ -345,8 +345,8 @@ def summary(
     if raw:
         total += [f"{count:5.0f} " for count in counts]
     else:
-        total += [f"{_half_up(_ratio(count, size[1])):5.1f} " for count in counts[:-1]]
-        total.append(f"{_half_up(_ratio(counts[-1], size[0])):5.1f} ")
+        total += [f"{half_up(_ratio(count, size[1])):5.1f} " for count in counts[:-1]]
+        total.append(f"{half_up(_ratio(counts[-1], size[0])):5.1f} ")
 
     wordless = not raw and any(not words for _, words in sizes)
     rated = [row[:-1] for row, (_, words) in zip(figures, sizes, strict=True) if words or raw]
@@ -359,7 +359,7 @@ def summary(
         [
             name,
             *(
-                f"{_half_up(measure(column)):5.1f}{'+' if wordless and 2 <= place < 7 else ' '}"
+                f"{half_up(measure(column)):5.1f}{'+' if wordless and 2 <= place < 7 else ' '}"
                 for place, column in enumerate(columns)
             ),
         ]
@@ -448,10 +448,11 @@ def _ratio(count: int, of: int) -> float:
 
 
 def _percent(count: int, of: int) -> str:
-    return f"{_half_up(_ratio(count, of)):5.1f}%"
+    return f"{half_up(_ratio(count, of)):5.1f}%"
 
 
-def _half_up(value: float, digits: int = 1) -> float:
+def half_up(value: float, digits: int = 1) -> float:
+    """Round as sclite prints: halves away from zero."""
     scale = 10.0**digits
     return int(value * scale + (0.5 if value > 0 else -0.5)) / scale
 

@@ -8,11 +8,22 @@ import click
 
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.options import check_outputs, existing, reference_options
+from slaeval.result_tables import (
+    PaperRow,
+    as_csv,
+    as_latex,
+    as_markdown,
+    chosen_format,
+    format_options,
+    latex_notes,
+    score_row,
+)
 
 if TYPE_CHECKING:
     from slaeval.audit import Audit, AuditRow
+    from slaeval.result_tables import Format
 
-__all__ = ["audit"]
+__all__ = ["audit", "pasted", "render"]
 
 
 @click.command()
@@ -25,7 +36,7 @@ __all__ = ["audit"]
     metavar="NAME",
     help="Only these protocols beside official; may be given several times.",
 )
-@click.option("--format", "format_", default="auto", metavar="NAME", help="Format of --pred.")
+@click.option("--pred-format", default="auto", metavar="NAME", help="Format of --pred.")
 @click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
 @click.option(
     "--top",
@@ -35,7 +46,7 @@ __all__ = ["audit"]
     metavar="N",
     help="How many moved segments to show a protocol.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row a protocol.")
 @click.option("--list", "list_", is_flag=True, help="List the protocols and leave.")
 def audit(
@@ -46,9 +57,10 @@ def audit(
     ref: str | None,
     setup: str | None,
     names: tuple[str, ...],
-    format_: str,
+    pred_format: str,
     fix_ids: bool,
     top: int,
+    format_: str | None,
     as_json: bool,
     csv: str | None,
     list_: bool,
@@ -68,6 +80,7 @@ def audit(
             if rules.caveat:
                 click.echo(f"    mind: {rules.caveat}")
         return
+    form = chosen_format(format_, as_json)
     if pred is None:
         raise click.UsageError("Missing option '--pred'.")
     from slaeval.audit import audit as make_audit
@@ -76,20 +89,49 @@ def audit(
 
     check_outputs([pred, ref], [csv])
     task = load_task(dataset, split, root=root, ref=ref, setup=setup)
-    hypotheses = match_ids(read_hypotheses(pred, format_), task, fix_ids)
+    hypotheses = match_ids(read_hypotheses(pred, pred_format), task, fix_ids)
     result = make_audit(task, hypotheses, names or None, observations(task.references, hypotheses))
     if csv is not None:
         from slaeval.files import write_whole
 
-        write_whole(csv, result.to_pandas().to_csv(index=False))
+        write_whole(csv, pasted(result, "csv"))
     for message in result.warnings:
         warn(message)
-    if as_json:
+    if form == "json":
         import json
 
         click.echo(json.dumps(result.to_dict(top), ensure_ascii=False, indent=2))
-        return
-    click.echo(render(result, top))
+    elif form == "table":
+        click.echo(render(result, top))
+    else:
+        click.echo(pasted(result, form), nl=form != "csv")
+
+
+def pasted(result: Audit, form: Format) -> str:
+    """Write an audit as Markdown, LaTeX or CSV: one row a protocol."""
+    if form == "latex":
+        split = result.split or ""
+        return as_latex(
+            [PaperRow(row.protocol.name, {split: row.score.total}) for row in result.rows],
+            first="Protocol",
+            notes=[
+                note for row in result.rows for note in latex_notes(row.protocol.name, row.score)
+            ],
+        )
+    rows = [
+        {
+            **{key: value for key, value in score_row("", row.score).items() if key != "system"},
+            "difference": row.difference,
+            "floor": row.floor.wer,
+            "moved_segments": len(row.moved),
+        }
+        for row in result.rows
+    ]
+    if form == "csv":
+        return as_csv(rows)
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    columns = ("protocol", "wer", "difference", *counts, "floor", "moved_segments")
+    return as_markdown(rows, columns) + f"\n\n`{result.rows[0].score.signature}`"
 
 
 def render(result: Audit, top: int) -> str:

@@ -9,12 +9,24 @@ import click
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.options import check_outputs, existing, reference_options
+from slaeval.result_tables import (
+    PaperRow,
+    as_csv,
+    as_latex,
+    as_markdown,
+    chosen_format,
+    format_options,
+    latex_notes,
+    markdown_escaped,
+    score_row,
+)
 
 if TYPE_CHECKING:
     from slaeval.comparison import Comparison, Pair
+    from slaeval.result_tables import Format
     from slaeval.scoring.score import Score
 
-__all__ = ["compare"]
+__all__ = ["compare", "pasted"]
 
 
 @click.command()
@@ -44,7 +56,7 @@ __all__ = ["compare"]
     metavar="N",
     help="How many segments to show that differ most.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@format_options
 @click.option("--csv", type=existing(), metavar="OUT", help="Write one row a segment.")
 def compare(
     files: tuple[str, ...],
@@ -59,6 +71,7 @@ def compare(
     seed: int,
     fix_ids: bool,
     top: int,
+    format_: str | None,
     as_json: bool,
     csv: str | None,
 ) -> None:
@@ -75,6 +88,7 @@ def compare(
     from slaeval.comparison import file_names
     from slaeval.evaluation import score_file
 
+    form = chosen_format(format_, as_json)
     if len(files) < 2 and against is None:
         raise UsageError("name two files or more, or add --against published")
     check_outputs([*files, ref], [csv])
@@ -103,7 +117,10 @@ def compare(
     for name, score in zip(names, scores, strict=True):
         for message in score.warnings:
             warn(f"{name}: {message}")
-    if as_json:
+    if form in ("markdown", "latex", "csv"):
+        click.echo(pasted(names, scores, result, rows, form), nl=form != "csv")
+        return
+    if form == "json":
         import json
 
         out: dict[str, Any] = result.to_dict(top) if result else {}
@@ -120,6 +137,70 @@ def compare(
         out_lines += ["", *_published(names, scores, rows)]
     out_lines += ["", f"  {scores[0].signature}"]
     click.echo("\n".join(out_lines))
+
+
+def pasted(
+    names: list[str],
+    scores: list[Score],
+    result: Comparison | None,
+    literature: list[dict[str, Any]],
+    form: Format,
+) -> str:
+    """Write systems as Markdown, LaTeX or CSV: one row a system.
+
+    Differences and tests are those of each system against the first; published results
+    follow with what is known of them.
+    """
+    import os
+
+    if form == "latex":
+        split = scores[0].split or ""
+        return as_latex(
+            [PaperRow(row["system"], {split: row["wer"]}) for row in literature]
+            + [
+                PaperRow(os.path.splitext(name)[0], {split: score.total})
+                for name, score in zip(names, scores, strict=True)
+            ],
+            notes=[
+                *(
+                    note
+                    for name, score in zip(names, scores, strict=True)
+                    for note in latex_notes(name, score)
+                ),
+                *(pair.verdict for pair in (result.pairs if result else ())),
+            ],
+        )
+    rows = []
+    for name, score in zip(names, scores, strict=True):
+        row = score_row(name, score)
+        for pair in result.pairs if result else ():
+            if (pair.first, pair.second) == (names[0], name):
+                low, high = pair.interval or (None, None)
+                row |= {
+                    "difference": -pair.difference,
+                    "difference_low": None if high is None else -high,
+                    "difference_high": None if low is None else -low,
+                    "mapsswe_p": pair.matched_pairs_p,
+                    "permutation_p": pair.permutation_p,
+                }
+        rows.append(row)
+    keys = ("system", "protocol", "dataset", "split", "wer", "paper", "source")
+    published = [
+        {key: value for key, value in {**row, "dataset": row["corpus"]}.items() if key in keys}
+        for row in literature
+    ]
+    if form == "csv":
+        return as_csv([*rows, *published])
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    columns = ["system", "wer", "wer_low", "wer_high", *counts]
+    if result is not None:
+        columns += ["difference", "difference_low", "difference_high"]
+        columns += ["mapsswe_p", "permutation_p"]
+    parts = [as_markdown(rows, columns)]
+    if published:
+        parts.append(as_markdown(published, ("system", "protocol", "wer", "paper")))
+    verdicts = [markdown_escaped(pair.verdict) for pair in result.pairs] if result else []
+    return "\n\n".join([*parts, *verdicts, f"`{scores[0].signature}`"])
 
 
 def _literature(score: Score) -> list[dict[str, Any]]:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.errors import UsageError
 from slaeval.options import check_outputs, existing, reference_options
+from slaeval.result_tables import chosen_format, format_options
 
 if TYPE_CHECKING:
+    from slaeval.result_tables import Format
     from slaeval.scoring.score import Group, Score
 
-__all__ = ["score"]
+__all__ = ["pasted", "render", "score"]
 
 
 @click.command()
@@ -32,12 +35,17 @@ __all__ = ["score"]
     help="What exactly is compared; see 'slaeval audit --list'.",
 )
 @click.option(
-    "--format",
-    "format_",
+    "--pred-format",
     default="auto",
     show_default=True,
     metavar="NAME",
     help="Format of --pred: auto, ctm, trn, tsv, jsonl.",
+)
+@click.option(
+    "--dev",
+    type=existing(),
+    metavar="FILE",
+    help="Hypotheses of the dev split too: a second row, or the dev cells of the LaTeX row.",
 )
 @click.option(
     "--fix-ids",
@@ -67,7 +75,7 @@ __all__ = ["score"]
     help="Interval from N bootstrap resamples instead of the linearised estimator.",
 )
 @click.option("--bleu", is_flag=True, help="Also BLEU and chrF over glosses, by sacrebleu.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row a segment.")
 @click.option(
     "--pra",
@@ -89,12 +97,14 @@ def score(
     ref: str | None,
     setup: str | None,
     protocol: str,
-    format_: str,
+    pred_format: str,
+    dev: str | None,
     fix_ids: bool,
     groupings: tuple[str, ...],
     top: int,
     bootstrap: int,
     bleu: bool,
+    format_: str | None,
     as_json: bool,
     csv: str | None,
     pra: str | None,
@@ -109,24 +119,33 @@ def score(
     slaeval score --pred hyp.ctm --dataset phoenix2014t
     slaeval score --pred hyp.ctm --dataset csl-daily --split dev --root ~/data/CSL-Daily
     slaeval score --pred hyp.ctm --ref phoenix2014-groundtruth-test.stm
+    slaeval score --pred test.ctm --dev dev.ctm --dataset phoenix2014t --format latex
     """
     from slaeval.evaluation import score_file
 
-    check_outputs([pred, ref], [csv, pra, dtl])
-    result = score_file(
-        pred,
-        dataset,
-        split,
-        root=root,
-        ref=ref,
-        setup=setup,
-        protocol=protocol,
-        format=format_,
-        fix_ids=fix_ids,
-    )
+    form = chosen_format(format_, as_json)
+    _check_dev(dev, dataset, split, ref, form)
+    check_outputs([pred, dev, ref], [csv, pra, dtl])
+
+    def scored(path: str, split: str | None) -> Score:
+        return score_file(
+            path,
+            dataset,
+            split,
+            root=root,
+            ref=ref,
+            setup=setup,
+            protocol=protocol,
+            format=pred_format,
+            fix_ids=fix_ids,
+        )
+
+    result = scored(pred, split)
+    other = None if dev is None else scored(dev, "dev")
     groups = {name: result.by(name) for name in groupings or ("signer",)}
     if bootstrap:
         result = result.with_bootstrap(bootstrap)
+        other = other and other.with_bootstrap(bootstrap)
     if bleu:
         from slaeval.overlap import with_bleu
 
@@ -134,7 +153,9 @@ def score(
     _write(result, csv, pra, dtl)
     for message in result.warnings:
         warn(message)
-    if as_json:
+    for message in other.warnings if other else ():
+        warn(f"dev: {message}")
+    if form == "json":
         import json
 
         out = result.to_dict()
@@ -142,8 +163,97 @@ def score(
             if name != "signer":
                 out[f"by_{name}"] = {group.name: group.to_dict() for group in groups[name]}
         click.echo(json.dumps(out, ensure_ascii=False, indent=2, allow_nan=False))
+    elif form == "table":
+        click.echo(render(result, groups, top))
+    else:
+        systems = {pred: result} if dev is None or other is None else {pred: result, dev: other}
+        shown = groups if groupings or form == "markdown" else {}
+        click.echo(pasted(systems, shown, top, form), nl=form != "csv")
+
+
+def _check_dev(
+    dev: str | None, dataset: str | None, split: str | None, ref: str | None, form: str
+) -> None:
+    """Refuse ``--dev`` where it can mean nothing.
+
+    Raises
+    ------
+    UsageError
+        Naming what it needs.
+    """
+    if dev is None:
         return
-    click.echo(render(result, groups, top))
+    if form in ("table", "json"):
+        raise UsageError("--dev puts two splits side by side: add --format latex, markdown or csv")
+    if ref is not None or dataset is None:
+        raise UsageError("--dev takes the references of both splits from a corpus: use --dataset")
+    if split == "dev":
+        raise UsageError("--split dev and --dev FILE are the same split: leave one out")
+
+
+def pasted(
+    systems: dict[str, Score], groups: dict[str, list[Group]], top: int, form: Format
+) -> str:
+    """Write a score as Markdown, LaTeX or CSV.
+
+    Parameters
+    ----------
+    systems : dict
+        File to its score: the one scored, then the one of the dev split.
+    groups : dict
+        Grouping to the counts of the first file.
+    top : int
+        How many confusions Markdown shows.
+    form : {"markdown", "latex", "csv"}
+        CSV has one row a file and protocol, LaTeX one row for both splits.
+    """
+    import os
+
+    from slaeval.result_tables import (
+        PaperRow,
+        as_csv,
+        as_latex,
+        as_markdown,
+        group_row,
+        latex_notes,
+        score_row,
+    )
+
+    name, result = os.path.basename(next(iter(systems))), next(iter(systems.values()))
+    rows = [
+        score_row(os.path.basename(path), reading)
+        for path, score in systems.items()
+        for reading in (score, *score.other_readings)
+    ]
+    if form == "csv":
+        return as_csv(rows)
+    if form == "latex":
+        notes = [
+            line
+            for path, score in systems.items()
+            for line in latex_notes(os.path.basename(path), score)
+        ]
+        cells = {score.split or "": score.total for score in systems.values()}
+        parts = [as_latex([PaperRow(os.path.splitext(name)[0], cells)], notes=notes)]
+        for grouping, mine in groups.items():
+            by = [PaperRow(group.name, {result.split or "": group}) for group in mine]
+            parts.append(as_latex(by, first=grouping.capitalize()))
+        return "\n\n".join(parts)
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    parts = [
+        as_markdown(rows, ("system", "split", "protocol", "wer", "wer_low", "wer_high", *counts))
+    ]
+    for grouping, mine in groups.items():
+        by_rows = [group_row(grouping, group) for group in mine]
+        parts.append(as_markdown(by_rows, (grouping, "segments", "wer", *counts)))
+    confusions = [
+        {"reference": pair.reference, "hypothesis": pair.hypothesis, "count": pair.count}
+        for pair in result.confusions()[:top]
+    ]
+    if confusions:
+        parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
+    signatures = [f"`{score.signature}`" for score in systems.values()]
+    return "\n\n".join([*parts, *signatures])
 
 
 def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> None:
@@ -151,7 +261,9 @@ def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> 
     from slaeval.files import write_whole
 
     if csv is not None:
-        write_whole(csv, rows_as_csv(result))
+        from slaeval.result_tables import as_csv
+
+        write_whole(csv, as_csv(result.rows()))
     if pra is not None or dtl is not None:
         from slaeval.scoring import sclite_reports
         from slaeval.scoring.protocols import protocol
@@ -163,19 +275,6 @@ def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> 
             write_whole(pra, sclite_reports.pra(segments, fold=fold))
         if dtl is not None:
             write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
-
-
-def rows_as_csv(result: Score) -> str:
-    """Return the segments as CSV text, the columns of ``Score.to_pandas``."""
-    import csv
-    import io
-
-    stream = io.StringIO()
-    rows = result.rows()
-    writer = csv.DictWriter(stream, list(rows[0]) if rows else ["id"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
 
 
 def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:

@@ -183,7 +183,7 @@ def test_bad_hypotheses(slaeval, task: Task, content, code: int, message: str) -
         (("score", "--pred", "hyp.ctm"), "--dataset NAME"),
         (("score", "--pred", "hyp.ctm", "--ref", "a", "--root", "b"), "exclude each other"),
         (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--protocol", "rwth14"), "did you"),
-        (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--format", "xml"), "known: auto"),
+        (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--pred-format", "xml"), "known: auto"),
         (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--csv", "hyp.ctm"), "named twice"),
         (("score", "--pred", "hyp.ctm", "--dataset", "pheonix2014t"), "did you mean"),
         (

@@ -1,0 +1,322 @@
+"""Results as text that people paste: Markdown, LaTeX, CSV.
+
+``score``, ``audit`` and ``compare`` differ in what they compute, not in how a result is
+written; each turns its result into rows of this module and leaves the writing to it.
+
+Conventions
+-----------
+*LaTeX* follows the tables of CSLR papers: for each split ``del/ins`` and WER in percent with
+one decimal, rounded half up as ``sclite -o dtl`` does, because that is the figure papers print.
+Counts, interval and signature stand in comments above the table. No package is needed.
+
+*CSV* carries unrounded numbers under stable names; *Markdown* two decimals, as the terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import click
+
+from slaeval.console import width
+from slaeval.errors import UsageError
+
+if TYPE_CHECKING:
+    from slaeval.scoring.score import Group, Score
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "PaperRow",
+    "as_csv",
+    "as_latex",
+    "as_markdown",
+    "chosen_format",
+    "format_options",
+    "group_row",
+    "latex_escaped",
+    "latex_notes",
+    "markdown_escaped",
+    "score_row",
+]
+
+Format = Literal["table", "markdown", "latex", "csv", "json"]
+
+#: The forms of a result, the default first.
+FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
+
+#: What ``--format`` meant before hypothesis files got an option of their own.
+_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl")
+
+#: Key of a row: its heading for people, and decimals where it is no whole number.
+_COLUMNS: dict[str, tuple[str, int | None]] = {
+    "wer": ("WER %", 2),
+    "wer_low": ("95 % low", 2),
+    "wer_high": ("95 % high", 2),
+    "substitutions": ("S", None),
+    "deletions": ("D", None),
+    "insertions": ("I", None),
+    "reference_words": ("words", None),
+    "floor": ("floor %", 2),
+    "difference": ("difference", 2),
+    "difference_low": ("95 % low", 2),
+    "difference_high": ("95 % high", 2),
+    "mapsswe_p": ("MAPSSWE p", 4),
+    "permutation_p": ("permutation p", 4),
+    "moved_segments": ("moved", None),
+}
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
+
+#: In which order papers print the splits.
+_SPLITS = ("train", "dev", "test")
+
+
+class PaperRow(NamedTuple):
+    """One line of a LaTeX table.
+
+    Attributes
+    ----------
+    name : str
+        System, protocol or signer.
+    cells : mapping
+        Split (``""`` where it has no name) to counts, or to a WER as a paper printed it.
+    """
+
+    name: str
+    cells: Mapping[str, Group | float]
+
+
+def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--format`` and ``--json`` to a command; see :func:`chosen_format`."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+        click.option(
+            "--format",
+            "format_",
+            metavar="|".join(FORMATS),
+            help="Form of the result on stdout.  [default: table]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_format(format_: str | None, as_json: bool) -> Format:
+    """Return the form that ``--format`` and ``--json`` ask for.
+
+    Raises
+    ------
+    UsageError
+        Unknown, or the two contradict each other.
+    """
+    if format_ is None:
+        return "json" if as_json else "table"
+    if format_ in _HYPOTHESIS_FORMATS:
+        raise UsageError(
+            f"--format is the form of the result ({', '.join(FORMATS)}); the format of the "
+            f"hypothesis file goes with --pred-format {format_}"
+        )
+    if format_ not in FORMATS:
+        raise UsageError(f"unknown format {format_!r}; known: {', '.join(FORMATS)}")
+    if as_json and format_ != "json":
+        raise UsageError(f"--json and --format {format_} exclude each other")
+    return format_
+
+
+def score_row(name: str, score: Score) -> dict[str, Any]:
+    """Return what a result is in one row, the columns of ``--format csv``."""
+    low, high = score.wer_ci or (None, None)
+    counts = score.total.to_dict()
+    return {
+        "system": name,
+        "protocol": score.protocol,
+        "dataset": score.dataset,
+        "split": score.split,
+        "wer": counts.pop("wer"),
+        "wer_low": low,
+        "wer_high": high,
+        **counts,
+        "signature": score.signature,
+    }
+
+
+def group_row(grouping: str, group: Group) -> dict[str, Any]:
+    """Return the row of one signer, length or sentence."""
+    return {grouping: group.name, **group.to_dict()}
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV with a header: RFC 4180 with newline ends; None is an empty field."""
+    import csv
+    import io
+
+    stream = io.StringIO()
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return rows as a Markdown table (GitHub's pipe form) of `columns`.
+
+    A column of texts is aligned left, one of numbers right.
+    """
+    texts = [key for key in columns if any(isinstance(row.get(key), str) for row in rows)]
+    grid = [[_COLUMNS.get(key, (key, None))[0] for key in columns]]
+    grid += [[markdown_escaped(_shown(row.get(key), key)) for key in columns] for row in rows]
+    widths = [max(3, *(width(row[place]) for row in grid)) for place in range(len(columns))]
+    lines = []
+    for row in grid:
+        cells = []
+        for cell, key, cells_wide in zip(row, columns, widths, strict=True):
+            space = " " * (cells_wide - width(cell))
+            cells.append(cell + space if key in texts else space + cell)
+        lines.append(f"| {' | '.join(cells)} |")
+    rule = [
+        "-" * cells_wide if key in texts else "-" * (cells_wide - 1) + ":"
+        for key, cells_wide in zip(columns, widths, strict=True)
+    ]
+    return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]])
+
+
+def _shown(value: Any, key: str) -> str:
+    if value is None:
+        return ""
+    digits = _COLUMNS.get(key, ("", None))[1]
+    if digits is None or isinstance(value, str):
+        return str(value)
+    if key.endswith("_p") and value < 0.0001:
+        return "< 0.0001"
+    return f"{value:+.{digits}f}" if key.startswith("difference") else f"{value:.{digits}f}"
+
+
+def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[str] = ()) -> str:
+    r"""Return rows as a LaTeX ``tabular``, two columns a split.
+
+    Parameters
+    ----------
+    rows : sequence of PaperRow
+        In the order to print.
+    first : str
+        Heading of the first column.
+    notes : iterable of str
+        Printed above the table as comments.
+
+    Returns
+    -------
+    str
+        Lines joined by newlines. A cell without figure is ``--``.
+    """
+    splits = sorted(
+        {split for row in rows for split in row.cells},
+        key=lambda split: (split not in _SPLITS, _SPLITS.index(split) if split in _SPLITS else 0),
+    )
+    comments = [f"% {' '.join(note.split())}" for note in notes]
+    if any(not _latin(row.name) for row in rows):
+        comments.append("% Letters beyond Latin: compile with XeLaTeX or LuaLaTeX and a font.")
+    body = [
+        " & ".join(
+            [
+                latex_escaped(row.name),
+                *(cell for split in splits for cell in _latex_cells(row.cells.get(split))),
+            ]
+        )
+        + r" \\"
+        for row in rows
+    ]
+    over = [
+        " & ".join(
+            [
+                "",
+                *(rf"\multicolumn{{2}}{{c}}{{{latex_escaped(s.capitalize())}}}" for s in splits),
+            ]
+        )
+        + r" \\"
+    ]
+    return "\n".join(
+        [
+            *comments,
+            rf"\begin{{tabular}}{{l{'cc' * len(splits)}}}",
+            r"\hline",
+            *(over if splits != [""] else []),
+            f"{latex_escaped(first)}{' & del/ins & WER' * len(splits)} " + r"\\",
+            r"\hline",
+            *body,
+            r"\hline",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def latex_notes(name: str, score: Score) -> list[str]:
+    """Return the comments that stand above a score's LaTeX row: counts and signature."""
+    interval = score.wer_ci
+    between = "" if interval is None else f", 95 % [{interval[0]:.2f}, {interval[1]:.2f}]"
+    total = score.total
+    notes = [
+        f"{name}, {score.split or 'own references'}, {score.protocol}: S {total.substitutions}, "
+        f"D {total.deletions}, I {total.insertions} of {total.reference_words} words, "
+        f"WER {total.wer:.2f}{between}",
+        score.signature,
+    ]
+    for other in score.other_readings:
+        cells = " & ".join(_latex_cells(other.total))
+        notes.append(f"the same file under {other.protocol}: {cells}")
+    return notes
+
+
+def _latex_cells(value: Group | float | None) -> tuple[str, str]:
+    from slaeval.scoring.sclite_reports import half_up
+
+    if value is None:
+        return "--", "--"
+    if isinstance(value, (int, float)):
+        return "--", f"{value:.1f}"
+    if not value.reference_words:
+        return "--", "--"
+    deleted, inserted, wer = (
+        f"{half_up(value.rate(count)):.1f}"
+        for count in (value.deletions, value.insertions, value.errors)
+    )
+    return f"{deleted}/{inserted}", wer
+
+
+def latex_escaped(text: str) -> str:
+    """Return `text` so that LaTeX prints it as it is."""
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def markdown_escaped(text: str) -> str:
+    r"""Return `text` so that Markdown prints it as it is, in a table too.
+
+    ``__ON__`` would be bold and ``|`` would end the cell: every mark that Markdown gives a
+    meaning gets a backslash.
+    """
+    return re.sub(r"([\\`*_{}\[\]<>|~$&])", r"\\\1", " ".join(text.split()))
+
+
+def _latin(text: str) -> bool:
+    """Say whether every letter of `text` is one that pdfLaTeX prints as it comes."""
+    return all(
+        character.isascii() or "LATIN" in unicodedata.name(character, "") for character in text
+    )
