@@ -2,6 +2,8 @@
 
 ``slaeval.score`` gives the official word error rate of hypotheses against references,
 ``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` holds systems against each other.
+``slaeval.train`` makes a CLIP-SLA checkpoint, ``slaeval.load_checkpoint`` opens one and
+``slaeval.evaluate`` runs it over a corpus; these need the extra ``slaeval[run]``.
 Everything is imported when first used, so that ``import slaeval`` costs nothing.
 """
 
@@ -16,14 +18,34 @@ if TYPE_CHECKING:
     from slaeval.comparison import compare as compare
     from slaeval.evaluation import load_corpus as load_corpus
     from slaeval.evaluation import score as score
+    from slaeval.model_loading import load_checkpoint as load_checkpoint
+    from slaeval.running import Run as Run
+    from slaeval.running import evaluate as evaluate
+    from slaeval.training import train as train
 
-__all__ = ["__version__", "compare", "load_corpus", "score"]
+__all__ = [
+    "Run",
+    "__version__",
+    "compare",
+    "evaluate",
+    "load_checkpoint",
+    "load_corpus",
+    "score",
+    "train",
+]
 
 _HOMES = {
+    "Run": "slaeval.running",
     "compare": "slaeval.comparison",
+    "evaluate": "slaeval.running",
+    "load_checkpoint": "slaeval.model_loading",
     "load_corpus": "slaeval.evaluation",
     "score": "slaeval.evaluation",
+    "train": "slaeval.training",
 }
+
+#: Names that need torch and its company.
+_NEED_TORCH = ("evaluate", "load_checkpoint", "train")
 
 # In a checkout that is not installed, the sister folders stand beside this one.
 if not os.path.isdir(os.path.join(__path__[0], "scoring")):
@@ -34,6 +56,10 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         import importlib
 
+        if name in _NEED_TORCH:
+            from slaeval.extras import require
+
+            require("run", f"slaeval.{name}")
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'slaeval' has no attribute {name!r}")
 

@@ -1,0 +1,266 @@
+"""What is trained on: clips with class numbers, looked at as a careful colleague would.
+
+Everything that would stop a run hours later is found before the first step: samples without
+pictures, glosses outside the vocabulary, clips too short for their labels (CTC has no path
+then, and the loss is infinite). Each is named; the user chooses to stop or to go on without.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from slaeval.batches import Clips
+from slaeval.errors import InputError, UsageError
+from slaeval.loaders.records import Corpus, Sample
+from slaeval.loaders.video import Footage, find_footage, read_frames
+from slaeval.training.augmentation import random_view, view_of
+from slaeval.training.recipe import Recipe
+
+__all__ = [
+    "Clip",
+    "Examples",
+    "TrainingClips",
+    "epoch_plan",
+    "frames_needed",
+    "glosses_of",
+    "prepare_examples",
+    "vocabulary_of",
+]
+
+Array = np.ndarray[Any, Any]
+
+
+def glosses_of(sample: Sample, labels: str) -> tuple[str, ...]:
+    """Return what a sample is trained on: the annotation as written, or cleaned.
+
+    Raises
+    ------
+    InputError
+        The references are withheld.
+    """
+    if sample.glosses_raw is None:
+        raise InputError(
+            f"the references of {sample.corpus} {sample.split} are withheld: {sample.id!r} has "
+            "no glosses to train on",
+            sample.source,
+        )
+    return tuple(sample.glosses_raw.split()) if labels == "raw" else sample.glosses
+
+
+def vocabulary_of(corpus: Iterable[Sample], labels: str) -> tuple[str, ...]:
+    """Return the distinct glosses of some samples, sorted: class i + 1 is gloss i."""
+    return tuple(sorted({gloss for sample in corpus for gloss in glosses_of(sample, labels)}))
+
+
+def frames_needed(labels: Sequence[int]) -> int:
+    """Return how many frames CTC needs for some labels.
+
+    One step a label and one for the blank between two equal ones; four frames a step, of which
+    the last step needs only one.
+    """
+    steps = len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    return max(1, 4 * (steps - 1) + 1)
+
+
+class Clip(NamedTuple):
+    """One training sample.
+
+    Attributes
+    ----------
+    footage : Footage
+        Its pictures.
+    labels : tuple of int
+        Its glosses as class numbers, from 1.
+    """
+
+    footage: Footage
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The clips of a training split.
+
+    Attributes
+    ----------
+    clips : tuple of Clip
+        In the order of the corpus.
+    vocabulary : tuple of str
+        Class i + 1 is gloss i.
+    skipped : mapping
+        Id to the reason it was left out.
+    """
+
+    clips: tuple[Clip, ...]
+    vocabulary: tuple[str, ...]
+    skipped: Mapping[str, str]
+
+    @property
+    def frames(self) -> int:
+        """Frames of all clips."""
+        return sum(clip.footage.num_frames for clip in self.clips)
+
+
+def prepare_examples(
+    corpus: Corpus,
+    recipe: Recipe,
+    *,
+    vocabulary: Sequence[str] | None = None,
+    on_error: Literal["stop", "skip"] = "stop",
+    shuffle_labels: bool = False,
+) -> Examples:
+    """Join a corpus's samples with their pictures and number their glosses.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The training split.
+    recipe : Recipe
+        Which labels, how long a clip may be.
+    vocabulary : sequence of str, optional
+        Glosses in the order of their classes; those of the corpus itself without it.
+    on_error : {"stop", "skip"}
+        What to do about a sample that cannot be trained on.
+    shuffle_labels : bool
+        Give every clip the labels of another one: a control that must not learn.
+
+    Raises
+    ------
+    InputError
+        A sample that cannot be trained on (with ``"stop"``), or none that can.
+    """
+    words = vocabulary_of(corpus, recipe.labels) if vocabulary is None else tuple(vocabulary)
+    number = {gloss: index for index, gloss in enumerate(words, 1)}
+    footage, absent = find_footage(corpus, on_missing=on_error)
+    skipped = dict(absent)
+    samples = {sample.id: sample for sample in corpus}
+    annotated = {shot.id: glosses_of(samples[shot.id], recipe.labels) for shot in footage}
+    if shuffle_labels:
+        given = list(annotated.values())
+        random.Random(recipe.seed).shuffle(given)
+        annotated = dict(zip(annotated, given, strict=True))
+    clips = []
+    for shot in footage:
+        glosses = annotated[shot.id]
+        reason = None
+        if not glosses:
+            reason = "no gloss to train on"
+        elif unknown := [gloss for gloss in glosses if gloss not in number]:
+            reason = f"the gloss {unknown[0]!r} is not in the vocabulary of {len(words)} glosses"
+        else:
+            labels = tuple(number[gloss] for gloss in glosses)
+            longest = min(shot.num_frames, recipe.max_frames)
+            if (needed := frames_needed(labels)) > longest:
+                # Shuffled labels are a control: a clip too short for its new labels is left out.
+                reason = (
+                    f"{len(labels)} glosses need {needed} frames, the clip has {longest}: CTC has "
+                    "no path and the loss is infinite"
+                )
+        if reason is None:
+            clips.append(Clip(shot, labels))
+        elif on_error == "skip" or shuffle_labels:
+            skipped[shot.id] = reason
+        else:
+            raise InputError(
+                f"{shot.id}: {reason}; mend the sample, or leave such samples out with "
+                "--on-error skip",
+                samples[shot.id].source,
+            )
+    if not clips:
+        why = next(iter(skipped.values()), "the corpus is empty")
+        raise InputError(f"no sample to train on: {why}", corpus.root)
+    return Examples(tuple(clips), words, skipped)
+
+
+def epoch_plan(lengths: Sequence[int], batch_size: int, epoch: int, seed: int) -> list[list[int]]:
+    """Deal clips into batches of similar length.
+
+    Clips are shuffled, sorted by length within stretches of 32 batches, cut into batches, and
+    the batches shuffled again. As in the field the clips left over at the end of an epoch (fewer
+    than a batch) wait for the next one, which shuffles anew. The plan does not depend on the
+    number of processes.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Frames of every clip.
+    batch_size : int
+        Clips a batch, over all processes.
+    epoch, seed : int
+        Of the shuffling.
+
+    Raises
+    ------
+    UsageError
+        Fewer clips than one batch.
+    """
+    if len(lengths) < batch_size:
+        raise UsageError(
+            f"{len(lengths)} clips are fewer than one batch of {batch_size}: lower --batch-size"
+        )
+    dealer = random.Random(f"{seed} {epoch}")
+    order = list(range(len(lengths)))
+    dealer.shuffle(order)
+    del order[len(order) - len(order) % batch_size :]
+    stretch = 32 * batch_size
+    batches = []
+    for start in range(0, len(order), stretch):
+        near = sorted(order[start : start + stretch], key=lambda index: (lengths[index], index))
+        batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
+    dealer.shuffle(batches)
+    return batches
+
+
+class TrainingClips(Clips):
+    """The clips of a training split; a key is (epoch, clip).
+
+    Parameters
+    ----------
+    examples : Examples
+        What is trained on.
+    recipe : Recipe
+        How clips are seen.
+    cache : mapping, optional
+        Id to resized frames, uint8 (T, H, W, 3); clips in it are not read again.
+    """
+
+    def __init__(
+        self, examples: Examples, recipe: Recipe, cache: Mapping[str, Array] | None = None
+    ) -> None:
+        super().__init__([clip.footage for clip in examples.clips], recipe.resize)
+        self.needed = [frames_needed(clip.labels) for clip in examples.clips]
+        self.recipe = recipe
+        self.cache = cache or {}
+
+    def name(self, key: tuple[int, int]) -> str:
+        """See :meth:`slaeval.batches.Clips.name`."""
+        return super().name(key[1])
+
+    def read(self, key: tuple[int, int]) -> Array:
+        """See :meth:`slaeval.batches.Clips.read`; the frames are cut and mirrored."""
+        epoch, index = key
+        shot, recipe = self.footage[index], self.recipe
+        view = random_view(
+            shot.id,
+            shot.num_frames,
+            epoch,
+            seed=recipe.seed,
+            resize=recipe.resize,
+            crop=recipe.crop,
+            flip=recipe.flip,
+            rescale=recipe.rescale,
+            max_frames=recipe.max_frames,
+            min_frames=self.needed[index],
+        )
+        return view_of(self._chosen(shot, view.indices), view)
+
+    def _chosen(self, shot: Footage, indices: Array) -> Array:
+        if shot.id in self.cache:
+            return self.cache[shot.id][indices]
+        once, back = np.unique(indices, return_inverse=True)
+        return read_frames(shot, (self.resize, self.resize), once.tolist())[back]

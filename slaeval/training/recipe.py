@@ -1,0 +1,264 @@
+"""The recipe: every number that decides what training gives, and where each comes from.
+
+CLIP-SLA (Alyami and Luqman, CVPR 2025 Workshops) states the backbone, the two adapters, the
+head and the kinds of loss; rank, widths, optimiser, schedule, augmentation and loss weights are
+not to be found. Its documented predecessor AdaptSign (same backbone, same head) fills most of
+the gaps; what neither says is a *slaeval preset*. :data:`SOURCES` says which is which, and
+``slaeval train --show-recipe`` prints it.
+
+A recipe is data: a frozen dataclass that goes into the checkpoint as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from slaeval.errors import InputError, UsageError, nearest
+from slaeval.models.config import TINY, VARIANTS
+
+__all__ = ["SOURCES", "Recipe", "recipe_for"]
+
+_PAPER, _ADAPTSIGN, _OURS = "CLIP-SLA paper", "AdaptSign", "slaeval preset"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a checkpoint is trained.
+
+    Attributes
+    ----------
+    variant : {"sla-lora", "sla-adapter", "frozen"}
+        What is trained inside the tower; ``"frozen"`` is the control without an adapter.
+    backbone, pretrained : str and str or None
+        open_clip name of the tower and the tag or file of its weights.
+    labels : {"raw", "cleaned"}
+        Train on the annotation as written, as the community does, or as references hold it.
+    resize, crop : int
+        Frames are resized to this square side; this side is cut out: at random in training,
+        from the centre in evaluation.
+    normalisation : {"clip", "half"}
+        CLIP's own mean and deviation, or x / 127.5 - 1.
+    flip : float
+        Chance that a clip is mirrored.
+    rescale : float
+        Clips are resampled to (1 ± this) of their length.
+    max_frames : int
+        Longer clips are resampled to so many frames.
+    epochs, batch_size, accumulate : int
+        `batch_size` clips a process and step; gradients of `accumulate` steps are summed.
+    optimiser : {"adam", "adamw"}
+        Adam with L2 decay as in the field, or with decoupled decay.
+    learning_rate, weight_decay : float
+        Of the optimiser; no decay on biases and norms with ``"adamw"``.
+    schedule : {"multistep", "one-cycle"}
+        Multiply by `gamma` at `milestones` (epochs), or one warm-up and cosine cycle.
+    milestones : tuple of int
+        Epochs.
+    gamma : float
+        Factor at each milestone.
+    clip_norm : float
+        Gradients are scaled down to this norm; 0 for never.
+    sequence, convolution, distillation, tower : float
+        Weights of CTC on the sequence, CTC on the convolution output, distillation between
+        them, and CTC on the tower's features.
+    temperature : float
+        Of the distillation.
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        Mixed precision of the tower; the head is always in fp32. ``"auto"``: bf16 on devices
+        that have it, else fp32.
+    gradient_checkpointing : bool
+        Recompute the tower's blocks in the backward pass instead of keeping them.
+    seed : int
+        Of everything random.
+    """
+
+    variant: str = "sla-lora"
+    backbone: str = "ViT-B-16-quickgelu"
+    pretrained: str | None = "openai"
+    labels: str = "raw"
+    resize: int = 256
+    crop: int = 224
+    normalisation: str = "clip"
+    flip: float = 0.5
+    rescale: float = 0.2
+    max_frames: int = 230
+    epochs: int = 40
+    batch_size: int = 2
+    accumulate: int = 1
+    optimiser: str = "adam"
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-4
+    schedule: str = "multistep"
+    milestones: tuple[int, ...] = (20, 30)
+    gamma: float = 0.2
+    clip_norm: float = 5.0
+    sequence: float = 1.0
+    convolution: float = 1.0
+    distillation: float = 25.0
+    tower: float = 1.0
+    temperature: float = 8.0
+    precision: str = "auto"
+    gradient_checkpointing: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        choices = {
+            "variant": VARIANTS,
+            "labels": ("raw", "cleaned"),
+            "normalisation": ("clip", "half"),
+            "optimiser": ("adam", "adamw"),
+            "schedule": ("multistep", "one-cycle"),
+            "precision": ("auto", "fp32", "bf16", "fp16"),
+        }
+        for name, known in choices.items():
+            value = getattr(self, name)
+            if value not in known:
+                raise UsageError(
+                    f"{name} cannot be {value!r}{nearest(str(value), known)}; known: "
+                    + ", ".join(known)
+                )
+        for name in ("resize", "crop", "max_frames", "epochs", "batch_size", "accumulate"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, found {getattr(self, name)}")
+        if self.crop > self.resize:
+            raise UsageError(f"crop {self.crop} is larger than resize {self.resize}")
+        if not 0 <= self.flip <= 1 or not 0 <= self.rescale < 1:
+            raise UsageError("flip must lie in [0, 1] and rescale in [0, 1)")
+        for name in ("learning_rate", "temperature"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be above 0, found {getattr(self, name)}")
+        for name in (
+            *("weight_decay", "gamma", "clip_norm", "sequence", "convolution"),
+            *("distillation", "tower"),
+        ):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} must not be negative, found {getattr(self, name)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as plain values for JSON."""
+        out = asdict(self)
+        out["milestones"] = list(self.milestones)
+        return out
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Return the recipe of :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            A key that no recipe has.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InputError(f"a recipe has no {unknown[0]!r}{nearest(unknown[0], known)}")
+        return cls(**{**values, "milestones": tuple(values.get("milestones", cls.milestones))})
+
+    def changed(self, settings: Mapping[str, str]) -> Recipe:
+        """Return the recipe with some values replaced, given as text (``--set KEY=VALUE``).
+
+        Raises
+        ------
+        UsageError
+            Unknown key, or a value of another type.
+        """
+        new: dict[str, Any] = {}
+        for key, text in settings.items():
+            name = key.replace("-", "_")
+            kinds = {field.name: str(field.type) for field in fields(self)}
+            if name not in kinds:
+                raise UsageError(
+                    f"a recipe has no {key!r}{nearest(name, kinds)}; see --show-recipe"
+                )
+            try:
+                new[name] = _parsed(text, kinds[name])
+            except ValueError:
+                raise UsageError(
+                    f"{key} takes a value of type {kinds[name]}, found {text!r}"
+                ) from None
+        return replace(self, **new)
+
+
+def _parsed(text: str, kind: str) -> Any:
+    if kind == "bool":
+        return {"true": True, "yes": True, "on": True, "1": True}.get(text.casefold()) or (
+            _false(text)
+        )
+    if kind == "int":
+        return int(text)
+    if kind == "float":
+        return float(text)
+    if kind.startswith("tuple"):
+        return tuple(int(part) for part in text.replace(",", " ").split())
+    return None if text.casefold() == "none" and "None" in kind else text
+
+
+def _false(text: str) -> bool:
+    if text.casefold() in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(text)
+
+
+#: Value: where it comes from, for the recipe of a real tower.
+SOURCES = {
+    "variant": _PAPER,
+    "backbone": f"{_PAPER} (ViT-B/16)",
+    "pretrained": _PAPER,
+    "labels": "community practice",
+    "resize": _ADAPTSIGN,
+    "crop": _ADAPTSIGN,
+    "normalisation": f"{_OURS} (AdaptSign: half)",
+    "flip": _ADAPTSIGN,
+    "rescale": _ADAPTSIGN,
+    "max_frames": _ADAPTSIGN,
+    "epochs": _ADAPTSIGN,
+    "batch_size": _ADAPTSIGN,
+    "accumulate": _OURS,
+    "optimiser": _ADAPTSIGN,
+    "learning_rate": _ADAPTSIGN,
+    "weight_decay": _ADAPTSIGN,
+    "schedule": _ADAPTSIGN,
+    "milestones": _ADAPTSIGN,
+    "gamma": _ADAPTSIGN,
+    "clip_norm": _OURS,
+    "sequence": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
+    "convolution": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
+    "distillation": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
+    "tower": f"{_PAPER} (term), {_OURS} (weight)",
+    "temperature": _ADAPTSIGN,
+    "precision": f"{_OURS} (AdaptSign: fp16)",
+    "gradient_checkpointing": _OURS,
+    "seed": _OURS,
+}
+
+# A tower of 32 pixels, random and frozen, for the sample corpora on two cores.
+_TINY = {
+    "backbone": TINY,
+    "pretrained": None,
+    "resize": 36,
+    "crop": 32,
+    "epochs": 36,
+    "batch_size": 8,
+    "optimiser": "adamw",
+    "learning_rate": 2e-3,
+    "weight_decay": 0.01,
+    "schedule": "one-cycle",
+    "milestones": (),
+    "clip_norm": 1.0,
+    "precision": "fp32",
+    "gradient_checkpointing": False,
+}
+
+
+def recipe_for(variant: str = "sla-lora", backbone: str = "ViT-B-16-quickgelu") -> Recipe:
+    """Return the default recipe of a variant on a backbone.
+
+    It is the same for all four corpora: neither the paper nor its predecessor names one that
+    differs by corpus.
+    """
+    if backbone == TINY:
+        return Recipe(variant=variant, **_TINY)  # type: ignore[arg-type]
+    pretrained = "openai" if backbone.endswith("-quickgelu") else None
+    return Recipe(variant=variant, backbone=backbone, pretrained=pretrained)

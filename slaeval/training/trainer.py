@@ -1,0 +1,728 @@
+"""The trainer: set up, go through the epochs, evaluate, save.
+
+Read it from top to bottom; nothing else decides what happens. Three rules make a run the same
+whether it was stopped in between or not, and on one process or several:
+
+* what a clip looks like depends on seed, epoch and clip (:mod:`.augmentation`);
+* torch's random numbers (dropout) are seeded anew at every step from seed, epoch, step, rank;
+* the learning rate is a function of the step.
+
+On a GPU the backward pass of CTC adds up in no fixed order, so that two runs agree to rounding
+there, not to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slaeval.batches import Preprocessing, Reading, prepare
+from slaeval.checkpoints import (
+    Checkpoint,
+    new_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+    tower_hash,
+)
+from slaeval.decoding import Decoding
+from slaeval.devices import autocast, choose_device, choose_precision
+from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.evaluation import Task, load_task, score_task
+from slaeval.files import write_whole
+from slaeval.loaders.reading import load_corpus
+from slaeval.loaders.video import Footage, find_footage
+from slaeval.models import LossWeights, ModelConfig, build_recogniser, losses, open_tower
+from slaeval.running.recognition import recognise_corpus
+from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.scoring.score import Score
+from slaeval.training.augmentation import Array
+from slaeval.training.examples import Examples, TrainingClips, epoch_plan, prepare_examples
+from slaeval.training.memory import available_bytes, saved_bytes
+from slaeval.training.recipe import Recipe
+from slaeval.training.state import TrainingFolder, fingerprint
+from slaeval.training.warm_start import warm_start
+from slaeval.training.world import World, joined, sum_gradients
+
+__all__ = ["Options", "Trained", "learning_rate", "train"]
+
+_TERMS = ("total", "sequence", "convolution", "distillation", "tower")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What does not change the result, or belongs to this machine.
+
+    Attributes
+    ----------
+    device : str
+        ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
+    workers : int or None
+        Processes that decode; None for a number that suits the machine.
+    cache_gb : float
+        Keep all resized frames in memory where they take no more than this.
+    on_error : {"stop", "skip"}
+        What to do about a sample that cannot be trained on.
+    slim : bool
+        Leave the tower out of the checkpoint.
+    restart : bool
+        Begin anew where an unfinished run, or a checkpoint, is there.
+    save_every : int
+        Also save the state every so many steps within an epoch; 0 for never.
+    init : str or None
+        A checkpoint to start from: whatever agrees in name and shape, classes by gloss.
+    backbone_weights : str or None
+        File of the tower's weights, where `pretrained` is not at hand.
+    vocabulary : tuple of str or None
+        Glosses in the order of their classes; those of the training split without it.
+    shuffle_labels : bool
+        Control: every clip gets another one's labels.
+    """
+
+    device: str = "auto"
+    workers: int | None = None
+    cache_gb: float = 2.0
+    on_error: Literal["stop", "skip"] = "stop"
+    slim: bool = False
+    restart: bool = False
+    save_every: int = 0
+    init: str | None = None
+    backbone_weights: str | None = None
+    vocabulary: tuple[str, ...] | None = None
+    shuffle_labels: bool = False
+
+
+class Trained(NamedTuple):
+    """What a run gave.
+
+    Attributes
+    ----------
+    checkpoint : str
+        The best epoch's checkpoint.
+    history : list of dict
+        One a finished epoch, the columns of ``log.csv``.
+    score : Score
+        Of the best epoch on dev.
+    """
+
+    checkpoint: str
+    history: list[dict[str, float]]
+    score: Score
+
+
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """Return the learning rate of an optimiser step.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        ``"multistep"``: times `gamma` from each milestone on; ``"one-cycle"``: up from 1/25 in
+        the first 30 % of all steps, then down to 1/10,000, both along a cosine (Smith and Topin
+        2019, as torch's ``OneCycleLR``).
+    step : int
+        Steps done, from 0.
+    steps_per_epoch : int
+        Optimiser steps an epoch.
+    """
+    peak = recipe.learning_rate
+    if recipe.schedule == "multistep":
+        passed = sum(step >= milestone * steps_per_epoch for milestone in recipe.milestones)
+        return peak * recipe.gamma**passed
+    total = max(2, recipe.epochs * steps_per_epoch)
+    top = max(1.0, 0.3 * total - 1)
+    if step <= top:
+        low, high, share = peak / 25, peak, step / top
+    else:
+        low, high, share = peak, peak / 1e4, min(1.0, (step - top) / (total - 1 - top))
+    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
+
+
+def train(
+    dataset: str,
+    out: str | os.PathLike[str],
+    recipe: Recipe | None = None,
+    *,
+    model: Mapping[str, Any] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    setup: str | None = None,
+    dev_split: str = "dev",
+    decoding: Decoding | None = None,
+    options: Options | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Trained:
+    """Train a checkpoint on a corpus.
+
+    Parameters
+    ----------
+    dataset : str
+        Corpus; its ``train`` split is trained on.
+    out : path-like
+        The checkpoint to write: ``.pt`` or ``.safetensors``, always the best epoch's. Beside it
+        come ``<stem>.last<suffix>`` at the end and the folder ``<stem>.training``.
+    recipe : Recipe, optional
+        How; see :func:`slaeval.training.recipe_for`.
+    model : mapping, optional
+        Fields of :class:`slaeval.models.ModelConfig` that differ from its preset.
+    root, setup : optional
+        As in :func:`slaeval.load_corpus`.
+    dev_split : str
+        Evaluated after every epoch under the official protocol.
+    decoding : Decoding, optional
+        Of that evaluation, and of the checkpoint.
+    options : Options, optional
+        Device and all that does not change the result.
+    say : callable
+        Gets a line for people now and then.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    InputError
+        Something in the corpus cannot be trained on.
+    UsageError
+        Settings that cannot be meant, or `out` is taken.
+    SlaevalError
+        The loss is not a number, or memory does not suffice.
+    """
+    recipe, options = recipe or Recipe(), options or Options()
+    with joined(choose_device(options.device)) as world:
+        run = _Training(
+            dataset,
+            os.fspath(out),
+            recipe,
+            dict(model or {}),
+            root,
+            setup,
+            dev_split,
+            decoding or Decoding(),
+            options,
+            world,
+            say if world.first else lambda text: None,
+        )
+        return run.fit()
+
+
+class _Training:
+    """One run, from the corpus to the checkpoint."""
+
+    def __init__(
+        self,
+        dataset: str,
+        out: str,
+        recipe: Recipe,
+        model: dict[str, Any],
+        root: str | os.PathLike[str] | None,
+        setup: str | None,
+        dev_split: str,
+        decoding: Decoding,
+        options: Options,
+        world: World,
+        say: Callable[[str], None],
+    ) -> None:
+        self.out, self.recipe, self.options = out, recipe, options
+        self.world, self.say, self.decoding = world, say, decoding
+        self.device = world.device
+        self.precision = choose_precision(recipe.precision, self.device)
+        self.folder = TrainingFolder(out)
+        self._check_target()
+
+        # What is trained on, and what it is held against.
+        corpus = load_corpus(dataset, root, "train", setup, exclude_broken=True)
+        self.corpus = corpus
+        self.examples = prepare_examples(
+            corpus,
+            recipe,
+            vocabulary=options.vocabulary,
+            on_error=options.on_error,
+            shuffle_labels=options.shuffle_labels,
+        )
+        self.task: Task = load_task(corpus.name, dev_split, root=root, setup=setup)
+        dev = load_corpus(dataset, root, dev_split, setup)
+        self.dev, absent = find_footage(dev, on_missing=options.on_error)
+        self._tell_about_data(corpus.excluded, absent)
+
+        # What is trained.
+        self.config = ModelConfig.preset(
+            recipe.variant,
+            recipe.backbone,
+            classes=len(self.examples.vocabulary) + 1,
+            pretrained=recipe.pretrained,
+            **model,
+        )
+        weights = options.backbone_weights or recipe.pretrained
+        tower = open_tower(recipe.backbone, weights, seed=recipe.seed, image_size=recipe.crop)
+        self.model = build_recogniser(self.config, tower, seed=recipe.seed)
+        self.tower_hash = tower_hash(self.model.tower_state())
+        self.model.to(self.device)
+        self.model.gradient_checkpointing = recipe.gradient_checkpointing
+        self.parameters = self.model.trainable_parameters()
+        say(self.model.summary())
+        if options.init is not None:
+            say(warm_start(self.model, read_checkpoint(options.init), self.examples.vocabulary))
+        self.optimiser = _optimiser(recipe, self.parameters)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.preprocessing = Preprocessing(recipe.resize, recipe.crop, recipe.normalisation)
+        self.weights = LossWeights(
+            recipe.sequence,
+            recipe.convolution,
+            recipe.distillation,
+            recipe.tower,
+            recipe.temperature,
+        )
+
+        # Where in the run we are.
+        self.batch = recipe.batch_size * world.size
+        lengths = [clip.footage.num_frames for clip in self.examples.clips]
+        self.lengths = lengths
+        self.batches_per_epoch = len(epoch_plan(lengths, self.batch, 0, recipe.seed))
+        self.steps_per_epoch = math.ceil(self.batches_per_epoch / recipe.accumulate)
+        self.fingerprint = fingerprint(
+            self.examples,
+            recipe,
+            world.size,
+            [self.config.to_dict(), decoding.to_dict(), self.tower_hash, dev.name, dev_split],
+        )
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] | None = None
+        self.best_score: Score | None = None
+        self.epoch, self.done, self.sums = 0, 0, dict.fromkeys((*_TERMS, "norm"), 0.0)
+        self.started = time.monotonic()
+
+    # -- the run ---------------------------------------------------------------------------
+
+    def fit(self) -> Trained:
+        """Go through the epochs."""
+        self._resume()
+        self._check_memory()
+        workers = self._workers()
+        cache = self._filled_cache(workers)
+        clips = TrainingClips(self.examples, self.recipe, cache)
+        board = self._tensorboard()
+        with Reading(
+            clips, workers=0 if cache else workers, pin=self.device.type == "cuda"
+        ) as reading:
+            while self.epoch < self.recipe.epochs:
+                self._train_epoch(reading)
+                score = self._evaluate(cache)
+                self._finish_epoch(score, board)
+        if board is not None:
+            board.close()
+        if self.world.first:
+            self._save_checkpoint(_last(self.out), self.history[-1])
+        self.world.wait()
+        if self.best_score is None:  # every epoch was done before this process began
+            self.best_score = self._rescored()
+        return Trained(self.out, self.history, self.best_score)
+
+    def _train_epoch(self, reading: Reading) -> None:
+        plan = epoch_plan(self.lengths, self.batch, self.epoch, self.recipe.seed)
+        mine = [
+            [(self.epoch, index) for index in batch[self.world.rank :: self.world.size]]
+            for batch in plan[self.done :]
+        ]
+        self.model.train()
+        group: list[Any] = []
+        left = len(plan) - self.done
+        for loaded in reading.batches(mine):
+            group.append(loaded)
+            left -= 1
+            if len(group) < self.recipe.accumulate and left:
+                continue
+            self._step(group)
+            self.done += len(group)
+            group = []
+            every = self.options.save_every
+            if every and left and (self.done // self.recipe.accumulate) % every == 0:
+                self._save_state()
+
+    def _step(self, group: Sequence[Any]) -> None:
+        """Do one optimiser step over one or more batches."""
+        step = self.epoch * self.steps_per_epoch + self.done // self.recipe.accumulate
+        rate = learning_rate(self.recipe, step, self.steps_per_epoch)
+        for settings in self.optimiser.param_groups:
+            settings["lr"] = rate
+        _seed(self.recipe.seed, self.epoch, self.done, self.world.rank)
+        for loaded in group:
+            batch = loaded.batch
+            try:
+                terms = self._losses(batch)
+                total = terms["total"].sum() / (self.batch * len(group))
+                if not torch.isfinite(total):
+                    self._stop_at_nan("loss", terms, batch.ids, step)
+                self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            except torch.OutOfMemoryError:
+                raise SlaevalError(
+                    f"memory of {self.device} ran out in step {step + 1} on {len(batch.ids)} clips "
+                    f"with {int(batch.lengths.sum())} frames ({', '.join(batch.ids)}): lower "
+                    "--batch-size or --set max_frames=…, or use --set gradient_checkpointing=true"
+                ) from None
+            for name in _TERMS:
+                self.sums[name] += float(terms[name].detach().sum())
+        parameters = list(self.parameters.values())
+        sum_gradients(parameters, self.world)
+        self.scaler.unscale_(self.optimiser)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm or math.inf)
+        if not torch.isfinite(norm) and not self.scaler.is_enabled():
+            ids = [name for loaded in group for name in loaded.batch.ids]
+            self._stop_at_nan("gradient", {}, ids, step)
+        self.sums["norm"] += float(norm) if torch.isfinite(norm) else 0.0
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def _losses(self, batch: Any) -> dict[str, Tensor]:
+        frames = batch.frames.to(self.device, non_blocking=True)
+        labels = [self._labels[name] for name in batch.ids]
+        lengths = torch.tensor([len(mine) for mine in labels])
+        flat = torch.tensor([label for mine in labels for label in mine])
+        with autocast(self.device, self.precision):
+            output = self.model(prepare(frames, self.preprocessing), batch.lengths)
+        return losses(output, flat.to(self.device), lengths, self.weights)
+
+    def _evaluate(self, cache: Mapping[str, Array]) -> Score:
+        """Score the dev split, every process a share of it."""
+        self.model.eval()
+        mine = self.dev[self.world.rank :: self.world.size]
+        found = recognise_corpus(
+            self.model,
+            mine,
+            self.preprocessing,
+            self.decoding,
+            self.examples.vocabulary,
+            device=self.device,
+            precision=self.precision,
+            workers=self._workers(),
+            cache=cache,
+        )
+        words: dict[str, list[str]] = {}
+        for part in self.world.gather({id: list(one.glosses) for id, one in found.items()}):
+            words |= part
+        order = [reference.id for reference in self.task.references]
+        return score_task(self.task, Hypotheses({id: words.get(id, []) for id in order}))
+
+    def _finish_epoch(self, score: Score, board: Any) -> None:
+        sums = self._gathered_sums()
+        clips = self.batches_per_epoch * self.batch
+        self.epoch += 1
+        self.done = 0
+        now = time.monotonic()
+        row = {
+            "epoch": self.epoch,
+            "step": self.epoch * self.steps_per_epoch,
+            "loss": sums["total"] / clips,
+            **{f"loss_{name}": sums[name] / clips for name in _TERMS[1:]},
+            "gradient_norm": sums["norm"] / self.world.size / self.steps_per_epoch,
+            "lr": self.optimiser.param_groups[0]["lr"],
+            "dev_wer": score.wer,
+            "seconds": now - self.started,
+        }
+        self.started = now
+        self.sums = dict.fromkeys(self.sums, 0.0)
+        self.history.append(row)
+        better = self.best is None or score.wer < self.best["dev_wer"]
+        if better:
+            self.best, self.best_score = row, score
+        if self.world.first:
+            if better:
+                self._save_checkpoint(self.out, row, score)
+            self._save_state()
+            self.folder.write_log(self.history)
+            self._draw_curves()
+            if board is not None:
+                for name, value in row.items():
+                    if name not in ("epoch", "step"):
+                        board.add_scalar(name, value, self.epoch)
+        self.world.wait()
+        mark = "  best so far" if better else ""
+        self.say(
+            f"epoch {self.epoch:3d}/{self.recipe.epochs}  loss {row['loss']:8.3f}  "
+            f"dev WER {score.wer:6.2f} %  {row['seconds']:6.1f} s{mark}"
+        )
+
+    # -- saving and going on ---------------------------------------------------------------
+
+    def _save_state(self) -> None:
+        sums = self._gathered_sums() if self.done else dict(self.sums)
+        if not self.world.first:
+            return
+        self.folder.save(
+            self.fingerprint,
+            {
+                "weights": {**self.model.adapter_state(), **_prefixed(self.model.head_state())},
+                "optimiser": self.optimiser.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "epoch": self.epoch,
+                "done": self.done,
+                "sums": sums,
+                "history": self.history,
+                "best": self.best,
+                "seconds": time.monotonic() - self.started,
+            },
+        )
+
+    def _resume(self) -> None:
+        state = self.folder.load(self.fingerprint)
+        if state is None:
+            return
+        head = {name[5:]: v for name, v in state["weights"].items() if name.startswith("head.")}
+        adapter = {n: v for n, v in state["weights"].items() if not n.startswith("head.")}
+        self.model.load_states(adapter, head)
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.epoch, self.done = state["epoch"], state["done"]
+        self.history, self.best = state["history"], state["best"]
+        if self.world.first:
+            self.sums = state["sums"]
+        self.started = time.monotonic() - state["seconds"]
+        self.say(f"going on after epoch {self.epoch}, step {self.done} of the next")
+
+    def _save_checkpoint(
+        self, path: str, row: Mapping[str, float], score: Score | None = None
+    ) -> None:
+        model = self.model
+        tensors = {f"adapter.{name}": value for name, value in model.adapter_state().items()}
+        tensors |= _prefixed(model.head_state())
+        tensors |= {f"tower.{name}": value for name, value in model.tower_state().items()}
+        metrics: dict[str, Any] = {"epoch": int(row["epoch"]), "dev_wer": row["dev_wer"]}
+        if score is not None:
+            metrics |= {"dev": score.total.to_dict(), "signature": score.signature}
+        checkpoint: Checkpoint = new_checkpoint(
+            model=self.config.to_dict(),
+            vocabulary=self.examples.vocabulary,
+            preprocessing=self.preprocessing.to_dict(),
+            decoding=self.decoding.to_dict(),
+            corpus={
+                "name": self.corpus.name,
+                "setup": self.corpus.setup,
+                "labels": self.recipe.labels,
+            },
+            protocol="rwth-2014",
+            recipe=self.recipe.to_dict(),
+            metrics=metrics,
+            backbone={
+                "name": self.recipe.backbone,
+                "pretrained": self.recipe.pretrained,
+                "hash": self.tower_hash,
+            },
+            tensors={name: value.detach().cpu() for name, value in tensors.items()},
+        )
+        save_checkpoint(path, checkpoint, slim=self.options.slim)
+
+    def _check_target(self) -> None:
+        """See that nothing a user had is lost."""
+        if os.path.splitext(self.out)[1] not in (".pt", ".safetensors"):
+            raise UsageError(f"--out must end in .pt or .safetensors, found {self.out}")
+        parent = os.path.dirname(os.path.abspath(self.out))
+        if not os.path.isdir(parent):
+            raise SlaevalError(f"{self.out}: cannot write: there is no folder {parent}")
+        if self.options.restart:
+            if self.world.first:
+                self.folder.clear()
+        elif os.path.exists(self.out) and not self.folder.state.exists():
+            raise UsageError(
+                f"{self.out} is there already, and no run that could go on: name another --out, or "
+                "--restart to write over it"
+            )
+        self.world.wait()
+
+    # -- before the first step -------------------------------------------------------------
+
+    def _tell_about_data(self, broken: Mapping[str, str], absent: Mapping[str, str]) -> None:
+        examples = self.examples
+        self._labels = {clip.footage.id: clip.labels for clip in examples.clips}
+        self.say(
+            f"{self.corpus.name} ({self.corpus.setup}): {len(examples.clips)} clips, "
+            f"{examples.frames} frames, {len(examples.vocabulary)} glosses; dev "
+            f"{len(self.dev)} clips; {self.device}, {self.precision}, {self.world.size} "
+            f"process{'es' if self.world.size > 1 else ''}"
+        )
+        for what, left_out in (
+            ("left out by the community", broken),
+            ("skipped", examples.skipped),
+            ("skipped on dev, counted as deleted", absent),
+        ):
+            for id, reason in list(left_out.items())[:5]:
+                self.say(f"  {what}: {id} ({reason})")
+            if len(left_out) > 5:
+                self.say(f"  … and {len(left_out) - 5} more {what}")
+        known = set(examples.vocabulary)
+        unknown = {
+            word for reference in self.task.references for word in reference.words
+        } - known
+        if unknown:
+            shown = ", ".join(sorted(unknown)[:5])
+            self.say(f"  {len(unknown)} glosses of dev are in no training clip: {shown}")
+
+    def _check_memory(self) -> None:
+        """Hold the largest possible step against the memory that is there."""
+        free = available_bytes(self.device)
+        if free is None:
+            return
+        recipe = self.recipe
+        longest = sorted(
+            self.examples.clips, key=lambda clip: clip.footage.num_frames, reverse=True
+        )[: recipe.batch_size]
+        frames = sum(
+            min(recipe.max_frames, round(clip.footage.num_frames * (1 + recipe.rescale)))
+            for clip in longest
+        )
+        self.model.eval()  # batch statistics stay as they are
+        kept = self._kept_per_frame(recipe.gradient_checkpointing)
+        if recipe.gradient_checkpointing:  # one block at a time is kept whole
+            kept += self._kept_per_frame(False) / max(1, self.model.tower.depth)
+        self.model.gradient_checkpointing = recipe.gradient_checkpointing
+        need = kept * frames
+        share = free / (self.world.size if self.device.type == "cpu" else 1)
+        if need > share:
+            first = longest[0].footage
+            raise SlaevalError(
+                f"the longest step, {frames} frames in {len(longest)} clips with "
+                f"{first.id} ({first.num_frames} frames) the longest, keeps about "
+                f"{need / 2**30:.1f} GiB for its backward pass, and {share / 2**30:.1f} GiB are "
+                "free: lower --batch-size or --set max_frames=…, or use "
+                "--set gradient_checkpointing=true"
+            )
+
+    def _kept_per_frame(self, checkpointing: bool) -> float:
+        self.model.gradient_checkpointing = checkpointing
+        sizes = []
+        for frames in (8, 16):
+            pixels = torch.zeros(
+                (frames, 3, self.recipe.crop, self.recipe.crop), device=self.device
+            )
+
+            def forward(pixels: Tensor = pixels, frames: int = frames) -> Tensor:
+                with autocast(self.device, self.precision):
+                    output: Tensor = self.model(pixels, torch.tensor([frames])).sequence
+                    return output.sum()
+
+            sizes.append(saved_bytes(forward))
+        return (sizes[1] - sizes[0]) / 8
+
+    def _workers(self) -> int:
+        if self.options.workers is not None:
+            return self.options.workers
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return max(0, min(8, (cores or 1) // self.world.size - 1))
+
+    def _filled_cache(self, workers: int) -> dict[str, Array]:
+        """Read all frames once, where they fit into memory."""
+        footage: list[Footage] = [clip.footage for clip in self.examples.clips] + self.dev
+        size = sum(shot.num_frames for shot in footage) * self.recipe.resize**2 * 3
+        kept = size <= self.options.cache_gb * 1e9
+        if kept:
+            self.say(f"reading all frames into memory ({size / 1e6:.0f} MB)")
+        elif self.options.on_error == "skip":
+            self.say("reading all frames once, to find those that cannot be read")
+        else:
+            return {}
+        from slaeval.batches import Clips
+
+        cache: dict[str, Array] = {}
+        unreadable: dict[str, InputError] = {}
+        with Reading(Clips(footage, self.recipe.resize), workers=workers) as reading:
+            plan = [[index] for index in range(len(footage))]
+            for loaded in reading.batches(plan, on_error=self.options.on_error):
+                unreadable |= loaded.failures
+                if kept and loaded.batch is not None:
+                    pixels = loaded.batch.frames.permute(0, 2, 3, 1)
+                    cache[loaded.batch.ids[0]] = np.array(pixels.numpy())
+        if unreadable:
+            self._leave_out(unreadable)
+        return cache
+
+    def _leave_out(self, unreadable: Mapping[str, InputError]) -> None:
+        for id, error in unreadable.items():
+            self.say(f"  skipped: {id} ({error})")
+        clips = tuple(c for c in self.examples.clips if c.footage.id not in unreadable)
+        if not clips:
+            raise InputError("no sample to train on: none can be read", self.corpus.root)
+        self.examples = replace(self.examples, clips=clips)
+        self.dev = [shot for shot in self.dev if shot.id not in unreadable]
+        self.lengths = [clip.footage.num_frames for clip in clips]
+        self.batches_per_epoch = len(epoch_plan(self.lengths, self.batch, 0, self.recipe.seed))
+        self.steps_per_epoch = math.ceil(self.batches_per_epoch / self.recipe.accumulate)
+
+    # -- small things ----------------------------------------------------------------------
+
+    def _stop_at_nan(
+        self, what: str, terms: Mapping[str, Tensor], ids: Sequence[str], step: int
+    ) -> None:
+        parts = [name for name, value in terms.items() if not torch.isfinite(value).all()]
+        where = f" in {', '.join(parts)}" if parts else ""
+        raise SlaevalError(
+            f"the {what} is not a number{where}, in epoch {self.epoch + 1}, step {step + 1}, on "
+            f"the clips {', '.join(ids)}. What was saved last is intact. Lower the learning rate "
+            "(--lr) or --set clip_norm=…, or use --precision fp32; if it is always the same clip, "
+            "look at its frames and labels"
+        )
+
+    def _gathered_sums(self) -> dict[str, float]:
+        parts = self.world.gather(self.sums)
+        return {name: sum(part[name] for part in parts) for name in self.sums}
+
+    def _rescored(self) -> Score:
+        checkpoint = read_checkpoint(self.out)
+        tensors = checkpoint.tensors
+        self.model.load_states(
+            {n[8:]: v for n, v in tensors.items() if n.startswith("adapter.")},
+            {n[5:]: v for n, v in tensors.items() if n.startswith("head.")},
+        )
+        return self._evaluate({})
+
+    def _tensorboard(self) -> Any:
+        if not self.world.first:
+            return None
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.folder.tensorboard), purge_step=self.epoch + 1)  # type: ignore[no-untyped-call]
+
+    def _draw_curves(self) -> None:
+        import importlib.util
+
+        if importlib.util.find_spec("matplotlib") is None:
+            return  # the table is there; the picture needs the extra 'analysis'
+        from slaeval.analysis import draw_curves
+
+        write_whole(self.folder.curves, draw_curves(self.history))
+
+
+def _optimiser(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.optim.Optimizer:
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(
+            parameters.values(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+    flat = [parameter for parameter in parameters.values() if parameter.ndim < 2]
+    deep = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
+    return torch.optim.AdamW(
+        [
+            {"params": deep, "weight_decay": recipe.weight_decay},
+            {"params": flat, "weight_decay": 0.0},
+        ],
+        recipe.learning_rate,
+    )
+
+
+def _prefixed(head: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"head.{name}": value for name, value in head.items()}
+
+
+def _last(out: str) -> str:
+    stem, suffix = os.path.splitext(out)
+    return f"{stem}.last{suffix}"
+
+
+def _seed(*parts: int) -> None:
+    digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)

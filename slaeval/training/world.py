@@ -1,0 +1,98 @@
+"""Several processes that train one model, started by ``torchrun``.
+
+Gradients are summed over the processes after the backward pass. The loss of every clip is
+divided by the size of the whole batch, so that n processes with b clips each do what one process
+does with n·b.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+
+from slaeval.errors import UsageError
+
+__all__ = ["World", "joined", "sum_gradients"]
+
+
+class World(NamedTuple):
+    """This process among all.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which process of how many.
+    device : torch.device
+        Where it computes.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def gather(self, mine: Any) -> list[Any]:
+        """Return what every process gave, in the order of ranks."""
+        if self.size == 1:
+            return [mine]
+        given: list[Any] = [None] * self.size
+        dist.all_gather_object(given, mine)
+        return given
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[World]:
+    """Join the processes that ``torchrun`` started; one alone without it.
+
+    Raises
+    ------
+    UsageError
+        The device is a GPU that this process has no share of.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, device)
+        return
+    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    if device.type == "cuda":
+        if local >= torch.cuda.device_count():
+            raise UsageError(
+                f"torchrun started process {local} here, but there are "
+                f"{torch.cuda.device_count()} GPUs: lower --nproc-per-node"
+            )
+        device = torch.device("cuda", local)
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(rank, size, device)
+    finally:
+        dist.destroy_process_group()
+
+
+def sum_gradients(parameters: Iterable[torch.nn.Parameter], world: World) -> None:
+    """Add up the gradients of all processes, in one message."""
+    if world.size == 1:
+        return
+    gradients = [
+        torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        for parameter in parameters
+    ]
+    flat = torch._utils._flatten_dense_tensors(gradients)  # type: ignore[no-untyped-call]
+    dist.all_reduce(flat)
+    together = torch._utils._unflatten_dense_tensors(flat, gradients)  # type: ignore[no-untyped-call]
+    for parameter, gradient in zip(parameters, together, strict=True):
+        parameter.grad = gradient
