@@ -1,0 +1,14 @@
+"""From the probabilities of a CTC model to glosses, and to the steps where they are signed.
+
+:func:`decode` finds the gloss sequences, :func:`align` the steps of each gloss of a sequence,
+:func:`confidences` how sure the model is of them, :class:`Decoding` says how it was done.
+numpy in, plain lists out; class 0 is the blank; no language model.
+"""
+
+from __future__ import annotations
+
+from slaeval.decoding.alignment import InfeasibleError, align, confidences
+from slaeval.decoding.ctc import decode
+from slaeval.decoding.settings import Decoding
+
+__all__ = ["Decoding", "InfeasibleError", "align", "confidences", "decode"]

@@ -1,0 +1,107 @@
+"""How hypotheses are decoded: settings that travel in a checkpoint and in a signature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, cast
+
+from slaeval.errors import InputError, UsageError, nearest
+
+__all__ = ["Decoding"]
+
+_METHODS = ("beam", "greedy")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Settings of :func:`slaeval.decoding.decode`, under the names of its parameters.
+
+    ``decode(log_probs, lengths, **decoding.to_dict())`` applies them.
+
+    Attributes
+    ----------
+    method : {"beam", "greedy"}
+        Prefix beam search, or the best class of each step.
+    width : int
+        Prefixes kept from step to step; 10 as in the field.
+    tokens : int or None
+        How many glosses may grow a prefix at one step, the likeliest first; None for all.
+    merge_repeats : bool
+        Whether equal glosses beside each other are made one after decoding, as the code
+        behind published figures does (VAC, CorrNet, SEN, AdaptSign).
+    token_log_prob : float or None
+        A gloss below this log probability grows no prefix; the likeliest always may.
+
+    Raises
+    ------
+    UsageError
+        An unknown method, or a number that cannot be meant.
+    """
+
+    method: Literal["beam", "greedy"] = "beam"
+    width: int = 10
+    tokens: int | None = 20
+    merge_repeats: bool = True
+    token_log_prob: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in _METHODS:
+            raise UsageError(
+                f"unknown decoding {self.method!r}{nearest(str(self.method), _METHODS)}; "
+                f"known: {', '.join(_METHODS)}"
+            )
+        if not _whole(self.width) or self.width < 1:
+            raise UsageError(f"the width of the beam is {self.width!r}; expected 1 or more")
+        if self.tokens is not None and (not _whole(self.tokens) or self.tokens < 1):
+            raise UsageError(f"tokens is {self.tokens!r}; expected 1 or more, or None for all")
+        if not isinstance(self.merge_repeats, bool):
+            raise UsageError(f"merge_repeats is {self.merge_repeats!r}; expected true or false")
+        least = self.token_log_prob
+        if least is not None and (
+            isinstance(least, bool) or not isinstance(least, (int, float)) or math.isnan(least)
+        ):
+            raise UsageError(f"token_log_prob is {least!r}; expected a number, or None")
+
+    def __str__(self) -> str:
+        """Return one word for a signature: ``beam10+merged``, ``greedy``, ``beam50t100``."""
+        text: str = self.method
+        if self.method == "beam":
+            text += str(self.width)
+            if self.tokens != Decoding.tokens:
+                text += f"t{self.tokens or 'all'}"
+            if self.token_log_prob is not None:
+                text += f"p{self.token_log_prob:g}"
+        return text + "+merged" if self.merge_repeats else text
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON holds them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Decoding:
+        """Make settings of what :meth:`to_dict` returned; what is not there is the default.
+
+        Raises
+        ------
+        InputError
+            An unknown name or a value that cannot be meant.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(f"decoding settings are {type(values).__name__}; expected a dict")
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InputError(
+                    f"unknown decoding setting {name!r}{nearest(str(name), known)}; "
+                    f"known: {', '.join(known)}"
+                )
+        try:
+            return cls(**cast("dict[str, Any]", dict(values)))
+        except UsageError as error:
+            raise InputError(str(error)) from None
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
