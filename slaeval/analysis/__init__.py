@@ -1,6 +1,8 @@
 """Analysis: where the errors of a score are, as numbers and as pictures.
 
-:func:`attribute` and :func:`group` count, without anything but Python.
+:func:`attribute` and :func:`group` count, without anything but Python. The other functions draw
+with matplotlib (``pip install 'slaeval[analysis]'``): each returns the Axes it drew on and draws
+into yours with ``ax=``; :func:`save` writes a figure as PNG, SVG or PDF.
 """
 
 from __future__ import annotations
@@ -14,14 +16,26 @@ if TYPE_CHECKING:
     from slaeval.analysis.attribution import frequency_class as frequency_class
     from slaeval.analysis.attribution import group as group
     from slaeval.analysis.attribution import training_counts as training_counts
+    from slaeval.analysis.curves import curves_figure as curves_figure
+    from slaeval.analysis.curves import draw_curves as draw_curves
+    from slaeval.analysis.curves import loss_curve as loss_curve
+    from slaeval.analysis.curves import read_log as read_log
+    from slaeval.analysis.curves import wer_curve as wer_curve
+    from slaeval.analysis.style import save as save
 
 _HOMES = {
     "Attribution": "attribution",
     "ErrorGroup": "attribution",
     "attribute": "attribution",
+    "curves_figure": "curves",
+    "draw_curves": "curves",
     "frequency_class": "attribution",
     "group": "attribution",
+    "loss_curve": "curves",
+    "read_log": "curves",
+    "save": "style",
     "training_counts": "attribution",
+    "wer_curve": "curves",
 }
 
 __all__ = list(_HOMES)

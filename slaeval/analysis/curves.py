@@ -1,0 +1,191 @@
+"""How a training run went: loss and word error rate by epoch, from the trainer's table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slaeval.analysis.style import COLUMN, INK, STYLE, canvas, new_figure, picture
+from slaeval.errors import InputError
+from slaeval.files import read_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    Log = str | os.PathLike[str] | Iterable[Mapping[str, Any]]
+
+__all__ = ["curves_figure", "draw_curves", "loss_curve", "read_log", "wer_curve"]
+
+#: Column of the trainer's table: name of the line, colour, dashes, width.
+_LINES: dict[str, tuple[str, str, Any, float]] = {
+    "loss": ("total", INK, "-", 1.6),
+    "loss_sequence": ("CTC, sequence", "#0072B2", "-", 1.0),
+    "loss_convolution": ("CTC, convolution", "#E69F00", (0, (5, 1.5)), 1.0),
+    "loss_tower": ("CTC, tower", "#009E73", (0, (3, 1, 1, 1)), 1.0),
+    "loss_distillation": ("distillation", "#CC79A7", (0, (1, 1)), 1.2),
+}
+
+
+def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
+    """Read the table of a training run.
+
+    Parameters
+    ----------
+    path : path-like
+        ``log.csv``, or the folder that the trainer keeps it in (``sla_lora.training``).
+
+    Returns
+    -------
+    list of dict
+        One an epoch; ``nan`` where the table holds nothing.
+
+    Raises
+    ------
+    InputError
+        No such file, not a table, without the columns ``epoch`` and ``loss``, or with
+        something that is no number.
+    """
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        path = os.path.join(path, "log.csv")
+    reader = csv.DictReader(io.StringIO(read_text(path, "the log.csv of a training run")))
+    missing = [name for name in ("epoch", "loss") if name not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(
+            f"no column {' and '.join(missing)}: not the log.csv of a training run", path, 1
+        )
+    rows = []
+    for row in reader:
+        numbers = {}
+        for name, value in row.items():
+            try:
+                numbers[str(name)] = float(value) if value else math.nan
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"{value!r} under {name!r} is no number", path, reader.line_num
+                ) from None
+        rows.append(numbers)
+    if not rows:
+        raise InputError("the table holds no epoch yet", path)
+    return rows
+
+
+def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
+    """Draw the training loss and its terms by epoch.
+
+    Parameters
+    ----------
+    log : path-like or iterable of mappings
+        What :func:`read_log` reads, or its rows.
+    ax : Axes, optional
+        Where to draw; a figure of column width without it.
+
+    Returns
+    -------
+    Axes
+        Logarithmic where the loss falls to a tenth or less.
+    """
+    rows = _rows(log)
+    with canvas(ax, 1.8) as ax:
+        epochs = _column(rows, "epoch")
+        for name, (label, colour, dashes, width) in _LINES.items():
+            values = _column(rows, name)
+            if any(math.isfinite(value) for value in values):
+                ax.plot(
+                    epochs,
+                    values,
+                    color=colour,
+                    linestyle=dashes,
+                    linewidth=width,
+                    marker="o" if len(epochs) == 1 else None,
+                    label=label,
+                    zorder=3 if name == "loss" else 2,
+                )
+        total = [value for value in _column(rows, "loss") if value > 0]
+        if total and max(total) >= 10 * min(total):
+            ax.set_yscale("log")
+        ax.set_ylabel("training loss")
+        _epochs(ax)
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3,
+            columnspacing=1.2,
+            borderaxespad=0.3,
+        )
+    return ax
+
+
+def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
+    """Draw the word error rate on the development split by epoch, its best epoch marked.
+
+    Parameters and result as :func:`loss_curve`; an epoch without evaluation is left out.
+    """
+    rows = _rows(log)
+    with canvas(ax, 1.5) as ax:
+        points = [
+            (epoch, wer)
+            for epoch, wer in zip(_column(rows, "epoch"), _column(rows, "dev_wer"), strict=True)
+            if math.isfinite(wer)
+        ]
+        ax.set_ylabel("dev WER [%]")
+        _epochs(ax)
+        if not points:
+            ax.text(0.5, 0.5, "no evaluation yet", transform=ax.transAxes, ha="center")
+            return ax
+        epochs, wers = zip(*points, strict=True)
+        ax.plot(epochs, wers, color="#0072B2", marker="o", markersize=2.5)
+        best = min(points, key=lambda point: (point[1], point[0]))
+        ax.plot(*best, marker="o", markersize=6, markerfacecolor="none", color="#D55E00")
+        right = epochs.index(best[0]) * 2 > len(epochs)
+        ax.annotate(
+            f"{best[1]:.1f} % in epoch {best[0]:.0f}",
+            best,
+            xytext=(-4 if right else 4, 8),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize="small",
+        )
+        ax.set_ylim(0, max(1.08 * max(wers), 1.3 * best[1]) or 1)
+    return ax
+
+
+def curves_figure(log: Log, width: float = COLUMN) -> Figure:
+    """Return a figure with the loss above the word error rate, to be saved."""
+    import matplotlib as mpl
+
+    rows = _rows(log)
+    figure = new_figure(0.97 * width, width)
+    with mpl.rc_context(STYLE):
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.25, 1])
+        loss_curve(rows, ax=upper)
+        wer_curve(rows, ax=lower)
+        upper.set_xlabel("")
+        figure.align_ylabels()
+    return figure
+
+
+def draw_curves(log: Log) -> bytes:
+    """Return :func:`curves_figure` as the bytes of a PNG file."""
+    return picture(curves_figure(log), "png")
+
+
+def _rows(log: Log) -> Sequence[Mapping[str, Any]]:
+    return read_log(log) if isinstance(log, (str, os.PathLike)) else list(log)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    values = [row.get(name) for row in rows]
+    return [math.nan if value is None else float(value) for value in values]
+
+
+def _epochs(ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_xlabel("epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True, min_n_ticks=1))

@@ -1,0 +1,200 @@
+"""How every plot of this package looks, and how it becomes a file.
+
+Plots are made for a column of a paper: 3.3 inches wide, text of 6 to 7 points, dark on white.
+Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any
+colour vision tell apart; what a colour says is said a second time, by a sign, a hatch or a
+marker, so that a grey print loses nothing. The same input gives the same bytes: no file holds
+a date.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from slaeval.errors import UsageError
+from slaeval.extras import require
+from slaeval.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "COLOURS",
+    "COLUMN",
+    "FORMATS",
+    "HATCHES",
+    "INK",
+    "NAMES",
+    "SIGNS",
+    "STYLE",
+    "canvas",
+    "file_format",
+    "new_figure",
+    "picture",
+    "save",
+]
+
+#: Width of a column, in inches.
+COLUMN = 3.3
+
+#: What a plot can be saved as.
+FORMATS = ("png", "svg", "pdf")
+
+INK = "#222222"
+
+#: Colour of each step of an alignment.
+COLOURS = {"C": "#9A9A9A", "S": "#E69F00", "D": "#0072B2", "I": "#009E73"}
+
+#: What stands beside the colour in bars.
+HATCHES = {"C": "", "S": "", "D": "//////", "I": "......"}
+
+#: What stands beside the colour in text.
+SIGNS = {"C": "", "S": "≠", "D": "−", "I": "+"}
+
+NAMES = {"C": "correct", "S": "substitutions", "D": "deletions", "I": "insertions"}
+
+#: Settings of matplotlib for a plot of its own; one drawn into given axes keeps its settings.
+STYLE: dict[str, Any] = {
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "hatch.linewidth": 0.5,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "savefig.dpi": 300,
+    "figure.dpi": 200,
+}
+
+# Whole fonts in PDF, so that text can be selected and edited; ids in SVG that do not change.
+_FILES = {"pdf.fonttype": 42, "svg.hashsalt": "slaeval"}
+
+
+@contextmanager
+def canvas(ax: Axes | None, height: float, width: float = COLUMN) -> Iterator[Axes]:
+    """Give the axes to draw on: those given, or new ones in a figure of their own.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        What the caller was given.
+    height, width : float
+        Of a new figure, in inches.
+
+    Raises
+    ------
+    SlaevalError
+        matplotlib is not installed; says how to install it.
+    """
+    require("analysis", "a plot")
+    if ax is not None:
+        yield ax
+        return
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context(STYLE):
+        yield plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+
+
+def new_figure(height: float, width: float = COLUMN) -> Figure:
+    """Return a figure to be saved, without a window and unknown to pyplot."""
+    require("analysis", "a plot")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def file_format(path: str | os.PathLike[str]) -> str:
+    """Return the format that the name of a file asks for.
+
+    Raises
+    ------
+    UsageError
+        Its end is none of :data:`FORMATS`.
+    """
+    suffix = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".")
+    if suffix not in FORMATS:
+        raise UsageError(
+            f"{os.fspath(path)}: a plot is saved as .png, .svg or .pdf; give the file one of "
+            "these endings"
+        )
+    return suffix
+
+
+def picture(figure: Figure, format: str = "png", about: str = "") -> bytes:
+    """Return a figure as the bytes of a file; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+        What was drawn.
+    format : {"png", "svg", "pdf"}
+        Kind of file.
+    about : str
+        Stored in the file: what it shows, for instance the signature of a score.
+    """
+    import matplotlib as mpl
+
+    dates = {
+        "png": {"Description": about},
+        "svg": {"Date": None, "Description": about},
+        "pdf": {"CreationDate": None, "Subject": about},
+    }
+    metadata = {key: value for key, value in dates[format].items() if value != ""}
+    stream = io.BytesIO()
+    with mpl.rc_context({**STYLE, **_FILES}), warnings.catch_warnings():
+        # Said once and better, with what to install, when the glosses were drawn.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        figure.savefig(stream, format=format, metadata=metadata)
+    return stream.getvalue()
+
+
+def save(figure: Figure, path: str | os.PathLike[str], about: str = "") -> None:
+    """Write a figure to a file, whole or not at all.
+
+    Parameters
+    ----------
+    figure : Figure
+        What was drawn: ``ax.figure`` of any plot here.
+    path : path-like
+        Where to; the end of its name says the format.
+    about : str
+        As for :func:`picture`.
+
+    Raises
+    ------
+    UsageError
+        Another format than PNG, SVG or PDF.
+    SlaevalError
+        The file cannot be written.
+    """
+    write_whole(path, picture(figure, file_format(path), about))
