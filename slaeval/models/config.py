@@ -1,0 +1,240 @@
+"""What a recogniser is made of, as data.
+
+Sources are named value by value: *paper* is CLIP-SLA (Alyami & Luqman, CVPR 2025 Workshops,
+arXiv 2504.01666), *AdaptSign* its documented predecessor (https://github.com/hulianyuyy/AdaptSign),
+whose head is VAC's (https://github.com/ycmin95/VAC_CSLR). The paper leaves rank, targets,
+bottleneck, kernel and shift open and its repository holds no code: those values are *slaeval
+presets*, ours, and no claim about what the authors ran.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+from slaeval.errors import InputError, UsageError, nearest
+
+__all__ = ["LINEAR_LAYERS", "TINY", "VARIANTS", "ModelConfig", "Variant", "preset"]
+
+Variant = Literal["sla-lora", "sla-adapter", "frozen"]
+
+#: The two variants of the paper, and the control: the tower as it is under a trained head.
+VARIANTS: tuple[str, ...] = get_args(Variant)
+
+#: Linear layers of a block that can carry LoRA, with where they stand in it.
+LINEAR_LAYERS: Mapping[str, str] = {
+    "q_proj": "attn.q_proj",
+    "k_proj": "attn.k_proj",
+    "v_proj": "attn.v_proj",
+    "out_proj": "attn.out_proj",
+    "c_fc": "mlp.c_fc",
+    "c_proj": "mlp.c_proj",
+}
+
+#: The tower of the sample corpora: 32 pixels, patch 8, width 96, 3 blocks, random weights.
+TINY = "slaeval-tiny"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that fixes the shape of a recogniser.
+
+    Attributes
+    ----------
+    variant : {"sla-lora", "sla-adapter", "frozen"}
+        LoRA with temporal shift, adapters with 3-D convolution (both paper), or neither.
+    backbone : str
+        open_clip's name of the tower (paper: ViT-B-16), or ``"slaeval-tiny"``.
+    pretrained : str or None
+        open_clip tag or file of the tower's weights; None for random ones.
+    classes : int
+        Glosses, and the blank at 0.
+    lora_rank : int
+        Rank of every LoRA pair (slaeval preset: 8).
+    lora_alpha : float
+        The product B·A is scaled by alpha/rank (slaeval preset: 16).
+    lora_dropout : float
+        Dropout in front of A (slaeval preset: 0).
+    lora_targets : tuple of str
+        Which linear layers of each block, of :data:`LINEAR_LAYERS` (slaeval preset: all six,
+        which matters more than the rank according to Dettmers et al. 2023, arXiv 2305.14314).
+    shift_fraction : float
+        Share of the channels shifted each way before attention (slaeval preset: 1/8, as in
+        Lin et al. 2019, arXiv 1811.08383).
+    adapter_ratio : float
+        Width of the bottleneck over the width of the tower (slaeval preset: 1/4).
+    adapter_kernel : tuple of int
+        Depthwise convolution over frames, rows, columns of patches; odd (slaeval preset: 3,3,3).
+    hidden : int
+        Width of the head; even (AdaptSign: 1024).
+    lstm_layers : int
+        Layers of the BiLSTM (AdaptSign: 2).
+    dropout : float
+        Dropout between those layers (AdaptSign: 0.3).
+
+    Raises
+    ------
+    InputError
+        A value is out of its range.
+    """
+
+    variant: Variant
+    backbone: str
+    pretrained: str | None
+    classes: int
+    lora_rank: int = 8
+    lora_alpha: float = 16.0
+    lora_dropout: float = 0.0
+    lora_targets: tuple[str, ...] = tuple(LINEAR_LAYERS)
+    shift_fraction: float = 0.125
+    adapter_ratio: float = 0.25
+    adapter_kernel: tuple[int, int, int] = (3, 3, 3)
+    hidden: int = 1024
+    lstm_layers: int = 2
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lora_targets", _listed(self, "lora_targets"))
+        object.__setattr__(self, "adapter_kernel", _listed(self, "adapter_kernel"))
+        _check(self.variant in VARIANTS, self, "variant", "one of " + ", ".join(VARIANTS))
+        _check(_is_text(self.backbone), self, "backbone", "the name of a tower")
+        _check(
+            self.pretrained is None or _is_text(self.pretrained),
+            self,
+            "pretrained",
+            "a tag, a file or nothing",
+        )
+        _check(_whole(self.classes, 2), self, "classes", "at least one gloss and the blank")
+        _check(_whole(self.lora_rank, 1), self, "lora_rank", "a whole number from 1")
+        _check(_real(self.lora_alpha) and self.lora_alpha > 0, self, "lora_alpha", "above 0")
+        _check(_within(self.lora_dropout, 0, 1), self, "lora_dropout", "from 0 to below 1")
+        _check(
+            bool(self.lora_targets)
+            and all(target in LINEAR_LAYERS for target in self.lora_targets)
+            and len(set(self.lora_targets)) == len(self.lora_targets),
+            self,
+            "lora_targets",
+            "some of " + ", ".join(LINEAR_LAYERS) + ", each once",
+        )
+        _check(
+            _real(self.shift_fraction) and 0 <= self.shift_fraction <= 0.5,
+            self,
+            "shift_fraction",
+            "from 0 to 0.5: each way takes this share",
+        )
+        _check(
+            _real(self.adapter_ratio) and 0 < self.adapter_ratio <= 4,
+            self,
+            "adapter_ratio",
+            "above 0, at most 4",
+        )
+        _check(
+            len(self.adapter_kernel) == 3
+            and all(_whole(size, 1) and size % 2 == 1 for size in self.adapter_kernel),
+            self,
+            "adapter_kernel",
+            "three odd whole numbers: frames, rows, columns",
+        )
+        _check(
+            _whole(self.hidden, 2) and self.hidden % 2 == 0, self, "hidden", "even: half each way"
+        )
+        _check(_whole(self.lstm_layers, 1), self, "lstm_layers", "a whole number from 1")
+        _check(_within(self.dropout, 0, 1), self, "dropout", "from 0 to below 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as JSON knows them."""
+        values = asdict(self)
+        values["lora_targets"] = list(self.lora_targets)
+        values["adapter_kernel"] = list(self.adapter_kernel)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Return the configuration that :meth:`to_dict` gave.
+
+        Raises
+        ------
+        InputError
+            A key is unknown or missing, or a value is out of its range.
+        """
+        if not isinstance(values, Mapping):
+            raise InputError(
+                f"the model configuration is not a mapping but {type(values).__name__}"
+            )
+        known = [field.name for field in fields(cls)]
+        unknown = [str(key) for key in values if key not in known]
+        if unknown:
+            raise InputError(
+                f"the model configuration has the unknown key {unknown[0]!r}"
+                f"{nearest(unknown[0], known)}; a newer slaeval may have written it"
+            )
+        missing = [key for key in known if key not in values]
+        if missing:
+            raise InputError(f"the model configuration lacks {', '.join(missing)}")
+        return cls(**values)
+
+
+def preset(variant: str, backbone: str, classes: int, pretrained: str | None = None) -> ModelConfig:
+    """Return the slaeval preset of a variant on a tower.
+
+    Real towers take the defaults of :class:`ModelConfig`. The tiny tower is random, so more
+    has to be learned above it and there is less of it: a higher rank, a wider bottleneck and
+    a head a quarter as wide.
+
+    Raises
+    ------
+    UsageError
+        There is no such variant.
+    """
+    if variant not in VARIANTS:
+        raise UsageError(
+            f"unknown variant {variant!r}{nearest(variant, VARIANTS)}; "
+            f"there are {', '.join(VARIANTS)}"
+        )
+    values: dict[str, Any] = {}
+    if backbone == TINY:
+        values = {
+            "lora_rank": 16,
+            "lora_alpha": 32.0,
+            "adapter_ratio": 0.5,
+            "hidden": 256,
+            "dropout": 0.1,
+        }
+    return ModelConfig(
+        variant=variant,  # type: ignore[arg-type]
+        backbone=backbone,
+        pretrained=pretrained,
+        classes=classes,
+        **values,
+    )
+
+
+def _check(holds: bool, config: ModelConfig, name: str, expected: str) -> None:
+    if not holds:
+        raise InputError(
+            f"the model configuration has {name} = {getattr(config, name)!r}; expected {expected}"
+        )
+
+
+def _listed(config: ModelConfig, name: str) -> tuple[Any, ...]:
+    value = getattr(config, name)
+    _check(isinstance(value, list | tuple), config, name, "a list")
+    return tuple(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    return _real(value) and low <= value < high  # type: ignore[operator]

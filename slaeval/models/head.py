@@ -1,0 +1,266 @@
+"""From one feature a frame to gloss logits: temporal convolution, BiLSTM, classifier.
+
+The head of VAC (Min et al. 2021, https://github.com/ycmin95/VAC_CSLR) and AdaptSign: Conv1d 5,
+batch normalisation, ReLU, max-pool 2, the same again, a BiLSTM and a linear layer with
+normalised weights that both the sequence and the convolution are classified by. A second one,
+of its own, classifies the tower's features frame by frame (the paper's auxiliary CTC).
+
+Lengths are VAC's: six copies of the first frame in front and copies of the last one behind,
+up to ``4·ceil(T/4) + 12``, so that exactly ``ceil(T/4)`` steps come out. VAC pads frames, which
+costs the tower 12 pictures a video; here the features are padded.
+
+Where VAC differs, on purpose: batch statistics are taken over each video's own steps and never
+over what fills up a batch, and with several processes over all of them; so a batch of four is
+the same as two processes with two each, and a video gives the same logits alone and in any batch.
+
+The head computes in the type of its own weights, float32, under autocast too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+__all__ = ["Head", "Logits", "NormalisedLinear", "RaggedBatchNorm", "output_length"]
+
+
+def output_length(frames: int) -> int:
+    """Return how many steps come out for a video: ``ceil(frames/4)``, at least 1."""
+    return max(1, -(-frames // 4))
+
+
+class Logits(NamedTuple):
+    """What the head gives; see :class:`slaeval.models.recogniser.Output`."""
+
+    sequence: Tensor
+    convolution: Tensor
+    tower: Tensor
+    lengths: Tensor
+
+
+class NormalisedLinear(nn.Module):
+    """A linear layer without bias whose column of weights for each class has length 1.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Width before and after. The weight is [inputs, outputs], as VAC stores it.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs))
+        nn.init.xavier_uniform_(self.weight, gain=nn.init.calculate_gain("relu"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [..., outputs] from [..., inputs]."""
+        return x @ functional.normalize(self.weight, dim=0)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Sum a tensor over all processes; the gradient is summed the same way."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
+def _sum_over_processes(value: Tensor) -> Tensor:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if torch.distributed.get_world_size() > 1:
+            return _SumOverProcesses.apply(value)  # type: ignore[no-untyped-call,no-any-return]
+    return value
+
+
+class RaggedBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation over the real steps of all videos of all processes."""
+
+    def forward(self, x: Tensor, real: Tensor) -> Tensor:  # type: ignore[override]
+        """Normalise each channel.
+
+        Parameters
+        ----------
+        x : Tensor
+            [B, C, L].
+        real : Tensor
+            bool [B, L]: which steps belong to a video. Others are normalised like the rest
+            but count for nothing.
+        """
+        if not self.training:
+            return super().forward(x)
+        mask = real[:, None]
+        values = x.masked_fill(~mask, 0)
+        sums = torch.cat([values.sum((0, 2)), mask.sum().to(x.dtype).view(1)])
+        sums = _sum_over_processes(sums)
+        count = sums[-1].detach()
+        mean = sums[:-1] / count
+        centred = (x - mean[:, None]).masked_fill(~mask, 0)
+        variance = _sum_over_processes(centred.square().sum((0, 2))) / count
+        with torch.no_grad():
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            assert self.num_batches_tracked is not None
+            unbiased = variance * (count / (count - 1).clamp(min=1))
+            self.running_mean.lerp_(mean, self.momentum or 0.1)
+            self.running_var.lerp_(unbiased, self.momentum or 0.1)
+            self.num_batches_tracked.add_(1)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (x - mean[:, None]) * scale[:, None] + self.bias[:, None]
+
+
+class TemporalConvolution(nn.Module):
+    """Conv1d 5, normalisation, ReLU, max-pool 2, twice: a quarter of the frames.
+
+    Parameters
+    ----------
+    inputs, hidden : int
+        Length of a feature, and of a step.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(inputs, hidden, 5)
+        self.norm1 = RaggedBatchNorm(hidden)
+        self.conv2 = nn.Conv1d(hidden, hidden, 5)
+        self.norm2 = RaggedBatchNorm(hidden)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the steps of each video and how many there are.
+
+        Parameters
+        ----------
+        features : Tensor
+            [ΣT, inputs], video after video.
+        lengths : Tensor
+            int64 [B] on the CPU, frames.
+
+        Returns
+        -------
+        steps : Tensor
+            [B, T'max, hidden].
+        lengths : Tensor
+            int64 [B] on the CPU, ``ceil(T/4)``.
+        """
+        steps = (lengths + 3) // 4
+        index = padded_index(lengths, 4 * int(steps.max()) + 12, 6)
+        x = features[index.to(features.device)].transpose(1, 2)
+        x = self._stage(x, self.conv1, self.norm1, 4 * steps + 8)
+        x = self._stage(x, self.conv2, self.norm2, 2 * steps)
+        return x.transpose(1, 2), steps
+
+    @staticmethod
+    def _stage(x: Tensor, conv: nn.Conv1d, norm: RaggedBatchNorm, lengths: Tensor) -> Tensor:
+        x = conv(x)
+        real = torch.arange(x.shape[2]) < lengths[:, None]
+        return functional.max_pool1d(torch.relu(norm(x, real.to(x.device))), 2)
+
+
+def padded_index(lengths: Tensor, size: int, before: int = 0) -> Tensor:
+    """Return which ragged row fills each place of a rectangle.
+
+    Parameters
+    ----------
+    lengths : Tensor
+        int64 [B], rows of each video.
+    size : int
+        Width of the rectangle.
+    before : int
+        Copies of the first row in front.
+
+    Returns
+    -------
+    Tensor
+        int64 [B, size]; after its end a video goes on with copies of its last row.
+    """
+    starts = lengths.cumsum(0) - lengths
+    within = (torch.arange(size) - before).clamp(min=0)
+    return starts[:, None] + torch.minimum(within[None], lengths[:, None] - 1)
+
+
+class Head(nn.Module):
+    """Temporal convolution, BiLSTM and the two classifiers.
+
+    Parameters
+    ----------
+    inputs : int
+        Length of the tower's features.
+    hidden : int
+        Width of the convolution, and of both directions of the BiLSTM together.
+    layers : int
+        Of the BiLSTM.
+    dropout : float
+        Between its layers.
+    classes : int
+        Glosses and the blank.
+    """
+
+    def __init__(self, inputs: int, hidden: int, layers: int, dropout: float, classes: int) -> None:
+        super().__init__()
+        self.temporal_convolution = TemporalConvolution(inputs, hidden)
+        self.recurrent = nn.LSTM(
+            hidden,
+            hidden // 2,
+            layers,
+            batch_first=True,
+            bidirectional=True,
+            # torch warns of dropout where there is nothing between.
+            dropout=dropout if layers > 1 else 0.0,
+        )
+        self.classifier = NormalisedLinear(hidden, classes)
+        self.tower_classifier = NormalisedLinear(inputs, classes)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Logits:
+        """Classify.
+
+        Parameters
+        ----------
+        features : Tensor
+            [ΣT, inputs] of any floating type.
+        lengths : Tensor
+            int64 [B] on the CPU, frames.
+        """
+        with _full_precision(features.device):
+            features = features.to(self.classifier.weight.dtype)
+            steps, step_lengths = self.temporal_convolution(features, lengths)
+            frames = padded_index(lengths, int(lengths.max())).to(features.device)
+            return Logits(
+                self.classifier(self._recur(steps, step_lengths)),
+                self.classifier(steps),
+                self.tower_classifier(features)[frames],
+                step_lengths,
+            )
+
+    def _recur(self, steps: Tensor, lengths: Tensor) -> Tensor:
+        """Run the BiLSTM, each video to its own end."""
+        packed = pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False)
+        out, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
+        return out
+
+
+@contextlib.contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """Compute without autocast and, on CUDA, without TF32 in convolutions and LSTM."""
+    with torch.autocast(device.type, enabled=False):
+        if device.type != "cuda":
+            yield
+            return
+        allowed = torch.backends.cudnn.allow_tf32
+        torch.backends.cudnn.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.backends.cudnn.allow_tf32 = allowed

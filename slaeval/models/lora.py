@@ -1,0 +1,77 @@
+"""SLA-LoRA: low-rank changes of the linear layers, by peft, and a temporal shift.
+
+The tower's attention is made of plain linear layers (:mod:`slaeval.models.tower`), so peft's
+LoRA means what it says: ``W + (alpha/rank)·B·A``, applied once. ``B`` starts at zero, so that
+an untrained LoRA changes nothing. The shift has no weights: it is there from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from slaeval.models.tower import Tower
+
+__all__ = ["install_lora", "lora_layers", "merge", "unmerge"]
+
+
+def install_lora(
+    tower: Tower,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    targets: tuple[str, ...],
+    shift_fraction: float,
+) -> None:
+    """Put LoRA on the named linear layers of each block, and the shift before attention.
+
+    Parameters
+    ----------
+    tower : Tower
+        Changed in place.
+    rank, alpha, dropout : int, float, float
+        As peft means them.
+    targets : tuple of str
+        Names of linear layers: ``"q_proj"``, ``"c_fc"``, …
+    shift_fraction : float
+        Share of the channels that moves each way.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    config = LoraConfig(
+        r=rank,
+        # peft takes any number; its annotation says int.
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=list(targets),
+        bias="none",
+    )
+    inject_adapter_in_model(config, tower)
+    for block in tower.blocks:
+        block.shift_fraction = shift_fraction
+
+
+def lora_layers(tower: Tower) -> Iterator[tuple[str, nn.Module]]:
+    """Yield name and module of each linear layer that carries LoRA."""
+    for name, module in tower.named_modules():
+        if hasattr(module, "lora_A"):
+            yield name, module
+
+
+def merge(tower: Tower) -> dict[str, Tensor]:
+    """Add every LoRA into its weight; returns the weights as they were, for :func:`unmerge`."""
+    plain = {}
+    for name, layer in lora_layers(tower):
+        plain[name] = layer.base_layer.weight.detach().clone()
+        layer.merge()
+    return plain
+
+
+def unmerge(tower: Tower, plain: dict[str, Tensor]) -> None:
+    """Undo :func:`merge` to the last bit: subtracting the product again would not."""
+    with torch.no_grad():
+        for name, layer in lora_layers(tower):
+            layer.unmerge()
+            layer.base_layer.weight.copy_(plain[name])

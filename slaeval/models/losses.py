@@ -1,0 +1,121 @@
+"""What the recogniser is trained on, one value a video.
+
+Four terms, after VAC (Min et al. 2021) with the paper's auxiliary CTC on the tower's features:
+
+* ``sequence``, ``convolution``, ``tower``: CTC, the negative log probability of the glosses,
+  blank 0, not divided by anything (VAC's ``reduction="none"``);
+* ``distillation``: how far the convolution's classes are from the sequence's, which are not
+  changed by it; both softened by a temperature, the blank dropped; the Kullback-Leibler
+  divergence times the temperature squared, mean over the video's own steps.
+
+VAC averages the distillation over padding too and skips infinite CTC without a word. Here
+padding counts for nothing, and a video with more labels than steps is the caller's to find
+first, by :func:`feasible`: its loss is infinite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slaeval.models.recogniser import Output
+
+__all__ = ["LossWeights", "feasible", "losses"]
+
+
+class LossWeights(NamedTuple):
+    """How much each term counts.
+
+    Attributes
+    ----------
+    sequence, convolution, distillation : float
+        AdaptSign: 1, 1, 25.
+    tower : float
+        The paper has the term and does not say its weight; 1 is a slaeval preset.
+    temperature : float
+        Of the distillation; AdaptSign: 8.
+    """
+
+    sequence: float = 1.0
+    convolution: float = 1.0
+    distillation: float = 25.0
+    tower: float = 1.0
+    temperature: float = 8.0
+
+
+def losses(
+    output: Output,
+    labels: Tensor,
+    label_lengths: Tensor,
+    weights: LossWeights = LossWeights(),  # noqa: B008 (immutable)
+) -> dict[str, Tensor]:
+    """Return the value of each term for each video.
+
+    Parameters
+    ----------
+    output : Output
+        What the recogniser gave for B videos.
+    labels : Tensor
+        int64 [ΣL], class numbers from 1, video after video.
+    label_lengths : Tensor
+        int64 [B].
+    weights : LossWeights
+        How the terms are summed.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``"sequence"``, ``"convolution"``, ``"distillation"``, ``"tower"`` as they are, and
+        ``"total"``, their weighted sum; each [B]. Infinite where CTC is not feasible.
+    """
+    found = {
+        "sequence": _ctc(output.sequence, output.lengths, labels, label_lengths),
+        "convolution": _ctc(output.convolution, output.lengths, labels, label_lengths),
+        "distillation": _distillation(output, weights.temperature),
+        "tower": _ctc(output.tower, output.frame_lengths, labels, label_lengths),
+    }
+    found["total"] = (
+        weights.sequence * found["sequence"]
+        + weights.convolution * found["convolution"]
+        + weights.distillation * found["distillation"]
+        + weights.tower * found["tower"]
+    )
+    return found
+
+
+def feasible(output_length: int, labels: Sequence[int]) -> bool:
+    """Say whether CTC can emit the labels in so many steps: equal neighbours need a blank."""
+    repeats = sum(first == second for first, second in zip(labels, labels[1:], strict=False))
+    return len(labels) + repeats <= output_length
+
+
+def _ctc(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor) -> Tensor:
+    """Return the negative log probability of each video's labels, [B]."""
+    log_probs = functional.log_softmax(logits, dim=-1).transpose(0, 1)
+    where = log_probs.device
+    if where.type == "mps":  # torch has no CTC there
+        log_probs = log_probs.cpu()
+    value = functional.ctc_loss(
+        log_probs,
+        labels.to(log_probs.device),
+        lengths,
+        label_lengths.cpu(),
+        blank=0,
+        reduction="none",
+    )
+    return value.to(where)
+
+
+def _distillation(output: Output, temperature: float) -> Tensor:
+    """Return the mean divergence of each video's steps, [B]."""
+    teacher = functional.log_softmax(output.sequence.detach()[..., 1:] / temperature, dim=-1)
+    pupil = functional.log_softmax(output.convolution[..., 1:] / temperature, dim=-1)
+    divergence = functional.kl_div(pupil, teacher, reduction="none", log_target=True).sum(-1)
+    steps = torch.arange(divergence.shape[1])
+    real = (steps < output.lengths[:, None]).to(divergence.device)
+    total = divergence.masked_fill(~real, 0).sum(1) * temperature**2
+    return total / output.lengths.to(divergence.device)

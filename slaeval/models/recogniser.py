@@ -1,0 +1,313 @@
+"""The whole recogniser: frames of several videos in, gloss logits out.
+
+The tower is frozen. What learns is the adapter (LoRA factors, or adapters) and the head, and
+:meth:`Recogniser.trainable_parameters` makes sure of exactly that by name and by number.
+Weights leave and enter as three states: ``adapter``, ``head`` and ``tower``, the last under
+open_clip's own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from slaeval.errors import InputError, SlaevalError
+from slaeval.models.adapter import install_adapters
+from slaeval.models.config import LINEAR_LAYERS, ModelConfig
+from slaeval.models.head import Head, output_length
+from slaeval.models.lora import install_lora, merge, unmerge
+from slaeval.models.temporal import Clips
+from slaeval.models.tower import Tower, from_open_clip, open_tower, to_open_clip
+
+__all__ = ["Output", "Recogniser", "build_recogniser", "output_length"]
+
+
+class Output(NamedTuple):
+    """Logits of B videos, class 0 the blank; what lies beyond a video's length means nothing.
+
+    Attributes
+    ----------
+    sequence, convolution : Tensor
+        [B, T'max, V], from the BiLSTM and from the temporal convolution.
+    tower : Tensor
+        [B, Tmax, V], from the tower's feature of each frame.
+    lengths, frame_lengths : Tensor
+        int64 [B] on the CPU: steps, and frames.
+    """
+
+    sequence: Tensor
+    convolution: Tensor
+    tower: Tensor
+    lengths: Tensor
+    frame_lengths: Tensor
+
+
+class Recogniser(nn.Module):
+    """Tower, adapter and head.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        What it is made of.
+    tower : Tower
+        Becomes part of the recogniser: the adapter is put into it.
+    """
+
+    def __init__(self, config: ModelConfig, tower: Tower) -> None:
+        super().__init__()
+        self.config = config
+        self.tower = tower.requires_grad_(False)
+        if config.variant == "sla-lora":
+            install_lora(
+                tower,
+                config.lora_rank,
+                config.lora_alpha,
+                config.lora_dropout,
+                config.lora_targets,
+                config.shift_fraction,
+            )
+        elif config.variant == "sla-adapter":
+            install_adapters(tower, config.adapter_ratio, config.adapter_kernel)
+        self.head = Head(
+            tower.shape.output, config.hidden, config.lstm_layers, config.dropout, config.classes
+        )
+        self._plain: dict[str, Tensor] | None = None
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Output:
+        """Recognise.
+
+        Parameters
+        ----------
+        frames : Tensor
+            float [ΣT, 3, S, S], normalised, video after video, none between them.
+        lengths : Tensor
+            int64 [B] on the CPU, frames of each video.
+
+        Raises
+        ------
+        InputError
+            The lengths do not add up to the frames, or a video has none.
+        """
+        if len(frames) != int(lengths.sum()):
+            raise InputError(
+                f"{len(frames)} frames came with lengths that add up to {int(lengths.sum())}"
+            )
+        features = self.tower(frames, Clips.of(lengths, frames.device))
+        return Output(*self.head(features, lengths), lengths)
+
+    @property
+    def gradient_checkpointing(self) -> bool:
+        """Whether training computes each block twice to keep only its input."""
+        return self.tower.gradient_checkpointing
+
+    @gradient_checkpointing.setter
+    def gradient_checkpointing(self, on: bool) -> None:
+        self.tower.gradient_checkpointing = on
+
+    def trainable_parameters(self) -> dict[str, nn.Parameter]:
+        """Return what learns, as ``adapter.…`` and ``head.…``.
+
+        Raises
+        ------
+        SlaevalError
+            Something else than adapter and head would learn, or some of them would not.
+        """
+        found = {f"adapter.{key}": value for key, value in self._adapter_parameters().items()}
+        found |= {f"head.{key}": value for key, value in self.head.named_parameters()}
+        expected = {f"adapter.{key}" for key in _adapter_shapes(self.config, self.tower)}
+        expected |= {f"head.{key}" for key, _ in self.head.named_parameters()}
+        learning = {id(value) for value in self.parameters() if value.requires_grad}
+        wrong = sorted(expected ^ found.keys())
+        wrong += [key for key, value in found.items() if id(value) not in learning]
+        wrong += [
+            key
+            for key, value in self.named_parameters()
+            if value.requires_grad and all(value is not other for other in found.values())
+        ]
+        if wrong:
+            raise SlaevalError(
+                f"what learns is not adapter and head alone: {', '.join(wrong[:5])}"
+                f"{' …' if len(wrong) > 5 else ''}"
+            )
+        return found
+
+    def summary(self) -> str:
+        """Return a table of what learns and what is frozen, by group."""
+        from slaeval.console import table
+
+        groups: dict[str, list[Tensor]] = {}
+        for name, value in self.trainable_parameters().items():
+            parts = name.split(".")
+            if parts[0] == "adapter":
+                group = "adapter: " + ".".join(parts[3:-1])
+            else:
+                group = f"head: {parts[1]}"
+            groups.setdefault(group, []).append(value)
+        trained = sum(value.numel() for values in groups.values() for value in values)
+        rows = [
+            (group, len(values), f"{sum(value.numel() for value in values):,}")
+            for group, values in groups.items()
+        ]
+        frozen = [value for value in self.parameters() if not value.requires_grad]
+        count = sum(value.numel() for value in frozen)
+        rows.append(("trainable", sum(map(len, groups.values())), f"{trained:,}"))
+        rows.append((f"frozen: {self.tower.name}", len(frozen), f"{count:,}"))
+        return table(rows, ["parameters", "tensors", "values"])
+
+    def adapter_state(self) -> dict[str, Tensor]:
+        """Return the adapter's weights; not copies."""
+        return {key: value.detach() for key, value in self._adapter_parameters().items()}
+
+    def head_state(self) -> dict[str, Tensor]:
+        """Return the head's weights and running statistics; not copies."""
+        return dict(self.head.state_dict())
+
+    def tower_state(self) -> dict[str, Tensor]:
+        """Return the tower's weights under open_clip's names, without the adapter.
+
+        Merged or not makes no difference. Attention's packed weights are copies.
+        """
+        return to_open_clip(self._own_tower_state())
+
+    def load_states(
+        self,
+        adapter: Mapping[str, Tensor],
+        head: Mapping[str, Tensor],
+        tower: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Take over weights, each into the type and device of what it replaces.
+
+        Parameters
+        ----------
+        adapter, head, tower : mapping
+            As :meth:`adapter_state`, :meth:`head_state` and :meth:`tower_state` gave them;
+            no `tower` leaves that as it is.
+
+        Raises
+        ------
+        InputError
+            A tensor is missing, unknown or of another shape; then nothing is changed.
+        """
+        self.unmerge()
+        pairs = [("adapter", adapter, self.adapter_state()), ("head", head, self.head_state())]
+        if tower is not None:
+            pairs.append(("tower", from_open_clip(tower), self._own_tower_state()))
+        for part, given, own in pairs:
+            _check_fit(part, given, own)
+        with torch.no_grad():
+            for _, given, own in pairs:
+                for key, value in own.items():
+                    value.copy_(given[key])
+
+    def merge(self) -> None:
+        """Add LoRA into the tower's weights, for inference; without LoRA nothing happens."""
+        if self.config.variant == "sla-lora" and self._plain is None:
+            self._plain = merge(self.tower)
+
+    def unmerge(self) -> None:
+        """Take LoRA out again: the weights are then what they were, to the last bit."""
+        if self._plain is not None:
+            unmerge(self.tower, self._plain)
+            self._plain = None
+
+    def zero_adapter(self) -> None:
+        """Undo what the adapter has learned: B, or the way up, becomes zero.
+
+        The temporal shift has not learned anything and stays.
+        """
+        self.unmerge()
+        with torch.no_grad():
+            for name, value in self._adapter_parameters().items():
+                if ".lora_B." in name or ".adapter.up." in name:
+                    value.zero_()
+
+    def _adapter_parameters(self) -> dict[str, nn.Parameter]:
+        # peft calls the one adapter of ours "default"; files need not know.
+        return {
+            name.replace(".default.", "."): value
+            for name, value in self.tower.named_parameters()
+            if ".lora_" in name or ".adapter." in name
+        }
+
+    def _own_tower_state(self) -> dict[str, Tensor]:
+        state = {}
+        for name, value in self.tower.state_dict().items():
+            if ".lora_" in name or ".adapter." in name:
+                continue
+            key = name.replace(".base_layer.", ".")
+            if self._plain is not None and name.endswith(".base_layer.weight"):
+                value = self._plain[name.removesuffix(".base_layer.weight")]
+            state[key] = value
+        return state
+
+
+def build_recogniser(config: ModelConfig, tower: Tower | None = None, seed: int = 0) -> Recogniser:
+    """Build a recogniser with a new adapter and head.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        What it is made of.
+    tower : Tower, optional
+        The tower to build it on, which becomes part of it; by default the one the
+        configuration names is opened.
+    seed : int
+        Of the new weights, and of a random tower's. The global generator is left alone.
+
+    Raises
+    ------
+    UsageError, InputError, SlaevalError
+        As :func:`slaeval.models.tower.open_tower`.
+    """
+    if tower is None:
+        tower = open_tower(config.backbone, config.pretrained, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Recogniser(config, tower)
+    model.trainable_parameters()
+    return model
+
+
+def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of what the adapter of a tower must consist of."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    width, hidden = tower.shape.width, tower.shape.hidden
+    narrow = max(1, round(width * config.adapter_ratio))
+    for block in range(tower.shape.layers):
+        if config.variant == "sla-lora":
+            for target in config.lora_targets:
+                inputs = hidden if target == "c_proj" else width
+                outputs = hidden if target == "c_fc" else width
+                layer = f"blocks.{block}.{LINEAR_LAYERS[target]}"
+                shapes[f"{layer}.lora_A.weight"] = (config.lora_rank, inputs)
+                shapes[f"{layer}.lora_B.weight"] = (outputs, config.lora_rank)
+        elif config.variant == "sla-adapter":
+            layer = f"blocks.{block}.adapter"
+            shapes[f"{layer}.down.weight"] = (narrow, width)
+            shapes[f"{layer}.down.bias"] = (narrow,)
+            if block < tower.shape.layers - 1 or tower.shape.pool != "tok":
+                shapes[f"{layer}.conv.weight"] = (narrow, 1, *config.adapter_kernel)
+                shapes[f"{layer}.conv.bias"] = (narrow,)
+            shapes[f"{layer}.up.weight"] = (width, narrow)
+            shapes[f"{layer}.up.bias"] = (width,)
+    return shapes
+
+
+def _check_fit(part: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    missing = [key for key in own if key not in given]
+    unknown = [key for key in given if key not in own]
+    if missing or unknown:
+        what = f"lacks {missing[0]}" if missing else f"has the unknown {unknown[0]}"
+        raise InputError(
+            f"the {part} does not belong to this model: it {what} "
+            f"({len(missing)} missing, {len(unknown)} unknown)"
+        )
+    for key, value in own.items():
+        if given[key].shape != value.shape:
+            raise InputError(
+                f"the {part} does not belong to this model: {key} is {list(given[key].shape)}, "
+                f"expected {list(value.shape)}"
+            )

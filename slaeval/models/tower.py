@@ -1,0 +1,660 @@
+"""The CLIP visual tower, with every linear layer in sight.
+
+open_clip's blocks hold ``nn.MultiheadAttention`` with one packed weight, on which peft's LoRA
+is wrong: it applies the delta of ``out_proj`` twice, forward and merged alike (peft 0.21,
+https://github.com/huggingface/peft/pull/3774), and q and v cannot be chosen. The tower here has
+the same weights in plain ``nn.Linear`` layers (``q_proj, k_proj, v_proj, out_proj``) around
+``scaled_dot_product_attention`` and gives the same output. :func:`to_open_clip` and
+:func:`from_open_clip` carry the weights both ways, so that files keep open_clip's names.
+
+Temporal shift and adapters hang in the blocks as two attributes; frames come ragged
+(:mod:`slaeval.models.temporal`).
+
+Nothing is ever downloaded. Weights come from a file, or from where open_clip or the Hugging
+Face hub have put them on this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from slaeval.errors import InputError, SlaevalError, UsageError, nearest
+from slaeval.models.config import TINY
+from slaeval.models.temporal import Clips, shift
+
+__all__ = [
+    "TINY",
+    "Block",
+    "Shape",
+    "Tower",
+    "from_open_clip",
+    "open_tower",
+    "read_weights",
+    "to_open_clip",
+    "tower_hash",
+    "tower_names",
+]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes a tower but its weights.
+
+    Attributes
+    ----------
+    image, patch : int
+        Side of the pictures the tower was made for and of a patch, in pixels.
+    width, layers, heads, hidden : int
+        Channels, blocks, attention heads, width of the MLP.
+    output : int
+        Length of a feature.
+    quick_gelu : bool
+        ``x·sigmoid(1.702x)`` instead of GELU; OpenAI's weights need it.
+    layer_scale : bool
+        Whether the blocks scale their branches.
+    norm_first : bool
+        Whether there is a normalisation before the blocks.
+    pool : {"tok", "avg"}
+        Feature from the class token, or the mean of the patches.
+    norm_after_pool : bool
+        Whether the mean comes before the last normalisation.
+    epsilon : float
+        Of the normalisations.
+    """
+
+    image: int
+    patch: int
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    output: int
+    quick_gelu: bool = False
+    layer_scale: bool = False
+    norm_first: bool = True
+    pool: str = "tok"
+    norm_after_pool: bool = False
+    epsilon: float = 1e-5
+
+
+_TINY = Shape(image=32, patch=8, width=96, layers=3, heads=3, hidden=384, output=64)
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation whose output has the type of its input, under autocast too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last dimension."""
+        return super().forward(x).to(x.dtype)
+
+
+class QuickGELU(nn.Module):
+    """The activation of OpenAI's CLIP."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x·sigmoid(1.702x)``."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+class LayerScale(nn.Module):
+    """One learned factor a channel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale the last dimension."""
+        return x * self.gamma
+
+
+class Attention(nn.Module):
+    """Multi-head attention with its four linear layers apart."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
+        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C]."""
+        q = self._split(self.q_proj(queries))
+        k = self._split(self.k_proj(tokens))
+        v = self._split(self.v_proj(tokens))
+        mixed = functional.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class MLP(nn.Module):
+    """The two linear layers of a block."""
+
+    def __init__(self, width: int, hidden: int, quick_gelu: bool) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, hidden)
+        self.gelu = QuickGELU() if quick_gelu else nn.GELU()
+        self.c_proj = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the shape of `x`, [N, L, C]."""
+        out: Tensor = self.c_proj(self.gelu(self.c_fc(x)))
+        return out
+
+
+class Block(nn.Module):
+    """One block of the tower, with room for what adapts it.
+
+    Attributes
+    ----------
+    shift_fraction : float
+        Share of the channels that attention sees from each neighbouring frame.
+    adapter : nn.Module or None
+        Called with the normalised input of the MLP, the videos and the grid of patches; its
+        output is added to the MLP's.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.ln_1 = LayerNorm(shape.width, eps=shape.epsilon)
+        self.attn = Attention(shape.width, shape.heads)
+        self.ls_1 = LayerScale(shape.width) if shape.layer_scale else nn.Identity()
+        self.ln_2 = LayerNorm(shape.width, eps=shape.epsilon)
+        self.mlp = MLP(shape.width, shape.hidden, shape.quick_gelu)
+        self.ls_2 = LayerScale(shape.width) if shape.layer_scale else nn.Identity()
+        self.shift_fraction = 0.0
+        self.adapter: nn.Module | None = None
+
+    def forward(self, x: Tensor, clips: Clips, grid: tuple[int, int], kept: int | None) -> Tensor:
+        """Run the block.
+
+        Parameters
+        ----------
+        x : Tensor
+            [ΣT, 1 + h·w, C], the class token first.
+        clips : Clips
+            Where the videos end.
+        grid : tuple of int
+            Rows and columns of patches, h and w.
+        kept : int or None
+            How many tokens, from the first, somebody reads afterwards; None for all. The
+            others are still attended to.
+
+        Returns
+        -------
+        Tensor
+            [ΣT, kept, C].
+        """
+        normal = shift(self.ln_1(x), self.shift_fraction, clips)
+        x = x[:, :kept] + self.ls_1(self.attn(normal[:, :kept], normal))
+        normal = self.ln_2(x)
+        x = x + self.ls_2(self.mlp(normal))
+        if self.adapter is not None:
+            x = x + self.adapter(normal, clips, grid)
+        return x
+
+
+class Tower(nn.Module):
+    """A CLIP visual transformer over the frames of several videos.
+
+    Attributes
+    ----------
+    name : str
+        open_clip's name, or ``"slaeval-tiny"``.
+    pretrained : str or None
+        Where the weights came from; None for random ones.
+    shape : Shape
+        Its sizes.
+    gradient_checkpointing : bool
+        Whether training keeps only the input of each block and computes the rest again.
+    """
+
+    def __init__(self, name: str, shape: Shape, pretrained: str | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.pretrained = pretrained
+        self.shape = shape
+        self.gradient_checkpointing = False
+        side = shape.image // shape.patch
+        width = shape.width
+        scale = width**-0.5
+        self.conv1 = nn.Conv2d(3, width, shape.patch, stride=shape.patch, bias=False)
+        self.class_embedding = nn.Parameter(scale * torch.randn(width))
+        self.positional_embedding = nn.Parameter(scale * torch.randn(side * side + 1, width))
+        self.ln_pre = LayerNorm(width, eps=shape.epsilon) if shape.norm_first else nn.Identity()
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.ln_post = LayerNorm(width, eps=shape.epsilon)
+        self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
+        for block in self.blocks:
+            # As nn.MultiheadAttention, whose three inputs are drawn as one packed matrix.
+            for layer in (block.attn.q_proj, block.attn.k_proj, block.attn.v_proj):
+                nn.init.uniform_(layer.weight, -((1.5 / width) ** 0.5), (1.5 / width) ** 0.5)
+                nn.init.zeros_(layer.bias)
+            nn.init.zeros_(block.attn.out_proj.bias)
+        self.requires_grad_(False)
+
+    def forward(self, frames: Tensor, clips: Clips) -> Tensor:
+        """Return one feature a frame.
+
+        Parameters
+        ----------
+        frames : Tensor
+            [ΣT, 3, H, W], normalised; sides that the patch divides.
+        clips : Clips
+            Where the videos end.
+
+        Returns
+        -------
+        Tensor
+            [ΣT, output].
+
+        Raises
+        ------
+        InputError
+            The patch does not divide the pictures.
+        """
+        patch = self.shape.patch
+        height, width = frames.shape[-2:]
+        if height % patch or width % patch:
+            raise InputError(
+                f"pictures of {height}x{width} pixels do not divide into patches of {patch}"
+            )
+        grid = (height // patch, width // patch)
+        x = self.conv1(frames.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        x = torch.cat([first, x], dim=1) + self._positions(grid).to(x.dtype)
+        x = self.ln_pre(x)
+        by_class = self.shape.pool == "tok"
+        for number, block in enumerate(self.blocks, 1):
+            kept = 1 if by_class and number == len(self.blocks) else None
+            # Nothing is kept of blocks below the first trainable one, so nothing to save there.
+            if (
+                self.gradient_checkpointing
+                and torch.is_grad_enabled()
+                and (x.requires_grad or any(p.requires_grad for p in block.parameters()))
+            ):
+                x = checkpoint(block, x, clips, grid, kept, use_reentrant=False)
+            else:
+                x = block(x, clips, grid, kept)
+        if by_class:
+            x = self.ln_post(x[:, 0])
+        elif self.shape.norm_after_pool:
+            x = self.ln_post(x[:, 1:].mean(1))
+        else:
+            x = self.ln_post(x)[:, 1:].mean(1)
+        return x @ self.proj.to(x.dtype)
+
+    def _positions(self, grid: tuple[int, int]) -> Tensor:
+        """Return the positional embedding, resized as open_clip does for other pictures."""
+        side = self.shape.image // self.shape.patch
+        if grid == (side, side):
+            return self.positional_embedding
+        first, patches = self.positional_embedding[:1], self.positional_embedding[1:]
+        resized = functional.interpolate(
+            patches.float().T.reshape(1, -1, side, side), size=grid, mode="bicubic", antialias=True
+        )
+        return torch.cat([first, resized.flatten(2)[0].T.to(first.dtype)])
+
+
+def open_tower(
+    name: str,
+    pretrained: str | None = None,
+    seed: int = 0,
+    *,
+    state: Mapping[str, Tensor] | None = None,
+) -> Tower:
+    """Build a tower, in float32 on the CPU, all of it frozen.
+
+    Parameters
+    ----------
+    name : str
+        open_clip's name of the model (``"ViT-B-16"``), or ``"slaeval-tiny"``.
+    pretrained : str, optional
+        An open_clip tag whose file is on this machine, or the path of a ``.pt``, ``.bin`` or
+        ``.safetensors`` file of the whole CLIP model or of its visual tower. None draws random
+        weights.
+    seed : int
+        Of the random weights.
+    state : mapping, optional
+        The weights themselves, under open_clip's names without ``visual.``; then `pretrained`
+        only says where they once came from.
+
+    Raises
+    ------
+    UsageError
+        The name or the tag is unknown, the model has no visual transformer of open_clip's own,
+        or the weights were trained with another activation.
+    InputError
+        The weights do not fit.
+    SlaevalError
+        The file of the tag is not on this machine.
+    """
+    shape = _shape(name)
+    path = None
+    if state is None and pretrained is not None:
+        path = _find_weights(name, pretrained, shape)
+        state = read_weights(path, quick_gelu=shape.quick_gelu)
+    if state is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Tower(name, shape)
+    with torch.device("meta"):
+        tower = Tower(name, shape, pretrained)
+    own = from_open_clip(state)
+    _check_fit(own, tower, name, path)
+    tower.load_state_dict({key: value.float() for key, value in own.items()}, assign=True)
+    return tower.requires_grad_(False)
+
+
+def tower_names() -> tuple[str, ...]:
+    """Return the names :func:`open_tower` knows, the tiny tower first."""
+    import open_clip
+
+    fit = [name for name in open_clip.list_models() if isinstance(_translate(name), Shape)]
+    return (TINY, *fit)
+
+
+def from_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under the names of :class:`Tower`, from open_clip's."""
+    own: dict[str, Tensor] = {}
+    for key, value in state.items():
+        key = key.replace("transformer.resblocks.", "blocks.", 1)
+        head, packed, kind = key.rpartition("in_proj_")
+        if packed:
+            for part, piece in zip("qkv", value.chunk(3), strict=True):
+                own[f"{head}{part}_proj.{kind}"] = piece.clone()
+        else:
+            own[key] = value
+    return own
+
+
+def to_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights under open_clip's names, from those of :class:`Tower`."""
+    theirs: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if ".k_proj." in key or ".v_proj." in key:
+            continue
+        if ".q_proj." in key:
+            parts = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
+            value = torch.cat(parts)
+            key = key.replace(".q_proj.", ".in_proj_")
+        theirs[key.replace("blocks.", "transformer.resblocks.", 1)] = value
+    return theirs
+
+
+def tower_hash(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of a tower's weights.
+
+    Parameters
+    ----------
+    state : mapping
+        Name to tensor; the order does not matter.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits over names, shapes and the values as float32.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name} {list(value.shape)}\n".encode())
+        digest.update(value.numpy().astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def read_weights(
+    path: str | os.PathLike[str], *, quick_gelu: bool | None = None
+) -> dict[str, Tensor]:
+    """Read the visual tower from a file of CLIP weights; nothing in the file is run.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.safetensors``, or what ``torch.save`` wrote: a state dict, or one under
+        ``"state_dict"`` as open_clip's trainer writes.
+    quick_gelu : bool, optional
+        The activation of the tower the weights are for; OpenAI's are refused on another.
+
+    Returns
+    -------
+    dict
+        open_clip's names, without ``visual.``.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, no file of weights, or holds more than weights.
+    UsageError
+        The weights need QuickGELU and the tower has none.
+    """
+    state = _load(os.fspath(path))
+    if isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]
+    tensors = {
+        str(key).removeprefix("module."): value
+        for key, value in state.items()
+        if isinstance(value, Tensor)
+    }
+    # Only OpenAI's own files carry this beside the weights.
+    if quick_gelu is False and "input_resolution" in state:
+        raise UsageError(
+            f"{path}: OpenAI's weights were trained with QuickGELU; choose the backbone whose "
+            "name ends in -quickgelu"
+        )
+    visual = {
+        key.removeprefix("visual."): value
+        for key, value in tensors.items()
+        if key.startswith("visual.")
+    }
+    found = visual or tensors
+    if "conv1.weight" not in found:
+        names = ", ".join(sorted(tensors)[:3]) or "no tensors"
+        raise InputError(
+            f"no CLIP visual tower under open_clip's names: found {names}; expected "
+            "visual.conv1.weight, visual.transformer.resblocks.0.…",
+            path,
+        )
+    return found
+
+
+def _load(path: str) -> Mapping[str, Any]:
+    """Read a file of tensors without running anything in it."""
+    import pickle
+
+    from slaeval.files import read_start
+
+    start = read_start(path, "a file of CLIP weights", 16)
+    try:
+        if path.endswith(".safetensors"):
+            from safetensors import SafetensorError
+            from safetensors.torch import load_file
+
+            try:
+                return load_file(path)
+            except SafetensorError as error:
+                raise InputError(f"damaged or not a safetensors file: {error}", path) from None
+        if start.startswith(b"PK") and _is_script(path):
+            raise InputError(
+                "a TorchScript program, which slaeval does not run; write its weights out "
+                'once, if you trust it: python -c "import torch; torch.save(torch.jit.load('
+                f"'{path}', 'cpu').state_dict(), 'weights.pt')\"",
+                path,
+            )
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise InputError(
+            "holds something else than weights, or is damaged; nothing in it was run", path
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"damaged or not a file of weights: {reason}", path) from None
+    if not isinstance(state, Mapping):
+        raise InputError(f"expected a state dict, found {type(state).__name__}", path)
+    return state
+
+
+def _is_script(path: str) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _check_fit(own: Mapping[str, Tensor], tower: Tower, name: str, path: str | None) -> None:
+    """Make sure that weights have the tower's names and shapes."""
+    expected = tower.state_dict()
+    where = f"not the weights of {name}: "
+    missing = [key for key in expected if key not in own]
+    if missing:
+        raise InputError(f"{where}{len(missing)} tensors are missing, the first {missing[0]}", path)
+    unexpected = [key for key in own if key not in expected]
+    if unexpected:
+        raise InputError(f"{where}{len(unexpected)} too many, the first {unexpected[0]}", path)
+    for key, value in expected.items():
+        if own[key].shape != value.shape:
+            raise InputError(
+                f"{where}{key} is {list(own[key].shape)}, expected {list(value.shape)}", path
+            )
+
+
+def _shape(name: str) -> Shape:
+    """Return the sizes of a tower, or say why there is none of that name."""
+    if name == TINY:
+        return _TINY
+    found = _translate(name)
+    if isinstance(found, Shape):
+        return found
+    if found is None:
+        raise UsageError(f"unknown backbone {name!r}{nearest(name, tower_names())}")
+    raise UsageError(
+        f"backbone {name!r} cannot be used: {found}; slaeval adapts the visual transformers "
+        "that open_clip builds itself, ViT-B-16 for one"
+    )
+
+
+def _translate(name: str) -> Shape | str | None:
+    """Return the sizes behind open_clip's name, why it does not fit, or None if unknown."""
+    import open_clip
+
+    config = open_clip.get_model_config(name) if name in open_clip.list_models() else None
+    if config is None:
+        return None
+    vision = config["vision_cfg"]
+    if vision.get("timm_model_name"):
+        return f"its tower is timm's {vision['timm_model_name']}"
+    vision = open_clip.CLIPVisionCfg(**vision)
+    if not isinstance(vision.layers, int):
+        return "its tower is a ResNet"
+    if vision.attentional_pool:
+        return "its tower pools by attention"
+    plain: Callable[[str, Any], bool] = lambda key, value: getattr(vision, key, value) == value  # noqa: E731
+    square = isinstance(vision.image_size, int) and isinstance(vision.patch_size, int)
+    if not square or not all(
+        plain(key, value)
+        for key, value in {
+            "act_kwargs": None,
+            "patch_dropout": 0.0,
+            "pos_embed_type": "learnable",
+            "block_type": None,
+            "qk_norm": False,
+            "scaled_cosine_attn": False,
+            "scale_heads": False,
+            "scale_attn_inner": False,
+            "scale_attn": False,
+            "scale_fc": False,
+        }.items()
+    ):
+        return "its blocks are not the usual ones"
+    if vision.pool_type not in ("tok", "avg"):
+        return f"its tower pools by {vision.pool_type!r}"
+    norm = getattr(vision, "norm_kwargs", None) or {}
+    if set(norm) - {"eps"}:
+        return "its normalisations are not the usual ones"
+    return Shape(
+        image=vision.image_size,
+        patch=vision.patch_size,
+        width=vision.width,
+        layers=vision.layers,
+        heads=vision.width // vision.head_width,
+        hidden=int(vision.width * vision.mlp_ratio),
+        output=config["embed_dim"],
+        quick_gelu=bool(config.get("quick_gelu", False)),
+        layer_scale=vision.ls_init_value is not None,
+        norm_first=not getattr(vision, "no_ln_pre", False),
+        pool=vision.pool_type,
+        norm_after_pool=getattr(vision, "final_ln_after_pool", False),
+        epsilon=float(norm.get("eps", 1e-5)),
+    )
+
+
+def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
+    """Return the file on this machine that a tag or a path stands for."""
+    looks_like_path = os.sep in pretrained or pretrained.endswith((".pt", ".bin", ".safetensors"))
+    if looks_like_path or os.path.isfile(pretrained):
+        return pretrained
+    if name == TINY:
+        raise UsageError(f"{TINY} has no pretrained weights: leave out {pretrained!r}")
+    import open_clip
+
+    tag = open_clip.get_pretrained_cfg(name, pretrained)
+    twin = name + "-quickgelu"
+    if not tag:
+        known = open_clip.list_pretrained_tags_by_model(name)
+        raise UsageError(
+            f"no weights {pretrained!r} for {name}{nearest(pretrained, known)}: neither a file "
+            f"nor a tag of open_clip, which are {', '.join(known) or 'none'}"
+        )
+    needs_quick = bool(tag.get("quick_gelu", False)) or pretrained.lower() == "openai"
+    if needs_quick != shape.quick_gelu:
+        other = twin if needs_quick else name.removesuffix("-quickgelu")
+        raise UsageError(
+            f"the weights {pretrained!r} were trained with {'QuickGELU' if needs_quick else 'GELU'}"
+            f", which {name} does not have: choose the backbone {other}"
+        )
+    return _find_in_caches(name, pretrained, tag)
+
+
+def _find_in_caches(name: str, pretrained: str, tag: Mapping[str, Any]) -> str:
+    """Return where open_clip or the hub have put the weights of a tag on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    advice = []
+    repository, _, filename = (tag.get("hf_hub") or "").rpartition("/")
+    if repository:
+        plain = filename or "open_clip_pytorch_model.bin"
+        safe = (
+            plain.rpartition(".")[0] + ".safetensors" if filename else "open_clip_model.safetensors"
+        )
+        for candidate in (safe, plain):
+            cached = try_to_load_from_cache(repository, candidate)
+            if isinstance(cached, str):
+                return cached
+        advice.append(f"{safe} of https://huggingface.co/{repository}")
+    if tag.get("url"):
+        filename = os.path.basename(tag["url"])
+        cached = os.path.join(os.path.expanduser("~/.cache/clip"), filename)
+        if os.path.isfile(cached):
+            return cached
+        advice.append(f"{filename} of {tag['url']}")
+    raise SlaevalError(
+        f"the weights {pretrained!r} of {name} are not on this machine, and slaeval does not "
+        f"download: fetch {' or '.join(advice)} and give the file's path instead of "
+        f"{pretrained!r}"
+    )
