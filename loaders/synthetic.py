@@ -3,8 +3,10 @@
 They let everything be tried without a licence and without a download. The sentences come from
 little grammars of our own, over words that are typical of each corpus: markers such as
 ``loc-``, ``cl-`` and ``-PLUSPLUS`` in the raw German annotation, digits that are glosses in
-the Chinese one, right-to-left text in the Arabic one. Beside the corpus lie two invented
-hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``. The same seed gives the same bytes.
+the Chinese one, right-to-left text in the Arabic one. No sentence of dev or test is in train.
+Beside the corpus lie two invented hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``.
+On request each sentence is signed by a drawn figure, in pictures laid out as the corpus has them
+(:mod:`slaeval.loaders.rendering`). The same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ import os
 import random
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from slaeval.loaders.phoenix2014 import clean_train
 from slaeval.loaders.registry import resolve
+from slaeval.loaders.scenes import Scene
 
 from slaeval.errors import SlaevalError, UsageError
+from slaeval.extras import require
 
 __all__ = ["SIZES", "write_sample"]
 
@@ -26,7 +31,45 @@ __all__ = ["SIZES", "write_sample"]
 SIZES = {"train": 96, "dev": 24, "test": 48}
 
 _Sentence = tuple[str, str, list[str], str]  # id, signer, glosses, translation
-_Files = dict[str, str]
+
+
+@dataclass
+class _Draft:
+    """A corpus before it is written.
+
+    Attributes
+    ----------
+    rng : Random
+        Draws the sentences.
+    again : Random
+        Draws a sentence once more where the first one is in train already; apart from `rng`,
+        so that all others stay as they are.
+    sizes : mapping
+        Sentences a split.
+    files : dict
+        Path to text.
+    scenes : list of Scene
+        What there is to render.
+    """
+
+    rng: random.Random
+    again: random.Random
+    sizes: Mapping[str, int]
+    files: dict[str, str] = field(default_factory=dict)
+    scenes: list[Scene] = field(default_factory=list)
+    trained: set[tuple[str, ...]] = field(default_factory=set)
+
+    def sentence(
+        self, split: str, slots: Sequence[Sequence[tuple[str, str]]]
+    ) -> tuple[list[str], str]:
+        """Draw one word a slot, leaving some slots out; a held-out one is not in train."""
+        glosses, text = _sentence(self.rng, slots)
+        while split != "train" and tuple(glosses) in self.trained:
+            glosses, text = _sentence(self.again, slots)
+        if split == "train":
+            self.trained.add(tuple(glosses))
+        return glosses, text
+
 
 _GERMAN = (
     (("HEUTE", "heute"), ("MORGEN", "morgen"), ("SAMSTAG", "am samstag"), ("NACHT", "nachts")),
@@ -54,6 +97,8 @@ _GERMAN = (
     (("KALT", "kalt"), ("WARM", "warm"), ("MILD", "mild"), ("FRISCH", "frisch")),
     (("FUENF", "fünf"), ("ZEHN", "zehn"), ("ZWANZIG", "zwanzig"), ("MINUS", "minus")),
 )
+#: What the German sentences hold beside the grammar's words.
+_BESIDE = ("WIE", "AUSSEHEN", "poss-EUCH", "HABEN2", "S", "H", "C", "M", "N", "R", "W")
 _CHINESE = (
     (("今天", "今天"), ("明天", "明天"), ("昨天", "昨天")),
     (("我", "我"), ("你", "你"), ("他", "他"), ("老师", "老师"), ("妈妈", "妈妈")),
@@ -74,7 +119,14 @@ _MONTHS = "January February March April May June July August September October".
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
-def write_sample(name: str, directory: str | os.PathLike[str], seed: int = 0) -> list[str]:
+def write_sample(
+    name: str,
+    directory: str | os.PathLike[str],
+    seed: int = 0,
+    video: bool = False,
+    sizes: Mapping[str, int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[str]:
     """Write a sample corpus.
 
     Parameters
@@ -85,18 +137,24 @@ def write_sample(name: str, directory: str | os.PathLike[str], seed: int = 0) ->
         Where to; must not exist, or be an empty folder.
     seed : int
         Of the random sentences.
+    video : bool
+        Also render each sentence; needs the extra ``run``.
+    sizes : mapping, optional
+        Sentences a split, at least one each, in place of :data:`SIZES`.
+    progress : callable, optional
+        Called with the number of sentences rendered and of all.
 
     Returns
     -------
     list of str
-        The files written, relative.
+        The annotation and hypothesis files written, relative.
 
     Raises
     ------
     UsageError
-        Unknown corpus, one without a sample, or a folder that is not empty.
+        Unknown corpus, one without a sample, impossible sizes, or a folder that is not empty.
     SlaevalError
-        The folder cannot be written.
+        The folder cannot be written, or the extra is not installed.
     """
     name = resolve(name)
     make = _MAKERS.get(name)
@@ -105,8 +163,14 @@ def write_sample(name: str, directory: str | os.PathLike[str], seed: int = 0) ->
     target = os.path.abspath(directory)
     if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
         raise UsageError(f"{target} exists and is not an empty folder; name another one")
-    rng = random.Random(f"{name} {seed}")
-    files = make(rng)
+    sizes = dict(SIZES if sizes is None else sizes)
+    if set(sizes) != set(SIZES) or min(sizes.values()) < 1:
+        raise UsageError(f"sizes must give {', '.join(SIZES)} one sentence each at least: {sizes}")
+    draft = _Draft(random.Random(f"{name} {seed}"), random.Random(f"{name} {seed} again"), sizes)
+    make(draft)
+    files = draft.files
+    if video:
+        require("run", "rendering")
     temporary = f"{target}.{secrets.token_hex(4)}.tmp"
     try:
         for path, content in files.items():
@@ -114,12 +178,18 @@ def write_sample(name: str, directory: str | os.PathLike[str], seed: int = 0) ->
             os.makedirs(os.path.dirname(full), exist_ok=True)
             with open(full, "w", encoding="utf-8", newline="\n") as stream:
                 stream.write(content)
+        if video:
+            from slaeval.loaders.rendering import render_scenes
+
+            render_scenes(draft.scenes, temporary, name, seed, _words(name), progress)
         if os.path.isdir(target):
             os.rmdir(target)
         os.rename(temporary, target)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise SlaevalError(f"{target}: cannot write: {error.strerror or error}") from None
+        if isinstance(error, OSError):
+            raise SlaevalError(f"{target}: cannot write: {error.strerror or error}") from None
+        raise
     return list(files)
 
 
@@ -176,15 +246,15 @@ def _raw_weather(rng: random.Random, glosses: list[str]) -> list[str]:
     return raw
 
 
-def _phoenix2014(rng: random.Random, folder: str, infix: str, signers: Sequence[int]) -> _Files:
-    files: _Files = {}
-    for split, count in SIZES.items():
+def _phoenix2014(draft: _Draft, folder: str, infix: str, signers: Sequence[int]) -> None:
+    rng, files = draft.rng, draft.files
+    for split, count in draft.sizes.items():
         here = signers
         if infix:  # signer-independent: one signer is kept for dev and test
             here = [signer for signer in signers if (signer == 5) == (split != "train")]
 
-        def draw(number: int, here: Sequence[int] = here) -> _Sentence:
-            glosses, translation = _sentence(rng, _GERMAN)
+        def draw(number: int, here: Sequence[int] = here, split: str = split) -> _Sentence:
+            glosses, translation = draft.sentence(split, _GERMAN)
             if rng.random() < 0.3:
                 glosses = ["__ON__", *glosses, "__OFF__"]
             id = _weather_id(rng, number, "{}_default-{}")
@@ -193,6 +263,16 @@ def _phoenix2014(rng: random.Random, folder: str, infix: str, signers: Sequence[
         rows = _split(rng, count, draw)
         if split == "train":
             rows = [(id, who, _raw_weather(rng, g), text) for id, who, g, text in rows]
+        draft.scenes += [
+            Scene(
+                id=id,
+                signer=who,
+                glosses=tuple(glosses),
+                path=f"{folder}/features/fullFrame-210x260px/{split}/{id}/1/"
+                f"{id.rsplit('_', 1)[0]}.avi_pid0_fn{{:06d}}-0.png",
+            )
+            for id, who, glosses, _ in rows
+        ]
         files[f"{folder}/annotations/manual/{split}{infix}.corpus.csv"] = (
             "id|folder|signer|annotation\n"
             + "".join(f"{id}|{id}/1/*.png|{who}|{' '.join(g)}\n" for id, who, g, _ in rows)
@@ -201,17 +281,16 @@ def _phoenix2014(rng: random.Random, folder: str, infix: str, signers: Sequence[
             rows = [(id, who, clean_train(id, who, " ".join(g)), t) for id, who, g, t in rows]
         files[f"{folder}/evaluation/phoenix2014-groundtruth-{split}.stm"] = _stm(rows)
         if split == "test":
-            files |= _hypotheses(rng, rows)
-    return files
+            files.update(_hypotheses(rng, rows))
 
 
-def _phoenix2014t(rng: random.Random) -> _Files:
-    files: _Files = {}
+def _phoenix2014t(draft: _Draft) -> None:
+    rng, files = draft.rng, draft.files
     base = "PHOENIX-2014-T"
-    for split, count in SIZES.items():
+    for split, count in draft.sizes.items():
 
-        def draw(number: int) -> _Sentence:
-            glosses, translation = _sentence(rng, _GERMAN)
+        def draw(number: int, split: str = split) -> _Sentence:
+            glosses, translation = draft.sentence(split, _GERMAN)
             # Two of the glosses that the 2014 script cannot reach in these references.
             if rng.random() < 0.06:
                 glosses.append(rng.choice(("poss-EUCH", "HABEN2")))
@@ -228,27 +307,36 @@ def _phoenix2014t(rng: random.Random) -> _Files:
         files[f"{base}/evaluation/sign-recognition/PHOENIX-2014-T-groundtruth-{split}.stm"] = _stm(
             rows
         )
+        draft.scenes += [
+            Scene(
+                id=id,
+                signer=who,
+                glosses=tuple(glosses),
+                path=f"{base}/features/fullFrame-210x260px/{split}/{id}/images{{:04d}}.png",
+                first=1,
+            )
+            for id, who, glosses, _ in rows
+        ]
         if split == "test":
-            files |= _hypotheses(rng, rows)
-    return files
+            files.update(_hypotheses(rng, rows))
 
 
-def _csl_daily(rng: random.Random) -> _Files:
+def _csl_daily(draft: _Draft) -> None:
+    rng = draft.rng
     video_map = ["index|name|length|gloss|char|word|postag"]
     names = ["name|split"]
-    files: _Files = {}
     number = 0
-    for split, count in SIZES.items():
+    for split, count in draft.sizes.items():
 
-        def draw(_: int) -> _Sentence:
+        def draw(_: int, split: str = split) -> _Sentence:
             nonlocal number
             number += 1
-            glosses, text = _sentence(rng, _CHINESE)
+            glosses, text = draft.sentence(split, _CHINESE)
             signer = f"P{rng.randrange(5):04d}"
             return f"S{number:06d}_{signer}_T00", signer, glosses, text
 
         rows = _split(rng, count, draw)
-        for id, _, glosses, text in rows:
+        for id, signer, glosses, text in rows:
             length = 12 * len(glosses) + rng.randint(5, 30)
             characters = " ".join(text.replace(" ", ""))
             video_map.append(
@@ -256,40 +344,70 @@ def _csl_daily(rng: random.Random) -> _Files:
                 + " ".join(["n"] * len(glosses) + ["w"])
             )
             names.append(f"{id}|{split}")
+            draft.scenes.append(
+                Scene(
+                    id=id,
+                    signer=signer,
+                    glosses=tuple(glosses),
+                    path=f"sentence_frames-512x512/{id}/{{:06d}}.jpg",
+                    width=512,
+                    height=512,
+                    frames=length,
+                )
+            )
         if split == "test":
-            files = _hypotheses(rng, rows)
-    return {
-        "sentence_label/video_map.txt": "\n".join(video_map) + "\n",
-        "sentence_label/split_1.txt": "\n".join(names) + "\n",
-        **files,
-    }
+            draft.files.update(_hypotheses(rng, rows))
+    draft.files["sentence_label/video_map.txt"] = "\n".join(video_map) + "\n"
+    draft.files["sentence_label/split_1.txt"] = "\n".join(names) + "\n"
 
 
-def _isharah(rng: random.Random) -> _Files:
-    files: _Files = {}
+#: Telephones differ: width and height by signer, and frames a second.
+_TELEPHONES = ((512, 512), (360, 480), (480, 480), (384, 512), (512, 512), (360, 450))
+
+
+def _isharah(draft: _Draft) -> None:
+    rng, files = draft.rng, draft.files
     for setup in ("SI", "US"):
-        for offset, (split, count) in enumerate(SIZES.items()):
+        draft.trained.clear()  # the setups are two ways to split, not one corpus
+        for offset, (split, count) in enumerate(draft.sizes.items()):
             signers = {"train": (0, 1, 3), "dev": (2,), "test": (8, 9)}[split]
             if setup == "US":
                 signers = (0, 1, 2, 3, 8, 9)
 
+            # A recording has one id: the setups' invented sentences must not share any.
+            first = 1 + offset * 200 + (1000 if setup == "US" else 0)
+
             def draw(
-                number: int, offset: int = offset, signers: Sequence[int] = signers
+                number: int,
+                first: int = first,
+                signers: Sequence[int] = signers,
+                split: str = split,
             ) -> _Sentence:
-                glosses, text = _sentence(rng, _ARABIC)
+                glosses, text = draft.sentence(split, _ARABIC)
                 signer = f"{rng.choice(signers):02d}"
-                return f"{signer}_{1 + offset * 200 + number:04d}", signer, glosses, text
+                return f"{signer}_{first + number:04d}", signer, glosses, text
 
             rows = _split(rng, count, draw)
             files[f"Annotations/{setup}/{split}.txt"] = "".join(
                 f"{id}|{' '.join(glosses)}|{text}\n" for id, _, glosses, text in rows
             )
+            for id, signer, glosses, _ in rows:
+                width, height = _TELEPHONES[int(signer) % len(_TELEPHONES)]
+                draft.scenes.append(
+                    Scene(
+                        id=id,
+                        signer=signer,
+                        glosses=tuple(glosses),
+                        path=f"Videos/{id}.mp4",
+                        width=width,
+                        height=height,
+                    )
+                )
             if setup == "SI" and split == "test":
-                files |= _hypotheses(rng, rows)
-    return files
+                files.update(_hypotheses(rng, rows))
 
 
-def _hypotheses(rng: random.Random, rows: Sequence[_Sentence]) -> _Files:
+def _hypotheses(rng: random.Random, rows: Sequence[_Sentence]) -> dict[str, str]:
     """Invent what two systems answered: errors of every kind, a segment without words."""
     words = sorted({gloss for _, _, glosses, _ in rows for gloss in glosses})
     # Some words are confused with the same other word again and again, as real models do.
@@ -320,12 +438,12 @@ def _hypotheses(rng: random.Random, rows: Sequence[_Sentence]) -> _Files:
     return files
 
 
-_MAKERS: dict[str, Callable[[random.Random], _Files]] = {
-    "phoenix2014": lambda rng: _phoenix2014(
-        rng, "phoenix-2014-multisigner", "", (1, 3, 4, 5, 7, 8)
+_MAKERS: dict[str, Callable[[_Draft], None]] = {
+    "phoenix2014": lambda draft: _phoenix2014(
+        draft, "phoenix-2014-multisigner", "", (1, 3, 4, 5, 7, 8)
     ),
-    "phoenix2014-si5": lambda rng: _phoenix2014(
-        rng, "phoenix-2014-signerindependent-SI5", ".SI5", (1, 3, 4, 5, 7, 8)
+    "phoenix2014-si5": lambda draft: _phoenix2014(
+        draft, "phoenix-2014-signerindependent-SI5", ".SI5", (1, 3, 4, 5, 7, 8)
     ),
     "phoenix2014t": _phoenix2014t,
     "csl-daily": _csl_daily,
@@ -333,3 +451,10 @@ _MAKERS: dict[str, Callable[[random.Random], _Files]] = {
     "isharah1000": _isharah,
     "isharah2000": _isharah,
 }
+
+
+def _words(name: str) -> list[str]:
+    """Return all words of a corpus, in the order in which they get their signs."""
+    slots = {"csl-daily": _CHINESE}.get(name, _ARABIC if "isharah" in name else _GERMAN)
+    words = [gloss for slot in slots for gloss, _ in slot]
+    return words if slots is not _GERMAN else [*words, *_BESIDE]

@@ -192,19 +192,33 @@ def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> Non
 @corpus.command()
 @click.argument("name")
 @click.argument("directory", type=existing(), metavar="DIR")
-@click.option("--seed", default=0, show_default=True, help="Of the invented sentences.")
-def sample(name: str, directory: str, seed: int) -> None:
+@click.option("--seed", default=0, show_default=True, help="Of all that is invented.")
+@click.option("--video", is_flag=True, help="Also the pictures: each sentence signed by a figure.")
+def sample(name: str, directory: str, seed: int, video: bool) -> None:
     """Write a small invented corpus in the exact layout of NAME.
 
     With two invented hypotheses of its test split beside it, so that everything can be tried
     without a licence and without a download.
     """
     import shlex
+    import sys
 
     from slaeval.loaders import resolve, write_sample
 
-    files = write_sample(name, directory, seed)
+    if video:
+        with click.progressbar(length=1, label="rendering", file=sys.stderr, show_pos=True) as bar:
+
+            def progress(done: int, of: int) -> None:
+                bar.length = of
+                bar.update(done - bar.pos)
+
+            files = write_sample(name, directory, seed, video=True, progress=progress)
+    else:
+        files = write_sample(name, directory, seed)
     name = resolve(name)
     where = shlex.quote(directory.rstrip("/") or "/")
-    click.echo(f"{len(files)} files in {directory}: an invented corpus laid out as {name}")
+    with_pictures = ", with pictures" if video else ""
+    click.echo(
+        f"{len(files)} files in {directory}: an invented corpus laid out as {name}{with_pictures}"
+    )
     click.echo(f"try: slaeval score --pred {where}/hyp.ctm --dataset {name} --root {where}")
