@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from slaeval.errors import InputError, SlaevalError
 
-__all__ = ["LONGEST_LINE", "read_bytes", "read_start", "read_text", "write_whole"]
+__all__ = ["LONGEST_LINE", "read_bytes", "read_start", "read_text", "replacing", "write_whole"]
 
 #: Longest line accepted, in bytes. 200,000 glosses take about 2 MB.
 LONGEST_LINE = 64 * 1024 * 1024
@@ -113,23 +113,40 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[st
         The folder is missing or not writable, or the disk is full.
     """
     path = os.fspath(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        if os.path.isdir(path):
-            raise SlaevalError(f"{path}: cannot write: this is a folder")
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         # A pipe or a device (/dev/stdout) cannot be renamed over.
         with open(path, "wb") as stream:
             for piece in _pieces(content):
                 stream.write(piece)
         return
+    with replacing(path) as temporary, open(temporary, "xb") as stream:
+        for piece in _pieces(content):
+            stream.write(piece)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Give the name of a temporary file beside `path` that takes its place at the end.
+
+    The file is made by the body, synced to the disk and renamed when the body is through; when
+    it fails, the temporary file is removed and what stood at `path` is untouched.
+
+    Raises
+    ------
+    SlaevalError
+        `path` is a folder, its folder is missing or not writable, or the disk is full: any
+        OSError of the body.
+    """
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        raise SlaevalError(f"{path}: cannot write: this is a folder")
     path = os.path.realpath(path)
     import secrets  # costs 4 ms, and a score alone writes nothing
 
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     try:
-        with open(temporary, "xb") as stream:
-            for piece in _pieces(content):
-                stream.write(piece)
-            stream.flush()
+        yield temporary
+        with open(temporary, "r+b") as stream:
             os.fsync(stream.fileno())
         if os.path.exists(path):
             os.chmod(temporary, os.stat(path).st_mode & 0o7777)
