@@ -46,9 +46,10 @@ class Adapter(nn.Module):
         """Return the shape of `x`, [ΣT, 1 + h·w, C], the class token first."""
         x = self.down(x)
         if self.conv is not None:
-            patches = x[:, 1:].transpose(1, 2).unflatten(2, grid)
+            # Channels stay last in memory: no copy on the way there and back.
+            patches = x[:, 1:].reshape(len(x), *grid, -1).permute(0, 3, 1, 2)
             patches = depthwise_convolution(patches, self.conv.weight, self.conv.bias, clips)
-            x = torch.cat([x[:, :1], patches.flatten(2).transpose(1, 2)], dim=1)
+            x = torch.cat([x[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
         out: Tensor = self.up(self.activation(x))
         return out
 
@@ -68,6 +69,6 @@ def install_adapters(tower: Tower, ratio: float, kernel: tuple[int, int, int]) -
     width = tower.shape.width
     bottleneck = max(1, round(width * ratio))
     last = len(tower.blocks) - 1
-    for number, block in enumerate(tower.blocks):
+    for number, block in enumerate(tower.each_block()):
         unread = number == last and tower.shape.pool == "tok"
         block.adapter = Adapter(width, bottleneck, None if unread else kernel)

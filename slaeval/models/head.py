@@ -35,6 +35,10 @@ def output_length(frames: int) -> int:
     return max(1, -(-frames // 4))
 
 
+#: Share of a batch in the running statistics; torch's default.
+_MOMENTUM = 0.1
+
+
 class Logits(NamedTuple):
     """What the head gives; see :class:`slaeval.models.recogniser.Output`."""
 
@@ -80,10 +84,10 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 def _sum_over_processes(value: Tensor) -> Tensor:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        if torch.distributed.get_world_size() > 1:
-            return _SumOverProcesses.apply(value)  # type: ignore[no-untyped-call,no-any-return]
-    return value
+    alone = not torch.distributed.is_available() or not torch.distributed.is_initialized()
+    if alone or torch.distributed.get_world_size() == 1:
+        return value
+    return _SumOverProcesses.apply(value)  # type: ignore[no-any-return]
 
 
 class RaggedBatchNorm(nn.BatchNorm1d):
@@ -115,8 +119,8 @@ class RaggedBatchNorm(nn.BatchNorm1d):
             assert self.running_var is not None
             assert self.num_batches_tracked is not None
             unbiased = variance * (count / (count - 1).clamp(min=1))
-            self.running_mean.lerp_(mean, self.momentum or 0.1)
-            self.running_var.lerp_(unbiased, self.momentum or 0.1)
+            self.running_mean.lerp_(mean, _MOMENTUM)
+            self.running_var.lerp_(unbiased, _MOMENTUM)
             self.num_batches_tracked.add_(1)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (x - mean[:, None]) * scale[:, None] + self.bias[:, None]

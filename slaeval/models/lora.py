@@ -2,15 +2,18 @@
 
 The tower's attention is made of plain linear layers (:mod:`slaeval.models.tower`), so peft's
 LoRA means what it says: ``W + (alpha/rank)·B·A``, applied once. ``B`` starts at zero, so that
-an untrained LoRA changes nothing. The shift has no weights: it is there from the start.
+an untrained LoRA changes nothing. The shift has no weights: it is there from the start. It acts on
+the normalised input of attention, all tokens of a frame alike, and leaves the residual stream
+alone ("residual shift" in Lin et al. 2019): a slaeval preset, as the paper does not say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from slaeval.models.tower import Tower
 
@@ -42,18 +45,17 @@ def install_lora(
 
     config = LoraConfig(
         r=rank,
-        # peft takes any number; its annotation says int.
-        lora_alpha=alpha,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # peft takes any number
         lora_dropout=dropout,
         target_modules=list(targets),
         bias="none",
     )
     inject_adapter_in_model(config, tower)
-    for block in tower.blocks:
+    for block in tower.each_block():
         block.shift_fraction = shift_fraction
 
 
-def lora_layers(tower: Tower) -> Iterator[tuple[str, nn.Module]]:
+def lora_layers(tower: Tower) -> Iterator[tuple[str, Any]]:
     """Yield name and module of each linear layer that carries LoRA."""
     for name, module in tower.named_modules():
         if hasattr(module, "lora_A"):

@@ -16,6 +16,7 @@ first, by :func:`feasible`: its loss is infinite.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -89,7 +90,7 @@ def losses(
 
 def feasible(output_length: int, labels: Sequence[int]) -> bool:
     """Say whether CTC can emit the labels in so many steps: equal neighbours need a blank."""
-    repeats = sum(first == second for first, second in zip(labels, labels[1:], strict=False))
+    repeats = sum(first == second for first, second in pairwise(labels))
     return len(labels) + repeats <= output_length
 
 

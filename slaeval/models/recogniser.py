@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from slaeval.errors import InputError, SlaevalError
 from slaeval.models.adapter import install_adapters
 from slaeval.models.config import LINEAR_LAYERS, ModelConfig
-from slaeval.models.head import Head, output_length
+from slaeval.models.head import Head, Logits, output_length
 from slaeval.models.lora import install_lora, merge, unmerge
 from slaeval.models.temporal import Clips
 from slaeval.models.tower import Tower, from_open_clip, open_tower, to_open_clip
@@ -96,7 +96,8 @@ class Recogniser(nn.Module):
                 f"{len(frames)} frames came with lengths that add up to {int(lengths.sum())}"
             )
         features = self.tower(frames, Clips.of(lengths, frames.device))
-        return Output(*self.head(features, lengths), lengths)
+        logits: Logits = self.head(features, lengths)
+        return Output(*logits, lengths)
 
     @property
     def gradient_checkpointing(self) -> bool:
@@ -115,17 +116,17 @@ class Recogniser(nn.Module):
         SlaevalError
             Something else than adapter and head would learn, or some of them would not.
         """
-        found = {f"adapter.{key}": value for key, value in self._adapter_parameters().items()}
-        found |= {f"head.{key}": value for key, value in self.head.named_parameters()}
-        expected = {f"adapter.{key}" for key in _adapter_shapes(self.config, self.tower)}
-        expected |= {f"head.{key}" for key, _ in self.head.named_parameters()}
-        learning = {id(value) for value in self.parameters() if value.requires_grad}
-        wrong = sorted(expected ^ found.keys())
-        wrong += [key for key, value in found.items() if id(value) not in learning]
+        adapter, head = self._adapter_parameters(), dict(self.head.named_parameters())
+        found = {f"adapter.{key}": value for key, value in adapter.items()}
+        found |= {f"head.{key}": value for key, value in head.items()}
+        expected = _adapter_shapes(self.config, self.tower)
+        shapes = {key: tuple(value.shape) for key, value in adapter.items()}
+        wrong = [key for key in expected | shapes if expected.get(key) != shapes.get(key)]
+        ours = {id(value) for value in found.values()}
         wrong += [
             key
             for key, value in self.named_parameters()
-            if value.requires_grad and all(value is not other for other in found.values())
+            if value.requires_grad != (id(value) in ours)
         ]
         if wrong:
             raise SlaevalError(

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,8 +60,8 @@ class Shape:
         Length of a feature.
     quick_gelu : bool
         ``x·sigmoid(1.702x)`` instead of GELU; OpenAI's weights need it.
-    layer_scale : bool
-        Whether the blocks scale their branches.
+    layer_scale : float or None
+        Where the factors of a block's branches start; None where it has none.
     norm_first : bool
         Whether there is a normalisation before the blocks.
     pool : {"tok", "avg"}
@@ -80,12 +80,31 @@ class Shape:
     hidden: int
     output: int
     quick_gelu: bool = False
-    layer_scale: bool = False
+    layer_scale: float | None = None
     norm_first: bool = True
     pool: str = "tok"
     norm_after_pool: bool = False
     epsilon: float = 1e-5
 
+
+#: Settings of open_clip's visual transformer that the blocks here do not have.
+_USUAL = {
+    "act_kwargs": None,
+    "block_type": None,
+    "patch_dropout": 0.0,
+    "pos_embed_type": "learnable",
+    "qk_norm": False,
+    "scale_attn": False,
+    "scale_attn_inner": False,
+    "scale_fc": False,
+    "scale_heads": False,
+    "scaled_cosine_attn": False,
+}
+
+_SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
+
+#: What a file of weights is called on the hub unless its tag says otherwise.
+_HUB_FILE = "open_clip_pytorch_model.bin"
 
 _TINY = Shape(image=32, patch=8, width=96, layers=3, heads=3, hidden=384, output=64)
 
@@ -109,9 +128,9 @@ class QuickGELU(nn.Module):
 class LayerScale(nn.Module):
     """One learned factor a channel."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, start: float) -> None:
         super().__init__()
-        self.gamma = nn.Parameter(torch.ones(width))
+        self.gamma = nn.Parameter(torch.full((width,), start))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scale the last dimension."""
@@ -128,6 +147,12 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
+        # As nn.MultiheadAttention, which draws the first three as one packed matrix.
+        bound = (1.5 / width) ** 0.5
+        for layer in (self.q_proj, self.k_proj, self.v_proj):
+            nn.init.uniform_(layer.weight, -bound, bound)
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
         """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C]."""
@@ -139,7 +164,7 @@ class Attention(nn.Module):
         return out
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class MLP(nn.Module):
@@ -173,10 +198,10 @@ class Block(nn.Module):
         super().__init__()
         self.ln_1 = LayerNorm(shape.width, eps=shape.epsilon)
         self.attn = Attention(shape.width, shape.heads)
-        self.ls_1 = LayerScale(shape.width) if shape.layer_scale else nn.Identity()
+        self.ls_1 = _scale(shape)
         self.ln_2 = LayerNorm(shape.width, eps=shape.epsilon)
         self.mlp = MLP(shape.width, shape.hidden, shape.quick_gelu)
-        self.ls_2 = LayerScale(shape.width) if shape.layer_scale else nn.Identity()
+        self.ls_2 = _scale(shape)
         self.shift_fraction = 0.0
         self.adapter: nn.Module | None = None
 
@@ -207,6 +232,12 @@ class Block(nn.Module):
         if self.adapter is not None:
             x = x + self.adapter(normal, clips, grid)
         return x
+
+
+def _scale(shape: Shape) -> nn.Module:
+    if shape.layer_scale is None:
+        return nn.Identity()
+    return LayerScale(shape.width, shape.layer_scale)
 
 
 class Tower(nn.Module):
@@ -240,12 +271,6 @@ class Tower(nn.Module):
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.ln_post = LayerNorm(width, eps=shape.epsilon)
         self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
-        for block in self.blocks:
-            # As nn.MultiheadAttention, whose three inputs are drawn as one packed matrix.
-            for layer in (block.attn.q_proj, block.attn.k_proj, block.attn.v_proj):
-                nn.init.uniform_(layer.weight, -((1.5 / width) ** 0.5), (1.5 / width) ** 0.5)
-                nn.init.zeros_(layer.bias)
-            nn.init.zeros_(block.attn.out_proj.bias)
         self.requires_grad_(False)
 
     def forward(self, frames: Tensor, clips: Clips) -> Tensor:
@@ -297,7 +322,14 @@ class Tower(nn.Module):
             x = self.ln_post(x[:, 1:].mean(1))
         else:
             x = self.ln_post(x)[:, 1:].mean(1)
-        return x @ self.proj.to(x.dtype)
+        features: Tensor = x @ self.proj.to(x.dtype)
+        return features
+
+    def each_block(self) -> Iterator[Block]:
+        """Yield the blocks from first to last."""
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            yield block
 
     def _positions(self, grid: tuple[int, int]) -> Tensor:
         """Return the positional embedding, resized as open_clip does for other pictures."""
@@ -357,7 +389,9 @@ def open_tower(
         tower = Tower(name, shape, pretrained)
     own = from_open_clip(state)
     _check_fit(own, tower, name, path)
-    tower.load_state_dict({key: value.float() for key, value in own.items()}, assign=True)
+    # Copies: merging LoRA writes into the weights, and the caller's must stay what they are.
+    copies = {key: value.to(torch.float32, copy=True) for key, value in own.items()}
+    tower.load_state_dict(copies, assign=True)
     return tower.requires_grad_(False)
 
 
@@ -564,24 +598,12 @@ def _translate(name: str) -> Shape | str | None:
         return "its tower is a ResNet"
     if vision.attentional_pool:
         return "its tower pools by attention"
-    plain: Callable[[str, Any], bool] = lambda key, value: getattr(vision, key, value) == value  # noqa: E731
-    square = isinstance(vision.image_size, int) and isinstance(vision.patch_size, int)
-    if not square or not all(
-        plain(key, value)
-        for key, value in {
-            "act_kwargs": None,
-            "patch_dropout": 0.0,
-            "pos_embed_type": "learnable",
-            "block_type": None,
-            "qk_norm": False,
-            "scaled_cosine_attn": False,
-            "scale_heads": False,
-            "scale_attn_inner": False,
-            "scale_attn": False,
-            "scale_fc": False,
-        }.items()
-    ):
-        return "its blocks are not the usual ones"
+    usual = {key: value for key, value in _USUAL.items() if hasattr(vision, key)}
+    unusual = [key for key, value in usual.items() if getattr(vision, key) != value]
+    if unusual:
+        return f"its blocks are not the usual ones ({', '.join(unusual)})"
+    if not isinstance(vision.image_size, int) or not isinstance(vision.patch_size, int):
+        return "its pictures or patches are not square"
     if vision.pool_type not in ("tok", "avg"):
         return f"its tower pools by {vision.pool_type!r}"
     norm = getattr(vision, "norm_kwargs", None) or {}
@@ -596,7 +618,7 @@ def _translate(name: str) -> Shape | str | None:
         hidden=int(vision.width * vision.mlp_ratio),
         output=config["embed_dim"],
         quick_gelu=bool(config.get("quick_gelu", False)),
-        layer_scale=vision.ls_init_value is not None,
+        layer_scale=vision.ls_init_value,
         norm_first=not getattr(vision, "no_ln_pre", False),
         pool=vision.pool_type,
         norm_after_pool=getattr(vision, "final_ln_after_pool", False),
@@ -606,7 +628,7 @@ def _translate(name: str) -> Shape | str | None:
 
 def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
     """Return the file on this machine that a tag or a path stands for."""
-    looks_like_path = os.sep in pretrained or pretrained.endswith((".pt", ".bin", ".safetensors"))
+    looks_like_path = os.sep in pretrained or pretrained.endswith(_SUFFIXES)
     if looks_like_path or os.path.isfile(pretrained):
         return pretrained
     if name == TINY:
@@ -638,23 +660,23 @@ def _find_in_caches(name: str, pretrained: str, tag: Mapping[str, Any]) -> str:
     advice = []
     repository, _, filename = (tag.get("hf_hub") or "").rpartition("/")
     if repository:
-        plain = filename or "open_clip_pytorch_model.bin"
-        safe = (
-            plain.rpartition(".")[0] + ".safetensors" if filename else "open_clip_model.safetensors"
-        )
-        for candidate in (safe, plain):
+        names = [filename] if filename else ["open_clip_model.safetensors", _HUB_FILE]
+        if filename.endswith((".bin", ".pth")):
+            names.append(filename[:-4] + ".safetensors")
+        for candidate in names:
             cached = try_to_load_from_cache(repository, candidate)
             if isinstance(cached, str):
                 return cached
-        advice.append(f"{safe} of https://huggingface.co/{repository}")
+        advice.append(f"{names[0]} from https://huggingface.co/{repository}")
     if tag.get("url"):
-        filename = os.path.basename(tag["url"])
-        cached = os.path.join(os.path.expanduser("~/.cache/clip"), filename)
-        if os.path.isfile(cached):
-            return cached
-        advice.append(f"{filename} of {tag['url']}")
+        target = os.path.join("~", ".cache", "clip", os.path.basename(tag["url"]))
+        if os.path.isfile(os.path.expanduser(target)):
+            return os.path.expanduser(target)
+        advice.append(f"{tag['url']} to {target}")
+    if not advice:
+        raise SlaevalError(f"open_clip does not say where {pretrained!r} of {name} comes from")
     raise SlaevalError(
-        f"the weights {pretrained!r} of {name} are not on this machine, and slaeval does not "
-        f"download: fetch {' or '.join(advice)} and give the file's path instead of "
-        f"{pretrained!r}"
+        f"the weights {pretrained!r} of {name} are not on this machine, and slaeval downloads "
+        f"nothing. Fetch {', or '.join(advice)}; a file at any other place does as well: give "
+        f"its path instead of {pretrained!r}"
     )
