@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Task",
+    "corpus_task",
     "load_corpus",
     "load_task",
     "match_ids",
@@ -325,6 +326,12 @@ def score(
     return result
 
 
+def corpus_task(corpus: Corpus) -> Task:
+    """Return the references of a corpus that is loaded."""
+    rows = [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in corpus]
+    return Task(rows, _label(corpus.name, corpus.setup), corpus.split, corpus.name)
+
+
 def _task(
     references: Source,
     dataset: str | None,
@@ -336,11 +343,8 @@ def _task(
         return load_task(dataset, split, ref=references)
     if hasattr(references, "references") and hasattr(references, "setup"):
         corpus: Any = references
-        rows = [
-            Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in corpus
-        ]
-        label = dataset or _label(corpus.name, corpus.setup)
-        return Task(rows, label, split or corpus.split, corpus.name)
+        task = corpus_task(corpus)
+        return task._replace(dataset=dataset or task.dataset, split=split or task.split)
     rows = [
         Reference(name, known.get(name, ""), words)
         for name, words in _mapping(references, "references").items()

@@ -1,0 +1,262 @@
+"""From a checkpoint to a model that recognises."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from slaeval.batches import Preprocessing, collate
+from slaeval.checkpoints import read_checkpoint
+from slaeval.decoding import Decoding
+from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.models.config import ModelConfig
+from slaeval.models.recogniser import Recogniser, build_recogniser
+from slaeval.models.tower import Tower, open_tower, to_open_clip, tower_hash
+from slaeval.running.devices import choose_device, choose_precision
+from slaeval.running.recognition import Pass, Recognised, frame_budget_for
+
+if TYPE_CHECKING:
+    from slaeval.loaders.video import Footage
+
+__all__ = ["LoadedCheckpoint", "load_checkpoint"]
+
+
+@dataclass(frozen=True)
+class LoadedCheckpoint:
+    """A model with all that is needed to recognise with it.
+
+    Attributes
+    ----------
+    model : Recogniser
+        In evaluation mode on `device`, LoRA merged into the tower.
+    vocabulary : tuple of str
+        Gloss of class i + 1; class 0 is the blank.
+    preprocessing : Preprocessing
+        What is done to frames.
+    decoding : Decoding
+        How glosses are found.
+    corpus : dict
+        Name, setup and kind of labels it was trained on.
+    protocol : str
+        What its metrics were scored under.
+    metrics : dict
+        As measured when it was saved.
+    device : torch.device
+        Where the model is.
+    path, hash : str
+        The file and its SHA-256.
+    """
+
+    model: Recogniser
+    vocabulary: tuple[str, ...]
+    preprocessing: Preprocessing
+    decoding: Decoding
+    corpus: Mapping[str, Any]
+    protocol: str
+    metrics: Mapping[str, Any]
+    device: torch.device
+    path: str
+    hash: str
+
+    def recognise(
+        self,
+        source: str | os.PathLike[str] | NDArray[np.uint8] | Footage,
+        *,
+        decoding: Decoding | None = None,
+        precision: str = "auto",
+    ) -> Recognised:
+        """Recognise one video.
+
+        Parameters
+        ----------
+        source : path-like, uint8 array [T, H, W, 3] or Footage
+            A video file, a folder of frames, or the frames as RGB.
+        decoding : Decoding, optional
+            How; as the checkpoint says without it.
+        precision : {"auto", "fp32", "bf16", "fp16"}
+            What to compute in.
+
+        Raises
+        ------
+        InputError
+            The video cannot be read, or the array is no video.
+        SlaevalError
+            It is too long for the memory.
+        """
+        from slaeval.loaders.video import Footage, open_footage, read_frames
+
+        side = self.preprocessing.resize
+        if isinstance(source, np.ndarray):
+            name, frames = "video", _resized(source, side)
+        else:
+            footage = source if isinstance(source, Footage) else open_footage(source)
+            name, frames = footage.id, read_frames(footage, (side, side))
+        one_pass = Pass(
+            self.model,
+            self.preprocessing,
+            decoding or self.decoding,
+            self.vocabulary,
+            self.device,
+            choose_precision(precision, self.device),
+            frame_budget_for(self.device),
+        )
+        return one_pass.batch(collate([(name, frames)]))[0]
+
+    def __repr__(self) -> str:
+        config = self.model.config
+        return (
+            f"<LoadedCheckpoint {self.path}: {config.variant} on {config.backbone}, "
+            f"{len(self.vocabulary)} glosses of {self.corpus.get('name')}, {self.device}>"
+        )
+
+
+def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
+        raise InputError(
+            f"a video is a uint8 array [T, H, W, 3] of RGB frames, not {frames.dtype} "
+            f"{list(frames.shape)}"
+        )
+    if frames.shape[1:3] == (side, side):
+        return frames
+    from PIL import Image
+
+    pictures = (Image.fromarray(frame) for frame in frames)
+    size = (side, side)
+    return np.stack([np.asarray(one.resize(size, Image.Resampling.BILINEAR)) for one in pictures])
+
+
+def load_checkpoint(
+    path: str | os.PathLike[str],
+    device: str | torch.device = "cpu",
+    backbone: str | os.PathLike[str] | None = None,
+) -> LoadedCheckpoint:
+    """Load a checkpoint, ready to recognise.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.pt`` or ``.safetensors``, as ``slaeval train`` writes it.
+    device : str or torch.device
+        ``"auto"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"cpu"``.
+    backbone : path-like, optional
+        The tower's weights, for a slim checkpoint whose backbone open_clip does not find on
+        this machine.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, no checkpoint, newer than this slaeval, or its parts do
+        not fit each other; or the backbone is another one than it was trained on.
+    SlaevalError
+        The backbone of a slim checkpoint is not on this machine, or there is no such device.
+    """
+    path = os.fspath(path)
+    checkpoint = read_checkpoint(path)
+    where = choose_device(str(device))
+    try:
+        config = ModelConfig.from_dict(checkpoint.model)
+        preprocessing = Preprocessing.from_dict(checkpoint.preprocessing)
+        decoding = Decoding.from_dict(checkpoint.decoding)
+    except InputError as error:
+        raise InputError(str(error), path) from None
+    _check_vocabulary(checkpoint.vocabulary, config, path)
+    states = _states(checkpoint.tensors)
+    tower = _tower(checkpoint.backbone, config, states.get("tower"), backbone, path)
+    if preprocessing.crop % tower.shape.patch:
+        raise InputError(
+            f"the crop of {preprocessing.crop} is no multiple of the {tower.shape.patch} pixels "
+            f"of a patch of {config.backbone}",
+            path,
+        )
+    model = build_recogniser(config, tower)
+    try:
+        model.load_states(states.get("adapter", {}), states.get("head", {}))
+    except InputError as error:
+        raise InputError(str(error), path) from None
+    model.merge()
+    model.eval().requires_grad_(False).to(where)
+    return LoadedCheckpoint(
+        model,
+        tuple(checkpoint.vocabulary),
+        preprocessing,
+        decoding,
+        checkpoint.corpus,
+        checkpoint.protocol,
+        checkpoint.metrics,
+        where,
+        path,
+        _file_hash(path),
+    )
+
+
+def _check_vocabulary(vocabulary: tuple[str, ...], config: ModelConfig, path: str) -> None:
+    if len(vocabulary) + 1 != config.classes:
+        raise InputError(
+            f"the vocabulary has {len(vocabulary)} glosses, the model {config.classes} classes; "
+            "expected one more than glosses, for the blank",
+            path,
+        )
+    for gloss in vocabulary:
+        if len(gloss.split()) != 1:
+            raise InputError(f"{gloss!r} of the vocabulary is not one word", path)
+
+
+def _states(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """Sort tensors by the first part of their names."""
+    states: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        part, _, name = key.partition(".")
+        states.setdefault(part, {})[name] = value
+    return states
+
+
+def _tower(
+    described: Mapping[str, Any],
+    config: ModelConfig,
+    state: Mapping[str, torch.Tensor] | None,
+    weights: str | os.PathLike[str] | None,
+    path: str,
+) -> Tower:
+    """Open the tower: from the checkpoint, or the one that a slim checkpoint was trained on."""
+    if state is not None:
+        if weights is not None:
+            raise UsageError(f"{path} holds its own backbone; leave out {os.fspath(weights)}")
+        try:
+            return open_tower(config.backbone, config.pretrained, state=state)
+        except InputError as error:
+            raise InputError(str(error), path) from None
+    pretrained = config.pretrained if weights is None else os.fspath(weights)
+    try:
+        tower = open_tower(config.backbone, pretrained)
+    except SlaevalError as error:
+        if weights is not None:
+            raise
+        raise SlaevalError(
+            f"{path}: a slim checkpoint, and its backbone was not found: {error}; give the file "
+            "with --backbone-weights"
+        ) from None
+    found = tower_hash(to_open_clip(tower.state_dict()))
+    if found != described.get("hash"):
+        raise InputError(
+            f"trained on the backbone {config.backbone} with the hash "
+            f"{str(described.get('hash'))[:12]}…, but {pretrained or 'the random one'} has "
+            f"{found[:12]}…: give the right weights with --backbone-weights",
+            path,
+        )
+    return tower
+
+
+def _file_hash(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
