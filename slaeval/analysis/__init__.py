@@ -13,25 +13,43 @@ if TYPE_CHECKING:
     from slaeval.analysis.attribution import Attribution as Attribution
     from slaeval.analysis.attribution import ErrorGroup as ErrorGroup
     from slaeval.analysis.attribution import attribute as attribute
+    from slaeval.analysis.attribution import binned as binned
     from slaeval.analysis.attribution import frequency_class as frequency_class
     from slaeval.analysis.attribution import group as group
     from slaeval.analysis.attribution import training_counts as training_counts
+    from slaeval.analysis.confusions import ConfusionTable as ConfusionTable
+    from slaeval.analysis.confusions import confusion_map as confusion_map
+    from slaeval.analysis.confusions import confusion_table as confusion_table
     from slaeval.analysis.curves import curves_figure as curves_figure
     from slaeval.analysis.curves import draw_curves as draw_curves
     from slaeval.analysis.curves import loss_curve as loss_curve
     from slaeval.analysis.curves import read_log as read_log
     from slaeval.analysis.curves import wer_curve as wer_curve
+    from slaeval.analysis.fonts import MissingGlyphs as MissingGlyphs
+    from slaeval.analysis.rates import error_bars as error_bars
+    from slaeval.analysis.rates import error_curve as error_curve
+    from slaeval.analysis.strips import alignment_strip as alignment_strip
+    from slaeval.analysis.strips import posterior_strip as posterior_strip
     from slaeval.analysis.style import save as save
 
 _HOMES = {
     "Attribution": "attribution",
+    "ConfusionTable": "confusions",
     "ErrorGroup": "attribution",
+    "MissingGlyphs": "fonts",
+    "alignment_strip": "strips",
     "attribute": "attribution",
+    "binned": "attribution",
+    "confusion_map": "confusions",
+    "confusion_table": "confusions",
     "curves_figure": "curves",
     "draw_curves": "curves",
+    "error_bars": "rates",
+    "error_curve": "rates",
     "frequency_class": "attribution",
     "group": "attribution",
     "loss_curve": "curves",
+    "posterior_strip": "strips",
     "read_log": "curves",
     "save": "style",
     "training_counts": "attribution",

@@ -20,10 +20,11 @@ only of the whole: the insertions of a gloss, for one, may exceed how often it w
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from slaeval.errors import UsageError, nearest
 from slaeval.scoring import intervals
@@ -41,7 +42,10 @@ __all__ = [
     "Attribution",
     "ErrorGroup",
     "attribute",
+    "binned",
     "frequency_class",
+    "gloss_key",
+    "gloss_names",
     "group",
     "training_counts",
 ]
@@ -56,10 +60,15 @@ FREQUENCIES: tuple[tuple[int | None, str], ...] = (
     (10, "3–10 times"),
     (50, "11–50 times"),
     (200, "51–200 times"),
-    (None, "over 200 times"),
+    (1000, "201–1,000 times"),
+    (None, "over 1,000 times"),
 )
 
 _NO_REFERENCE = "no reference"
+
+_COUNTS_NEEDED = (
+    "grouping by frequency needs the counts of the training split: training_counts(corpus)"
+)
 
 
 class Attribution(NamedTuple):
@@ -188,9 +197,7 @@ def group(
             f"cannot group errors by {by!r}{nearest(by, GROUPINGS)}; known: " + ", ".join(GROUPINGS)
         )
     if by == "frequency" and training is None:
-        raise UsageError(
-            "grouping by frequency needs the counts of the training split: training_counts(corpus)"
-        )
+        raise UsageError(_COUNTS_NEEDED)
     if parts < 1:
         raise UsageError(f"a sentence has one part or more, not {parts}")
     if by in ("signer", "length"):
@@ -206,15 +213,134 @@ def group(
         for name, ops in paths.items():
             tallies.setdefault(name, _Tally()).add("".join(ops))
     if by == "gloss":
-        names = _spellings(score, key)
+        names = gloss_names(score)
         groups = [tally.group(names[name]) for name, tally in tallies.items()]
         return sorted(groups, key=lambda mine: (-mine.errors, -mine.correct, mine.name))
     return [tallies[name].group(_class_name(by, name, parts)) for name in sorted(tallies)]
 
 
+def binned(
+    score: Score,
+    by: Literal["length", "frequency"],
+    training: Mapping[str, int] | None = None,
+    *,
+    bins: int = 8,
+) -> list[tuple[float, ErrorGroup]]:
+    """Split the counts of a score along a number.
+
+    Parameters
+    ----------
+    score : Score
+        What to explain.
+    by : {"length", "frequency"}
+        Reference words of the segment, or how often the gloss stands in training.
+    training : mapping, optional
+        As for :func:`attribute`; needed for ``"frequency"``.
+    bins : int
+        By length: how many bins of about as many words at most; segments without reference
+        words have one of their own. Frequencies have the bins of :data:`FREQUENCIES`, since
+        equal ones would hide the rare glosses.
+
+    Returns
+    -------
+    list of tuple
+        Mean of the number over the words of the bin, and the counts; in rising order, adding
+        up to the score's. The name of a group is its range: ``"4–6"``.
+
+    Raises
+    ------
+    UsageError
+        As :func:`group`; also for fewer than one bin.
+    """
+    if by not in ("length", "frequency"):
+        raise UsageError(f"errors are binned by length or frequency, not by {by!r}")
+    if by == "frequency" and training is None:
+        raise UsageError(_COUNTS_NEEDED)
+    if bins < 1:
+        raise UsageError(f"there is one bin or more, not {bins}")
+    frequency = _frequencies(score, training)
+    paths: list[dict[int, list[str]]] = []
+    words: Counter[int] = Counter()
+    for segment in score.segments:
+        mine: dict[int, list[str]] = {}
+        for step in _steps(segment, frequency):
+            value = step.words if by == "length" else step.frequency or 0
+            mine.setdefault(value, []).append(step.op)
+            words[value] += step.op != "I"
+        paths.append(mine)
+    bounds = _bounds(words, bins) if by == "length" else _frequency_bounds(words)
+    tallies = [_Tally() for _ in bounds]
+    for mine in paths:
+        together: dict[int, list[str]] = {}
+        for value, ops in mine.items():
+            together.setdefault(bisect_left(bounds, value), []).extend(ops)
+        for place, ops in together.items():
+            tallies[place].add("".join(ops))
+    out = []
+    for place, (high, tally) in enumerate(zip(bounds, tallies, strict=True)):
+        low = bounds[place - 1] if place else -1
+        inside = [value for value in words if low < value <= high]
+        first, last = min(inside), max(inside)
+        weight = sum(words[value] for value in inside)
+        mean = sum(value * words[value] for value in inside) / weight if weight else float(first)
+        out.append((mean, tally.group(str(first) if first == last else f"{first}–{last}")))
+    return out
+
+
+def _bounds(words: Mapping[int, int], bins: int) -> list[int]:
+    """Return the upper ends of bins of about as many words; 0 has a bin of its own."""
+    values = sorted(value for value in words if value)
+    bounds = [0] if 0 in words else []
+    left, total = bins - len(bounds), sum(words[value] for value in values)
+    filled = 0
+    for value in values:
+        filled += words[value]
+        if value == values[-1] or (left > 1 and filled >= total / left):
+            bounds.append(value)
+            total -= filled
+            left -= 1
+            filled = 0
+    return bounds
+
+
+def _frequency_bounds(words: Mapping[int, int]) -> list[int]:
+    """Return the highest frequency there is in each class that has any."""
+    highest: dict[int, int] = {}
+    for value in sorted(words):
+        highest[_frequency_rank(value)] = value
+    return list(highest.values())
+
+
 def frequency_class(count: int) -> str:
     """Name the class of a gloss that stands `count` times in training."""
     return FREQUENCIES[_frequency_rank(count)][1]
+
+
+def gloss_key(score: Score) -> Callable[[str], str]:
+    """Return what tells whether two words are one gloss: without ASCII letter case or with it.
+
+    As the protocol of the score says; as sclite, without, where that protocol is not registered.
+    """
+    if next((mine.fold for mine in protocols() if mine.name == score.protocol), True):
+        return lambda word: word.translate(FOLD)
+    return lambda word: word
+
+
+def gloss_names(score: Score) -> dict[str, str]:
+    """Return how to write each gloss, by :func:`gloss_key`: as the references do most often.
+
+    Glosses that stand in no reference are written as the hypotheses do most often.
+    """
+    key = gloss_key(score)
+    written: dict[str, Counter[tuple[bool, str]]] = {}
+    for segment in score.segments:
+        for said, words in ((False, segment.reference), (True, segment.hypothesis)):
+            for word in words:
+                written.setdefault(key(word), Counter())[said, word] += 1
+    return {
+        name: min(counts, key=lambda mine: (mine[0], -counts[mine], mine[1]))[1]
+        for name, counts in written.items()
+    }
 
 
 def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
@@ -303,21 +429,15 @@ def _steps(
         index += op != "I"
 
 
-def _folds(score: Score) -> bool:
-    """Say whether the protocol disregards ASCII letter case; one not registered: as sclite."""
-    return next((mine.fold for mine in protocols() if mine.name == score.protocol), True)
-
-
 def _frequencies(score: Score, training: Mapping[str, int] | None) -> Callable[[str], int | None]:
     """Return what looks up the training count of a word."""
     if training is None:
         return lambda word: None
-    if not _folds(score):
-        return lambda word: training.get(word, 0)
+    fold = gloss_key(score)
     folded: Counter[str] = Counter()
     for word, count in training.items():
-        folded[word.translate(FOLD)] += count
-    return lambda word: folded[word.translate(FOLD)]
+        folded[fold(word)] += count
+    return lambda word: folded[fold(word)]
 
 
 def _keys(score: Score, by: str, parts: int) -> Callable[[Attribution], Any]:
@@ -327,9 +447,8 @@ def _keys(score: Score, by: str, parts: int) -> Callable[[Attribution], Any]:
     if by == "position":
         # Behind all parts: segments without reference words.
         return lambda step: parts if step.place < 0 else step.part(parts)
-    if _folds(score):
-        return lambda step: step.gloss.translate(FOLD)
-    return lambda step: step.gloss
+    fold = gloss_key(score)
+    return lambda step: fold(step.gloss)
 
 
 def _frequency_rank(count: int) -> int:
@@ -344,14 +463,3 @@ def _class_name(by: str, key: int, parts: int) -> str:
     if parts == 3:
         return ("start", "middle", "end")[key]
     return f"{100 * key / parts:.0f}–{100 * (key + 1) / parts:.0f} %"
-
-
-def _spellings(score: Score, key: Callable[[Attribution], Any]) -> dict[Any, str]:
-    """Return how to write each gloss: as the references do most often, else the hypotheses."""
-    written: dict[Any, Counter[tuple[bool, str]]] = {}
-    for step in attribute(score):
-        written.setdefault(key(step), Counter())[(step.op == "I", step.gloss)] += 1
-    return {
-        name: min(counts, key=lambda mine: (mine[0], -counts[mine], mine[1]))[1]
-        for name, counts in written.items()
-    }

@@ -14,11 +14,19 @@ from slaeval.scoring.protocols import protocols
 from slaeval.scoring.score import Score
 
 import slaeval
-from slaeval.analysis import Attribution, attribute, frequency_class, group, training_counts
+from slaeval.analysis import (
+    Attribution,
+    attribute,
+    binned,
+    frequency_class,
+    group,
+    training_counts,
+)
 from slaeval.analysis.attribution import FREQUENCIES, GROUPINGS
 from slaeval.errors import UsageError
 
 WORDS = ["REGEN", "regen", "SÜD", "今天", "لون_احمر", "loc-NORD", "A", "B", "[EMPTY]", "@"]
+KINDS = ("substitutions", "deletions", "insertions")
 TRAINING = {"REGEN": 2, "regen": 9, "A": 40, "今天": 1, "loc-NORD": 4000}
 
 word = st.sampled_from(WORDS)
@@ -70,6 +78,13 @@ def assert_adds_up(score: Score) -> None:
             assert sum(mine.hypothesis_words for mine in groups) == score.hypothesis_words
             for mine in groups:
                 assert mine.segment_errors <= mine.segments <= score.total.segments
+    for by in ("length", "frequency"):
+        for bins in (1, 3, 8):
+            points = binned(score, by, TRAINING, bins=bins)  # type: ignore[arg-type]
+            assert [mean for mean, _ in points] == sorted(mean for mean, _ in points)
+            assert len(points) <= bins + 1 or by == "frequency"
+            for op, name in zip("CSDI", ("correct", *KINDS), strict=True):
+                assert sum(getattr(mine, name) for _, mine in points) == counts(score)[op]
     for by in ("signer", "length"):
         groups = group(score, by)
         assert sum(mine.segments for mine in groups) == score.total.segments
@@ -171,12 +186,13 @@ def test_frequency_and_gloss_follow_the_letter_case_of_the_protocol() -> None:
 
 def test_frequency_classes_leave_no_gap() -> None:
     names = [name for _, name in FREQUENCIES]
-    seen = [frequency_class(count) for count in range(300)]
+    seen = [frequency_class(count) for count in range(1200)]
     assert sorted(seen, key=names.index) == seen
     assert set(seen) == set(names)
     assert frequency_class(0) == "unseen"
     assert frequency_class(2) == "1–2 times"
-    assert frequency_class(201) == "over 200 times"
+    assert frequency_class(201) == "201–1,000 times"
+    assert frequency_class(1001) == "over 1,000 times"
 
 
 def test_the_interval_of_a_group_is_that_over_its_segments() -> None:

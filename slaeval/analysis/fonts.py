@@ -1,0 +1,199 @@
+"""Glosses of any script in a plot: fonts that have the letters, letters that join.
+
+matplotlib's own font has Latin, Greek, Cyrillic and Arabic letters, not Chinese ones; what it
+cannot draw it draws as a box. Here the fonts of the machine are asked which of them has the
+characters that are needed, by its table of glyphs, not by its name. Where none has them a
+:class:`MissingGlyphs` warning says which characters and what to install.
+
+From version 3.11 on matplotlib joins Arabic letters and sets them from right to left by itself
+(libraqm). Before that, the packages ``arabic-reshaper`` and ``python-bidi`` do it where they
+are installed; where not, the warning says so.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+
+__all__ = ["MissingGlyphs", "families", "right_to_left", "shaped"]
+
+#: Looked at first, in this order: plain, free or part of a system, Chinese in its simplified
+#: forms. Any other font that has the characters will do after them.
+_PREFERRED = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Source Han Sans CN",
+    "PingFang SC",
+    "PingFang HK",
+    "Hiragino Sans GB",
+    "Heiti SC",
+    "STHeiti",
+    "Microsoft YaHei",
+    "SimHei",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Noto Sans CJK JP",
+    "Noto Sans Arabic",
+    "Noto Naskh Arabic",
+    "Geeza Pro",
+    "Segoe UI",
+    "Arial",
+    "Tahoma",
+    "DejaVu Sans",
+    "Noto Sans",
+    "Arial Unicode MS",
+)
+
+#: Fonts that "have" every character: as a box with its number.
+_LAST_RESORT = ("last resort", "lastresort", "unifont upper", "adobe blank", "noto sans tofu")
+
+#: Start of a Unicode name: the Debian and Ubuntu package whose fonts have it.
+_PACKAGES = {
+    "CJK": "fonts-noto-cjk",
+    "HIRAGANA": "fonts-noto-cjk",
+    "KATAKANA": "fonts-noto-cjk",
+    "HANGUL": "fonts-noto-cjk",
+}
+
+
+class MissingGlyphs(UserWarning):
+    """Some characters of a plot cannot be drawn as they should; says what to install."""
+
+
+def families(texts: Iterable[str]) -> list[str]:
+    """Return the fonts to draw `texts` with, for ``family=`` of matplotlib's text.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        All that is to be drawn, as :func:`shaped` returns it.
+
+    Returns
+    -------
+    list of str
+        The fonts matplotlib is set to, then as many more as it takes to cover all characters.
+
+    Warns
+    -----
+    MissingGlyphs
+        No font of this machine has some of the characters.
+    """
+    import matplotlib as mpl
+
+    chosen = list(mpl.rcParams["font.family"])
+    missing = {
+        character
+        for text in texts
+        for character in text
+        if not character.isspace() and unicodedata.category(character) not in ("Cf", "Cc")
+    }
+    for family in chosen:
+        missing -= _glyphs(family)
+    if missing:
+        known = _installed()
+        for family in (*(name for name in _PREFERRED if name in known), *known):
+            if has := missing & _glyphs(family):
+                chosen.append(family)
+                missing -= has
+            if not missing:
+                break
+    if missing:
+        warnings.warn(_advice(missing), MissingGlyphs, stacklevel=3)
+    return chosen
+
+
+def right_to_left(text: str) -> bool:
+    """Say whether the first letter of `text` that has a direction runs from right to left."""
+    for character in text:
+        direction = unicodedata.bidirectional(character)
+        if direction in ("L", "R", "AL"):
+            return direction != "L"
+    return False
+
+
+def shaped(text: str) -> str:
+    """Return a gloss so that matplotlib draws it with joined letters in their direction.
+
+    Warns
+    -----
+    MissingGlyphs
+        It runs from right to left, matplotlib is older than 3.11 and the packages that could
+        help are not installed.
+    """
+    if text.isascii() or _shapes() or not any(map(right_to_left, text)):
+        return text
+    try:
+        from arabic_reshaper import reshape
+        from bidi.algorithm import get_display
+    except ImportError:
+        warnings.warn(
+            "right-to-left glosses are drawn with single letters in the wrong order by this "
+            "matplotlib: pip install 'matplotlib>=3.11', or arabic-reshaper python-bidi",
+            MissingGlyphs,
+            stacklevel=3,
+        )
+        return text
+    out: str = get_display(reshape(text))
+    return out
+
+
+@lru_cache(maxsize=1)
+def _shapes() -> bool:
+    """Say whether matplotlib shapes text itself."""
+    from matplotlib import ft2font
+
+    return hasattr(ft2font, "__libraqm_version__")
+
+
+def _installed() -> list[str]:
+    """Return the families with an upright font of normal weight, the likeliest first."""
+    from matplotlib import font_manager
+
+    names = {
+        entry.name
+        for entry in font_manager.fontManager.ttflist
+        if entry.style == "normal"
+        and entry.weight in (400, "normal", "regular")
+        and not entry.name.lower().startswith(_LAST_RESORT)
+    }
+    return sorted(names, key=lambda name: (not name.startswith("Noto Sans"), name))
+
+
+def _glyphs(family: str) -> frozenset[str]:
+    """Return the characters of a family's upright font, without any where it is not installed."""
+    from matplotlib import font_manager
+
+    wanted = font_manager.FontProperties(family=[family])
+    try:
+        path = font_manager.findfont(wanted, fallback_to_default=False)
+    except ValueError:
+        return frozenset()
+    return _glyphs_of(path)
+
+
+@lru_cache(maxsize=512)
+def _glyphs_of(path: str) -> frozenset[str]:
+    from matplotlib import font_manager
+
+    try:
+        return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
+    except (OSError, RuntimeError):  # a damaged font is one that has nothing
+        return frozenset()
+
+
+def _advice(missing: set[str]) -> str:
+    import matplotlib as mpl
+
+    shown = "".join(sorted(missing)[:12])
+    scripts = {unicodedata.name(character, "?").split(" ")[0] for character in missing}
+    package = " ".join(sorted({_PACKAGES.get(script, "fonts-noto-core") for script in scripts}))
+    return (
+        f"no font on this machine has {len(missing)} of the characters to be drawn ({shown}"
+        f"{'…' if len(missing) > 12 else ''}): they appear as boxes. Install one, for instance "
+        f"'apt-get install {package}' or a Noto font from fonts.google.com/noto, then delete "
+        f"matplotlib's list of fonts, fontlist-*.json in {mpl.get_cachedir()}"
+    )

@@ -1,0 +1,263 @@
+"""Error rates by group: bars of substitutions, deletions and insertions, and rates along a number.
+
+The bars of a rate are stacked, so that a bar ends at the error rate of its group; the whisker is
+its 95 % interval over segments. What the groups are and where insertions belong, see
+:mod:`slaeval.analysis.attribution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from slaeval.analysis.attribution import ErrorGroup, binned, group
+from slaeval.analysis.fonts import families, shaped
+from slaeval.analysis.style import COLOURS, HATCHES, INK, NAMES, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from slaeval.scoring.score import Score
+
+__all__ = ["error_bars", "error_curve"]
+
+_GROUPS = {
+    "signer": "signer",
+    "length": "length of sentence",
+    "frequency": "in training",
+    "position": "place in sentence",
+}
+
+_LONGEST_LABEL = 24
+
+
+def error_bars(
+    score: Score,
+    by: str = "signer",
+    training: Mapping[str, int] | None = None,
+    *,
+    parts: int = 3,
+    top: int = 20,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the errors of each group as a bar.
+
+    Parameters
+    ----------
+    score : Score
+        What to look at.
+    by : {"signer", "length", "frequency", "position", "gloss"}
+        As for :func:`~slaeval.analysis.group`.
+    training : mapping, optional
+        Gloss to its count in training, for ``"frequency"``.
+    parts : int
+        How many parts a sentence has, for ``"position"``.
+    top : int
+        By gloss: how many glosses, those with the most errors. Other groups are all drawn.
+    ax : Axes, optional
+        Where to draw; a figure of column width without it.
+
+    Returns
+    -------
+    Axes
+        By gloss the bars are numbers of errors, otherwise percent of the reference words of
+        the group, with intervals and a line at the word error rate of the whole. At the right
+        the reference words of each group.
+
+    Raises
+    ------
+    UsageError
+        As :func:`~slaeval.analysis.group`.
+    """
+    every = group(score, by, training, parts=parts)
+    shown = [mine for mine in every if mine.errors][:top] if by == "gloss" else every
+    rates = by != "gloss"
+    with canvas(ax, 0.75 + 0.16 * max(len(shown), 2)) as ax:
+        if not shown:
+            ax.text(0.5, 0.5, "no errors", transform=ax.transAxes, ha="center")
+            ax.set_axis_off()
+            return ax
+        from matplotlib.ticker import MaxNLocator
+
+        places = range(len(shown))
+        ends = [0.0] * len(shown)
+        for op in "SDI":
+            lengths = [_length(mine, op, rates) for mine in shown]
+            ax.barh(
+                places,
+                lengths,
+                left=ends,
+                height=0.72,
+                color=COLOURS[op],
+                hatch=HATCHES[op],
+                edgecolor="white",
+                linewidth=0,
+                label=NAMES[op],
+            )
+            ends = [end + length for end, length in zip(ends, lengths, strict=True)]
+        if rates:
+            _whiskers(ax, shown, ends)
+            if score.reference_words:
+                ax.axvline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
+        names = [shaped(_short(mine.name)) for mine in shown]
+        ax.set_yticks(places, names, family=families(names))
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(shown) - 0.5, -0.6)
+        ax.set_xlim(left=0)
+        ax.set_xlabel(
+            "errors, % of the group's reference words"
+            if rates
+            else f"errors ({len(shown)} of {len(every)} glosses)"
+        )
+        if rates:
+            ax.set_ylabel(_GROUPS[by])
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+        for place, mine in enumerate(shown):
+            ax.annotate(
+                f"{mine.reference_words:,}",
+                (1, place),
+                xytext=(22, 0),
+                xycoords=ax.get_yaxis_transform(),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize="x-small",
+            )
+        ax.annotate(
+            "words" if rates else "signed",
+            (1, 1),
+            xytext=(22, 2),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="right",
+            fontsize="x-small",
+            style="italic",
+        )
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3,
+            columnspacing=1.0,
+            handlelength=1.2,
+            borderaxespad=0.2,
+        )
+    return ax
+
+
+def error_curve(
+    score: Score,
+    by: Literal["length", "frequency"] = "length",
+    training: Mapping[str, int] | None = None,
+    *,
+    bins: int = 8,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the error rate along the length of sentences or the frequency of glosses.
+
+    Parameters
+    ----------
+    score : Score
+        What to look at.
+    by : {"length", "frequency"}
+        Reference words of the segment, or how often the gloss stands in training.
+    training : mapping, optional
+        Gloss to its count in training, for ``"frequency"``.
+    bins : int
+        By length, into how many points of about as many words each; frequencies have a point
+        a class. See :func:`~slaeval.analysis.binned`.
+    ax : Axes, optional
+        Where to draw; a figure of column width without it.
+
+    Returns
+    -------
+    Axes
+        Points at the mean of each bin with their 95 % interval over segments, and a line at
+        the word error rate of the whole. Frequencies are logarithmic, unseen glosses stand
+        apart at the left. A bin without reference words has no rate and no point; its
+        insertions are in the line of the whole only.
+
+    Raises
+    ------
+    UsageError
+        As :func:`~slaeval.analysis.binned`.
+    """
+    points = [point for point in binned(score, by, training, bins=bins) if point[1].reference_words]
+    with canvas(ax, 1.7) as ax:
+        at = [mean for mean, _ in points]
+        if by == "frequency":
+            ax.set_xscale("log")
+            # Unseen glosses have no place on a logarithmic axis: half a decade before the rest.
+            seen = [mean for mean in at if mean] or [1.0]
+            at = [mean or min(seen) / 3 for mean in at]
+        wers = [mine.wer for _, mine in points]
+        if points:
+            apart = by == "frequency" and not points[0][0]
+            ax.plot(at[apart:], wers[apart:], color="#0072B2", linewidth=0.9)
+            ax.plot(at, wers, color="#0072B2", marker="o", linestyle="none")
+            for x, (_, mine) in zip(at, points, strict=True):
+                if mine.interval is not None:
+                    ax.plot([x, x], mine.interval, color="#0072B2", linewidth=0.8, zorder=1)
+            ax.axhline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
+            ax.annotate(
+                f"all {score.wer:.1f} %",
+                (1, score.wer),
+                xycoords=ax.get_yaxis_transform(),
+                xytext=(3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize="x-small",
+            )
+        if by == "frequency":
+            _counts(ax, at, bool(points) and not points[0][0])
+            ax.set_xlabel("times in training")
+            ax.set_ylabel("errors [% of words]")
+        else:
+            ax.set_xlim(left=0)
+            ax.set_xlabel("reference words of the segment")
+            ax.set_ylabel("WER [%]")
+        ax.set_ylim(bottom=0)
+    return ax
+
+
+def _length(mine: ErrorGroup, op: str, rates: bool) -> float:
+    count = {"S": mine.substitutions, "D": mine.deletions, "I": mine.insertions}[op]
+    if not rates:
+        return count
+    return mine.rate(count) if mine.reference_words else 0.0
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
+
+
+def _whiskers(ax: Axes, shown: list[ErrorGroup], ends: list[float]) -> None:
+    for place, (mine, end) in enumerate(zip(shown, ends, strict=True)):
+        if mine.interval is not None:
+            low, high = mine.interval
+            ax.errorbar(
+                end,
+                place,
+                xerr=[[max(0.0, end - low)], [high - end]],
+                color=INK,
+                elinewidth=0.8,
+                capsize=1.8,
+                capthick=0.8,
+            )
+
+
+def _counts(ax: Axes, at: list[float], unseen: bool) -> None:
+    """Write frequencies as plain numbers, and "unseen" under the point that stands apart."""
+    from matplotlib.ticker import NullFormatter
+
+    if not at:
+        return
+    seen = at[1:] if unseen else at
+    ticks = [
+        10**power for power in range(7) if min(seen, default=1) / 2 <= 10**power <= 2 * max(at)
+    ]
+    labels = [f"{tick:,.0f}" for tick in ticks]
+    if unseen:
+        ticks, labels = [at[0], *ticks], ["unseen", *labels]
+    ax.set_xticks(ticks, labels)
+    ax.xaxis.set_minor_formatter(NullFormatter())
