@@ -98,7 +98,7 @@ class Stored:
         """Whether it is contiguous and all of its storage."""
         step = 1
         for size, stride in zip(reversed(self.shape), reversed(self.stride), strict=True):
-            if size != 1 and stride != step and self.count:
+            if size != 1 and stride != step:
                 return False
             step *= size
         return self.offset == 0 and self.count == self.numbers
@@ -354,20 +354,28 @@ class Archive:
         if f"data/{stored.key}" not in self._records:
             raise InputError(f"the bytes of the tensor {name} are missing: damaged", self.path)
         if not stored.count:
-            return torch.empty(stored.shape, dtype=getattr(torch, stored.dtype))
+            raise InputError(f"the tensor {name} is empty: damaged", self.path)
         last = stored.offset + sum(
             (size - 1) * stride for size, stride in zip(stored.shape, stored.stride, strict=True)
         )
         if last >= stored.numbers or stored.count > stored.numbers:
             raise InputError(f"the tensor {name} reaches beyond its bytes: damaged", self.path)
+        # Piece by piece, so that the file is not in memory twice.
+        numbers = torch.empty(stored.numbers, dtype=getattr(torch, stored.dtype))
+        view = memoryview(numbers.view(torch.uint8).numpy())
+        place = 0
         try:
-            data = bytearray(self._zip.read(self._records[f"data/{stored.key}"]))
+            with self._zip.open(self._records[f"data/{stored.key}"]) as stream:
+                while piece := stream.read(1 << 20):
+                    view[place : place + len(piece)] = piece
+                    place += len(piece)
         except Exception as error:
             raise InputError(f"the tensor {name} is damaged: {error}"[:300], self.path) from None
-        numbers = torch.frombuffer(data, dtype=getattr(torch, stored.dtype))
+        if place != len(view):
+            raise InputError(f"the bytes of the tensor {name} are cut off", self.path)
         if stored.alone:
             return numbers.reshape(stored.shape)
-        return numbers.as_strided(stored.shape, stored.stride, stored.offset).contiguous().clone()
+        return numbers.as_strided(stored.shape, stored.stride, stored.offset).clone().contiguous()
 
 
 def _damaged(error: Exception, path: str) -> InputError:

@@ -362,7 +362,7 @@ def _checked_safetensors(
         try:
             dtype = _DTYPES.get(entry["dtype"], str(entry["dtype"]))
             shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-            if not all(type(n) is int and n >= 0 for n in (*shape, start, end)):
+            if not all(type(n) is int and n >= 0 for n in (*shape, start, end)) or start == end:
                 raise ValueError
         except (TypeError, KeyError, ValueError):
             raise InputError(f"the tensor {name} is described wrongly: damaged", path) from None

@@ -269,7 +269,11 @@ class _Training:
         self.parameters = self.model.trainable_parameters()
         say(self.model.summary())
         if options.init is not None:
-            say(warm_start(self.model, read_checkpoint(options.init), self.examples.vocabulary))
+            say(
+                warm_start(
+                    self.model, read_checkpoint(options.init, head=True), self.examples.vocabulary
+                )
+            )
         self.optimiser = _optimiser(recipe, self.parameters)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.preprocessing = Preprocessing(recipe.resize, recipe.crop, recipe.normalisation)
@@ -557,9 +561,7 @@ class _Training:
             if len(left_out) > 5:
                 self.say(f"  … and {len(left_out) - 5} more {what}")
         known = set(examples.vocabulary)
-        unknown = {
-            word for reference in self.task.references for word in reference.words
-        } - known
+        unknown = {word for reference in self.task.references for word in reference.words} - known
         if unknown:
             shown = ", ".join(sorted(unknown)[:5])
             self.say(f"  {len(unknown)} glosses of dev are in no training clip: {shown}")
