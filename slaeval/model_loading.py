@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from slaeval.batches import Preprocessing, collate
-from slaeval.checkpoints import read_checkpoint
+from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser
-from slaeval.models.tower import Tower, open_tower, to_open_clip, tower_hash
+from slaeval.models.tower import Tower, open_tower, to_open_clip
 from slaeval.running.devices import choose_device, choose_precision
 from slaeval.running.recognition import Pass, Recognised, frame_budget_for
 
@@ -51,7 +50,7 @@ class LoadedCheckpoint:
     device : torch.device
         Where the model is.
     path, hash : str
-        The file and its SHA-256.
+        The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     """
 
     model: Recogniser
@@ -166,9 +165,7 @@ def load_checkpoint(
         decoding = Decoding.from_dict(checkpoint.decoding)
     except InputError as error:
         raise InputError(str(error), path) from None
-    _check_vocabulary(checkpoint.vocabulary, config, path)
-    states = _states(checkpoint.tensors)
-    tower = _tower(checkpoint.backbone, config, states.get("tower"), backbone, path)
+    tower = _tower(checkpoint, config, backbone, path)
     if preprocessing.crop % tower.shape.patch:
         raise InputError(
             f"the crop of {preprocessing.crop} is no multiple of the {tower.shape.patch} pixels "
@@ -177,14 +174,14 @@ def load_checkpoint(
         )
     model = build_recogniser(config, tower)
     try:
-        model.load_states(states.get("adapter", {}), states.get("head", {}))
+        model.load_states(checkpoint.part("adapter"), checkpoint.part("head"))
     except InputError as error:
         raise InputError(str(error), path) from None
     model.merge()
     model.eval().requires_grad_(False).to(where)
     return LoadedCheckpoint(
         model,
-        tuple(checkpoint.vocabulary),
+        checkpoint.vocabulary,
         preprocessing,
         decoding,
         checkpoint.corpus,
@@ -192,44 +189,22 @@ def load_checkpoint(
         checkpoint.metrics,
         where,
         path,
-        _file_hash(path),
+        checkpoint.hash,
     )
 
 
-def _check_vocabulary(vocabulary: tuple[str, ...], config: ModelConfig, path: str) -> None:
-    if len(vocabulary) + 1 != config.classes:
-        raise InputError(
-            f"the vocabulary has {len(vocabulary)} glosses, the model {config.classes} classes; "
-            "expected one more than glosses, for the blank",
-            path,
-        )
-    for gloss in vocabulary:
-        if len(gloss.split()) != 1:
-            raise InputError(f"{gloss!r} of the vocabulary is not one word", path)
-
-
-def _states(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
-    """Sort tensors by the first part of their names."""
-    states: dict[str, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        part, _, name = key.partition(".")
-        states.setdefault(part, {})[name] = value
-    return states
-
-
 def _tower(
-    described: Mapping[str, Any],
+    checkpoint: Checkpoint,
     config: ModelConfig,
-    state: Mapping[str, torch.Tensor] | None,
     weights: str | os.PathLike[str] | None,
     path: str,
 ) -> Tower:
     """Open the tower: from the checkpoint, or the one that a slim checkpoint was trained on."""
-    if state is not None:
+    if not checkpoint.slim:
         if weights is not None:
             raise UsageError(f"{path} holds its own backbone; leave out {os.fspath(weights)}")
         try:
-            return open_tower(config.backbone, config.pretrained, state=state)
+            return open_tower(config.backbone, config.pretrained, state=checkpoint.part("tower"))
         except InputError as error:
             raise InputError(str(error), path) from None
     pretrained = config.pretrained if weights is None else os.fspath(weights)
@@ -243,20 +218,12 @@ def _tower(
             "with --backbone-weights"
         ) from None
     found = tower_hash(to_open_clip(tower.state_dict()))
-    if found != described.get("hash"):
+    wanted = checkpoint.backbone["hash"]
+    if found != wanted:
         raise InputError(
             f"trained on the backbone {config.backbone} with the hash "
-            f"{str(described.get('hash'))[:12]}…, but {pretrained or 'the random one'} has "
+            f"{wanted[:12]}…, but {pretrained or 'the random one'} has "
             f"{found[:12]}…: give the right weights with --backbone-weights",
             path,
         )
     return tower
-
-
-def _file_hash(path: str) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

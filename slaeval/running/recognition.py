@@ -138,7 +138,7 @@ class Pass:
         Raises
         ------
         SlaevalError
-            One clip alone is too much for the memory.
+            One clip alone is too much for the memory, or the tower cannot be compiled.
         InputError
             The model gave nan.
         """
@@ -218,6 +218,11 @@ class Pass:
                     part.ids, part.lengths.tolist(), log_probs, output.lengths, arrived
                 )
         except (RuntimeError, MemoryError) as error:
+            if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                reason = str(error).splitlines()[0]
+                raise SlaevalError(
+                    f"torch.compile failed ({reason}); leave out --compile"
+                ) from error
             if not _out_of_memory(error):
                 raise
         # Only here, out of the handler, is what the failed attempt held let go.
