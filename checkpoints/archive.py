@@ -330,7 +330,7 @@ class Archive:
         try:
             for opcode, argument, _ in pickletools.genops(data):
                 # The memo is an array: a number of ten digits would take gigabytes.
-                if opcode.name in ("PUT", "LONG_BINPUT") and argument > len(data):
+                if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > len(data):
                     raise pickle.UnpicklingError("a memo larger than the pickle")
             return _Unpickler(data, self.path, ignored, sizes).load()
         except InputError:
@@ -349,6 +349,7 @@ class Archive:
         InputError
             Its bytes are damaged or not there, or it reaches beyond its storage.
         """
+        import numpy as np
         import torch
 
         if f"data/{stored.key}" not in self._records:
@@ -362,12 +363,12 @@ class Archive:
             raise InputError(f"the tensor {name} reaches beyond its bytes: damaged", self.path)
         # Piece by piece, so that the file is not in memory twice.
         numbers = torch.empty(stored.numbers, dtype=getattr(torch, stored.dtype))
-        view = memoryview(numbers.view(torch.uint8).numpy())
+        view = numbers.view(torch.uint8).numpy()
         place = 0
         try:
             with self._zip.open(self._records[f"data/{stored.key}"]) as stream:
                 while piece := stream.read(1 << 20):
-                    view[place : place + len(piece)] = piece
+                    view[place : place + len(piece)] = np.frombuffer(piece, np.uint8)
                     place += len(piece)
         except Exception as error:
             raise InputError(f"the tensor {name} is damaged: {error}"[:300], self.path) from None

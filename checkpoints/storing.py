@@ -269,16 +269,16 @@ def _opened(path: str) -> Archive:
     try:
         return Archive(path)
     except RefusedError as error:
-        from slaeval.checkpoints.foreign import looks_like_vac
+        from slaeval.checkpoints.foreign import is_foreign
 
-        if looks_like_vac(path):
+        if is_foreign(path):
             raise InputError(_ADVICE, path) from None
         raise error
 
 
 _ADVICE = (
     "a checkpoint of VAC, CorrNet, SEN, AdaptSign or code made from them, not of slaeval: its "
-    "head can be taken over with 'slaeval ckpt convert'"
+    "head can be taken over with 'slaeval ckpt convert … --vocabulary gloss_dict.npy'"
 )
 
 
@@ -286,7 +286,9 @@ def _checked_pt(archive: Archive) -> tuple[dict[str, Any], dict[str, Stored]]:
     """Return meta and the described tensors of a file of torch.save, once they are sound."""
     content, path = archive.content, archive.path
     if not isinstance(content, dict) or "format" not in content:
-        if isinstance(content, dict) and "model_state_dict" in content:
+        from slaeval.checkpoints.foreign import is_foreign
+
+        if is_foreign(path):
             raise InputError(_ADVICE, path)
         if isinstance(content, dict) and any(isinstance(v, Stored) for v in content.values()):
             raise InputError(
