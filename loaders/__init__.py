@@ -1,8 +1,8 @@
 """Loaders: four corpora, one record.
 
 ``load_corpus`` reads a corpus's own release, ``read_references_file`` whatever the community
-passes around; both give :class:`~slaeval.loaders.records.Sample`. This package knows nothing
-of scoring, models or torch.
+passes around; both give :class:`~slaeval.loaders.records.Sample`. ``find_footage`` and
+``read_frames`` turn samples into pictures. This package knows nothing of scoring, models or torch.
 """
 
 from __future__ import annotations
@@ -24,15 +24,23 @@ if TYPE_CHECKING:
     from slaeval.loaders.synthetic import write_sample as write_sample
     from slaeval.loaders.verification import Deviation as Deviation
     from slaeval.loaders.verification import verify as verify
+    from slaeval.loaders.video import Footage as Footage
+    from slaeval.loaders.video import find_footage as find_footage
+    from slaeval.loaders.video import open_footage as open_footage
+    from slaeval.loaders.video import read_frames as read_frames
 
 _HOMES = {
     "Corpus": "records",
     "Deviation": "verification",
+    "Footage": "video",
     "Sample": "records",
     "find": "folders",
+    "find_footage": "video",
     "load_corpus": "reading",
     "load_references": "reading",
     "names": "registry",
+    "open_footage": "video",
+    "read_frames": "video",
     "read_references_file": "community",
     "register": "folders",
     "registered": "folders",

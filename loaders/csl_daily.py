@@ -135,10 +135,8 @@ class CSLDaily(Layout):
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """See :meth:`Layout.media`; resized copies stand in folders of another size."""
-        for size in ("512x512", "256x256", "224x224"):
-            if os.path.isdir(os.path.join(base, f"sentence_frames-{size}")):
-                return f"sentence_frames-{size}", f"sentence_frames-{size}/{sample.id}"
-        return "sentence_frames-512x512", f"sentence_frames-512x512/{sample.id}"
+        tops = [f"sentence_frames-{size}" for size in ("512x512", "256x256", "224x224")]
+        return self.frame_folder(base, tops, sample.id)
 
 
 def _pickled_rows(path: str) -> list[tuple[str, int, str, str]]:

@@ -140,7 +140,7 @@ class _Isharah(Layout):
         """See :meth:`Layout.media`: a file or a folder of frames named by the id."""
         for folder in ("Videos", "videos", "frames", "Frames"):
             for below in (folder, f"{folder}/{sample.signer}"):
-                for ending in ("", ".mp4", ".avi", ".mov"):
+                for ending in ("", ".mp4", ".mov", ".avi", ".mkv", ".webm"):
                     if os.path.exists(os.path.join(base, below, sample.id + ending)):
                         return folder, f"{below}/{sample.id}{ending}"
         return "Videos", f"Videos/{sample.id}.mp4"

@@ -72,6 +72,28 @@ class Layout(ABC):
         """
         return None
 
+    def frame_folder(self, base: str, tops: Sequence[str], below: str) -> tuple[str, str]:
+        """Return where a folder of frames is, for :meth:`media`.
+
+        Parameters
+        ----------
+        base : str
+            The corpus's own folder.
+        tops : sequence of str
+            Folders that hold all samples, the release's first: resized copies stand in
+            folders of another name.
+        below : str
+            The sample's folder in there; releases have or lack a last folder ``1``.
+        """
+        shorter = below[:-2] if below.endswith("/1") else below
+        for top in tops:
+            if os.path.isdir(os.path.join(base, top)):
+                for folder in (f"{shorter}/1", shorter):
+                    if os.path.isdir(os.path.join(base, top, folder)):
+                        return top, f"{top}/{folder}"
+                return top, f"{top}/{below}"
+        return tops[0], f"{tops[0]}/{below}"
+
     def outside(self, base: str) -> list[str]:
         """Return samples that the annotation describes but no split holds."""
         return []

@@ -93,8 +93,12 @@ class Phoenix2014(Layout):
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """See :meth:`Layout.media`."""
-        folder = (sample.frames or "").rsplit("/", 1)[0]
-        return f"features/fullFrame-210x260px/{sample.split}", folder
+        _, _, below = (sample.frames or "").partition(f"/{sample.split}/")
+        return self.frame_folder(
+            base,
+            [f"features/fullFrame-{size}px/{sample.split}" for size in ("210x260", "256x256")],
+            below.rsplit("/", 1)[0],
+        )
 
 
 class Phoenix2014SI5(Phoenix2014):

@@ -67,7 +67,9 @@ class Phoenix2014T(Layout):
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """See :meth:`Layout.media`; some releases have a folder ``1`` between."""
-        return (
-            f"features/fullFrame-210x260px/{sample.split}",
-            f"features/fullFrame-210x260px/{sample.split}/{sample.id}",
+        _, _, below = (sample.frames or "").partition(f"/{sample.split}/")
+        return self.frame_folder(
+            base,
+            [f"features/fullFrame-{size}px/{sample.split}" for size in ("210x260", "256x256")],
+            below.rsplit("/", 1)[0],
         )

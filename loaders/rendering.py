@@ -157,7 +157,8 @@ def _segment(
     px, py = xs - np.float32(a[0]), ys - np.float32(a[1])
     along = np.clip((px * dx + py * dy) / (dx * dx + dy * dy + np.float32(1e-6)), 0, 1)
     u, v = px - along * dx, py - along * dy
-    return np.sqrt(u * u + v * v), along
+    distance: Floats = np.sqrt(u * u + v * v)
+    return distance, along
 
 
 def _hand(
@@ -238,10 +239,7 @@ class _Figure:
             elbow = _elbow(shoulder, (x, y), side)
             canvas.capsule(self.at(*shoulder), self.at(*elbow), 0.055 * unit, 0.045 * unit, dark)
             canvas.capsule(self.at(*elbow), self.at(x, y), 0.042 * unit, 0.032 * unit, dark)
-            turned = shape
-            _hand(
-                canvas, *self.at(x, y), turned, _HAND * unit, (look.skin, _shade(look.skin, 0.45))
-            )
+            _hand(canvas, *self.at(x, y), shape, _HAND * unit, (look.skin, _shade(look.skin, 0.45)))
 
     def _head(self, canvas: _Canvas, tilt: float) -> None:
         unit, look = self.unit, self.look
@@ -298,7 +296,8 @@ def _background(
             (np.arange(height) * down // height)[:, None],
             (np.arange(width) * across // width)[None, :],
         ]
-    return np.clip(base + level[..., None], 0, 255).astype(np.uint8)
+    painted: Pixels = np.clip(base + level[..., None], 0, 255).astype(np.uint8)
+    return painted
 
 
 def _wander(rng: np.random.Generator, count: int, pace: float) -> NDArray[np.float64]:
@@ -548,12 +547,11 @@ def render_scenes(
 def _work() -> None:
     """Render what standard input says; a line on standard output for each sample."""
     job = json.load(sys.stdin)
-    difficulty = Difficulty(
-        **{
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in job["difficulty"].items()
-        }
-    )
+    settings: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in job["difficulty"].items()
+    }
+    difficulty = Difficulty(**settings)
     signs = lexicon(job["glosses"])
     for described in job["scenes"]:
         described["glosses"] = tuple(described["glosses"])

@@ -14,7 +14,7 @@ from slaeval.errors import SlaevalError
 __all__ = ["require"]
 
 _MODULES = {
-    "run": ("torch", "open_clip", "peft", "decord", "PIL", "safetensors"),
+    "run": ("torch", "open_clip", "peft", "decord", "av", "PIL", "safetensors"),
     "analysis": ("matplotlib",),
 }
 
