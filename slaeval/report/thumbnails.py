@@ -1,0 +1,184 @@
+"""Small pictures of what was signed where a gloss was recognised.
+
+A run knows the frames of each recognised gloss. For the segments with most errors, three of
+them (the middle of each third of the gloss) are joined to one small JPEG a gloss, so that a
+page with pictures can still be sent by mail.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from slaeval.errors import InputError, SlaevalError
+
+if TYPE_CHECKING:
+    import os
+
+    from slaeval.running.folder import Run
+    from slaeval.scoring.score import Score
+
+__all__ = ["LARGEST", "Thumbnails", "take", "worst"]
+
+#: No more than so many bytes of JPEG in a page.
+LARGEST = 10_000_000
+
+#: Height of a picture in pixels; twice what the page shows, for sharp screens.
+_HEIGHT = 112
+_FRAMES = 3
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """Pictures of some segments.
+
+    Attributes
+    ----------
+    pictures : dict
+        Segment to one JPEG in base64 a recognised gloss, ``""`` where there is none.
+    note : str
+        What was left out and why; ``""`` where nothing was to be shown.
+    """
+
+    pictures: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    note: str = ""
+
+
+def worst(score: Score, count: int) -> list[str]:
+    """Return the ids of the segments with most errors; of equals the shorter, then the earlier."""
+    order = sorted(
+        range(len(score.segments)),
+        key=lambda index: (
+            -score.segments[index].errors,
+            len(score.segments[index].reference),
+            index,
+        ),
+    )
+    return [score.segments[index].id for index in order[:count]]
+
+
+def take(
+    score: Score,
+    run: Run,
+    count: int,
+    root: str | os.PathLike[str] | None = None,
+) -> Thumbnails:
+    """Take thumbnails of the worst segments of a run.
+
+    Parameters
+    ----------
+    score : Score
+        Says which segments are worst.
+    run : Run
+        Says which corpus was seen, and the frames of each gloss.
+    count : int
+        Of how many segments.
+    root : path-like, optional
+        The folder of the corpus; without it the one the run was made on.
+
+    Returns
+    -------
+    Thumbnails
+        Empty, with the reason, where the pictures are not at hand: a report without them is
+        still a report.
+    """
+    if not count:
+        return Thumbnails({}, "No pictures were asked for (--pictures 0).")
+    wanted = [
+        name for name in worst(score, count) if run.alignments.get(name) and _spans(run, name)
+    ]
+    if not wanted:
+        return Thumbnails({}, "The run holds no frames to show.")
+    try:
+        footage = _footage(run, wanted, root)
+    except SlaevalError as error:
+        return Thumbnails({}, f"No pictures: {str(error).splitlines()[0]}")
+    pictures: dict[str, list[str]] = {}
+    size = 0
+    unread: list[str] = []
+    full = False
+    for name in wanted:
+        if name not in footage:
+            unread.append(name)
+            continue
+        try:
+            mine = _strips(footage[name], _spans(run, name))
+        except InputError:
+            unread.append(name)
+            continue
+        size += sum(map(len, mine))
+        if size * 3 // 4 > LARGEST:
+            full = True
+            break
+        pictures[name] = mine
+    left = len(score.segments) - len(pictures)
+    note = f"Pictures of {len(pictures)} segments, those with most errors first"
+    note += f"; {left} segments have none (--pictures N for more)" if left else ""
+    note += f"; stopped at {LARGEST // 1_000_000} MB" if full else ""
+    note += f"; the pictures of {len(unread)} could not be read ({unread[0]})" if unread else ""
+    return Thumbnails(pictures, note + ".")
+
+
+def _spans(run: Run, name: str) -> list[tuple[int, int]]:
+    return run.alignments[name].spans
+
+
+def _footage(
+    run: Run, wanted: Sequence[str], root: str | os.PathLike[str] | None
+) -> dict[str, Any]:
+    from slaeval.extras import require
+
+    require("run", "showing pictures")
+    from slaeval import loaders
+    from slaeval.loaders.video import find_footage
+
+    corpus = loaders.load_corpus(
+        run.settings["dataset"],
+        root or run.settings.get("root"),
+        run.settings.get("split"),
+        run.settings.get("setup"),
+    )
+    chosen = set(wanted)
+    samples = tuple(sample for sample in corpus if sample.id in chosen)
+    found, _ = find_footage(replace(corpus, samples=samples), on_missing="skip")
+    return {footage.id: footage for footage in found}
+
+
+def _strips(footage: Any, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """Return one JPEG a gloss, in base64."""
+    from slaeval.loaders.video import read_frames
+
+    chosen = [_chosen(start, min(end, footage.num_frames)) for start, end in spans]
+    indices = sorted({index for mine in chosen for index in mine})
+    if not indices:
+        return [""] * len(spans)
+    frames = dict(zip(indices, read_frames(footage, indices=indices), strict=True))
+    return [_strip([frames[index] for index in mine]) for mine in chosen]
+
+
+def _chosen(start: int, end: int) -> list[int]:
+    """Return the frames that stand for a span: the middle of each third of it."""
+    length = end - start
+    if length < 1:
+        return []
+    parts = min(_FRAMES, length)
+    return [start + (2 * part + 1) * length // (2 * parts) for part in range(parts)]
+
+
+def _strip(frames: Sequence[Any]) -> str:
+    """Return frames side by side as JPEG in base64; ``""`` for none."""
+    from PIL import Image
+
+    if not frames:
+        return ""
+    pictures = [Image.fromarray(frame) for frame in frames]
+    wide = max(1, round(pictures[0].width * _HEIGHT / pictures[0].height))
+    strip = Image.new("RGB", (wide * len(pictures), _HEIGHT))
+    for place, picture in enumerate(pictures):
+        strip.paste(picture.resize((wide, _HEIGHT), Image.Resampling.BILINEAR), (place * wide, 0))
+    stream = io.BytesIO()
+    strip.save(stream, "JPEG", quality=60, optimize=True)
+    return base64.b64encode(stream.getvalue()).decode("ascii")

@@ -1,0 +1,111 @@
+"""``slaeval report``: one HTML page that shows where the errors are."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from slaeval.errors import UsageError
+from slaeval.options import check_outputs, existing, reference_options
+
+__all__ = ["report"]
+
+
+@click.command()
+@click.argument("source", type=existing(), metavar="RUN|FILE")
+@reference_options
+@click.option(
+    "--protocol",
+    default="official",
+    show_default=True,
+    metavar="NAME",
+    help="What exactly is compared; see 'slaeval audit --list'.",
+)
+@click.option(
+    "--against",
+    type=existing(),
+    metavar="RUN|FILE",
+    help="Another system: the page also shows the paired tests, segments won and lost.",
+)
+@click.option(
+    "--train",
+    type=existing(),
+    metavar="FILE",
+    help="References of the training split, where the corpus is not at hand.",
+)
+@click.option(
+    "--pictures",
+    default=40,
+    show_default=True,
+    type=click.IntRange(0, 10_000),
+    metavar="N",
+    help="Of a run: thumbnails for the N segments with most errors.",
+)
+@click.option(
+    "--out", type=existing(), metavar="FILE", help="The page.  [default: report.html, in the run]"
+)
+@click.option(
+    "--pred-format",
+    default="auto",
+    metavar="NAME",
+    help="Format of hypothesis files: auto, ctm, trn, tsv, jsonl.",
+)
+@click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
+def report(
+    source: str,
+    dataset: str | None,
+    split: str | None,
+    root: str | None,
+    ref: str | None,
+    setup: str | None,
+    protocol: str,
+    against: str | None,
+    train: str | None,
+    pictures: int,
+    out: str | None,
+    pred_format: str,
+    fix_ids: bool,
+) -> None:
+    """Write one HTML page about a hypothesis file or a run.
+
+    Errors by signer, length, training frequency and position, confusions, deleted and inserted
+    glosses, every segment with its alignment, the number under every protocol. The page needs
+    no network and no other file: it can be sent as it is.
+
+    \b
+    slaeval report hyp.ctm --dataset phoenix2014t
+    slaeval report runs/sla_lora
+    slaeval report a.ctm --against b.ctm --dataset phoenix2014t --out a_b.html
+    """
+    from slaeval.files import write_whole
+    from slaeval.report import find, render
+
+    if out is None:
+        out = os.path.join(source, "report.html") if os.path.isdir(source) else "report.html"
+    if os.path.isdir(out):
+        raise UsageError(f"{out} is a folder: name the file to write with --out")
+    check_outputs([source, against, ref, train], [out])
+    found = find(
+        source,
+        dataset,
+        split,
+        root=root,
+        ref=ref,
+        setup=setup,
+        protocol=protocol,
+        format=pred_format,
+        fix_ids=fix_ids,
+        against=against,
+        train=train,
+        pictures=pictures,
+    )
+    from slaeval.console import warn
+
+    for message in found.score.warnings:
+        warn(message)
+    text = render(found)
+    write_whole(out, text)
+    size = len(text.encode())
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    click.echo(f"{out}: WER {found.score.wer:.2f} %, {len(found.score.segments)} segments, {shown}")
