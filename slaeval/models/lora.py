@@ -51,6 +51,9 @@ def install_lora(
         bias="none",
     )
     inject_adapter_in_model(config, tower)
+    for _, layer in lora_layers(tower):
+        # Under autocast peft would keep every input a second time, in float32.
+        layer.cast_input_dtype_enabled = False
     for block in tower.each_block():
         block.shift_fraction = shift_fraction
 

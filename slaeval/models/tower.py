@@ -110,11 +110,17 @@ _TINY = Shape(image=32, patch=8, width=96, layers=3, heads=3, hidden=384, output
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation whose output has the type of its input, under autocast too."""
+    """Layer normalisation in the type of its input, under autocast too.
+
+    The kernels sum in float32 anyway; autocast would keep a float32 copy of every input for
+    the backward pass.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension."""
-        return super().forward(x).to(x.dtype)
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            return functional.layer_norm(x, self.normalized_shape, weight, bias, self.eps)
 
 
 class QuickGELU(nn.Module):
