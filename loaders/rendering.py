@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from slaeval.loaders.scenes import Difficulty, Scene
 from slaeval.loaders.signing import Lexicon, Manner, Poses, generator, lexicon, perform
 
@@ -28,6 +29,7 @@ __all__ = ["Look", "look_of", "render", "render_scenes", "write_scene"]
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 Colour = tuple[float, float, float]
+Box = tuple[int, int, int, int]
 
 #: Radius of a hand, in units of the body: a seventh of a Phoenix frame from side to side.
 _HAND = 0.07
@@ -93,27 +95,26 @@ def look_of(corpus: str, seed: int, signer: str, difficulty: Difficulty) -> Look
 class _Canvas:
     """A picture to paint shapes on, each in the box it covers."""
 
-    def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
-        self.height, self.width = pixels.shape[:2]
+    def __init__(self, picture: Image.Image) -> None:
+        self.picture = picture
 
     def box(
         self, left: float, top: float, right: float, bottom: float
-    ) -> tuple[slice, slice, Floats, Floats] | None:
-        """Return rows, columns and the coordinates of pixel centres within a box."""
-        x0, x1 = max(0, int(left) - 1), min(self.width, int(right) + 2)
-        y0, y1 = max(0, int(top) - 1), min(self.height, int(bottom) + 2)
+    ) -> tuple[Box, Floats, Floats] | None:
+        """Return a box cut to the picture, and the coordinates of pixel centres within it."""
+        x0, x1 = max(0, int(left) - 1), min(self.picture.width, int(right) + 2)
+        y0, y1 = max(0, int(top) - 1), min(self.picture.height, int(bottom) + 2)
         if x0 >= x1 or y0 >= y1:
             return None
         xs = np.arange(x0, x1, dtype=np.float32)[None, :] + np.float32(0.5)
         ys = np.arange(y0, y1, dtype=np.float32)[:, None] + np.float32(0.5)
-        return slice(y0, y1), slice(x0, x1), xs, ys
+        return (x0, y0, x1, y1), xs, ys
 
-    def paint(self, rows: slice, columns: slice, distance: Floats, colour: Colour) -> None:
+    def paint(self, box: Box, distance: Floats, colour: Colour) -> None:
         """Cover what lies at a distance below 0 from a shape's edge."""
-        cover = np.clip(np.float32(0.5) - distance, 0, 1)[..., None]
-        here = self.pixels[rows, columns]
-        here[...] = (here + cover * (np.array(colour, np.float32) - here)).astype(np.uint8)
+        cover = (np.float32(0.5) - distance).clip(0, 1) * np.float32(255)
+        red, green, blue = (int(value) for value in colour)
+        self.picture.paste((red, green, blue), box, Image.fromarray(cover.astype(np.uint8)))
 
     def capsule(
         self, a: tuple[float, float], b: tuple[float, float], ra: float, rb: float, colour: Colour
@@ -127,11 +128,9 @@ class _Canvas:
             max(a[1], b[1]) + radius,
         )
         if found is not None:
-            rows, columns, xs, ys = found
+            box, xs, ys = found
             distance, along = _segment(xs, ys, a, b)
-            self.paint(
-                rows, columns, distance - (np.float32(ra) + along * np.float32(rb - ra)), colour
-            )
+            self.paint(box, distance - (np.float32(ra) + along * np.float32(rb - ra)), colour)
 
     def ellipse(
         self, x: float, y: float, rx: float, ry: float, tilt: float, colour: Colour
@@ -140,13 +139,11 @@ class _Canvas:
         radius = max(rx, ry)
         found = self.box(x - radius, y - radius, x + radius, y + radius)
         if found is not None:
-            rows, columns, xs, ys = found
+            box, xs, ys = found
             cos, sin = np.float32(np.cos(tilt)), np.float32(np.sin(tilt))
             dx, dy = xs - np.float32(x), ys - np.float32(y)
             u, v = (dx * cos + dy * sin) / np.float32(rx), (dy * cos - dx * sin) / np.float32(ry)
-            self.paint(
-                rows, columns, (np.sqrt(u * u + v * v) - 1) * np.float32(min(rx, ry)), colour
-            )
+            self.paint(box, (np.sqrt(u * u + v * v) - 1) * np.float32(min(rx, ry)), colour)
 
 
 def _segment(
@@ -155,7 +152,8 @@ def _segment(
     """Return the distance of points from a line between two points, and where along it."""
     dx, dy = np.float32(b[0] - a[0]), np.float32(b[1] - a[1])
     px, py = xs - np.float32(a[0]), ys - np.float32(a[1])
-    along = np.clip((px * dx + py * dy) / (dx * dx + dy * dy + np.float32(1e-6)), 0, 1)
+    length = dx * dx + dy * dy + np.float32(1e-6)
+    along: Floats = np.clip((px * dx + py * dy) / length, np.float32(0), np.float32(1))
     u, v = px - along * dx, py - along * dy
     distance: Floats = np.sqrt(u * u + v * v)
     return distance, along
@@ -175,7 +173,7 @@ def _hand(
     found = canvas.box(x - reach, y - reach, x + reach, y + reach)
     if found is None:
         return
-    rows, columns, xs, ys = found
+    box, xs, ys = found
     dx, dy = (xs - np.float32(x)) / np.float32(radius), (ys - np.float32(y)) / np.float32(radius)
     corner = min(rx, ry) * roundness
     qx, qy = np.abs(dx) - np.float32(rx - corner), np.abs(dy) - np.float32(ry - corner)
@@ -189,12 +187,12 @@ def _hand(
             palm = np.minimum(palm, _segment(dx, dy, (0.0, 0.0), tip)[0] - np.float32(0.27))
     distance = palm * np.float32(radius)
     rim = np.float32(radius * 0.16)
-    canvas.paint(rows, columns, distance - rim, colours[1])
-    canvas.paint(rows, columns, distance, colours[0])
+    canvas.paint(box, distance - rim, colours[1])
+    canvas.paint(box, distance, colours[0])
 
 
 def _shade(colour: Colour, factor: float) -> Colour:
-    red, green, blue = (min(250.0, value * factor) for value in colour)
+    red, green, blue = (min(250.0, max(value * factor, 0.0)) for value in colour)
     return red, green, blue
 
 
@@ -346,15 +344,12 @@ def _film(
         )
         for _ in range(difficulty.distractors)
     ]
-    patches = _Patches(rng, width, height, difficulty.dapple, difficulty.dapple_cell)
-    cell = max(2, round(difficulty.noise_cell * width))
-    grain = round(difficulty.noise)
+    patches = _Patches(rng, width, height, difficulty)
+    film = Image.fromarray(background)
     for index in range(count):
         x, y = (int(value) for value in np.round(camera[index]))
-        pixels = background[
-            margin + y : margin + y + height, margin + x : margin + x + width
-        ].copy()
-        canvas = _Canvas(pixels)
+        left, top = margin + x, margin + y
+        canvas = _Canvas(film.crop((left, top, left + width, top + height)))
         for way, colour, radius in things:
             thing = (0.5 + 0.5 * way[index]) * (width, height)
             canvas.ellipse(thing[0] - x, thing[1] - y, radius, radius, 0.0, colour)
@@ -365,11 +360,9 @@ def _film(
             height * 0.53 + stand[1] * unit + 0.5 * sway[index, 1] - y,
         )
         figure.draw(canvas, poses.hands[index], poses.shapes[index], float(poses.tilt[index]))
-        coarse = rng.integers(-grain, grain + 1, (-(-height // cell), -(-width // cell)))
-        change = coarse.astype(np.int16).repeat(cell, 0).repeat(cell, 1)[:height, :width]
-        change = change + patches.next()
-        table = np.minimum(np.arange(256) * flicker[index], 255).astype(np.int16)
-        yield np.clip(table[pixels] + change[..., None], 0, 255).astype(np.uint8)
+        table = np.minimum(np.round(np.arange(256) * flicker[index]), 255).astype(int).tolist()
+        lit = canvas.picture.point(table * 3)
+        yield patches.on(np.asarray(lit))
 
 
 def _mean(pixels: Pixels) -> Colour:
@@ -378,31 +371,50 @@ def _mean(pixels: Pixels) -> Colour:
 
 
 class _Patches:
-    """Patches of light that come and go: each a level that wanders."""
+    """Changes of brightness in patches: large ones that come and go, small ones as noise."""
 
     def __init__(
-        self, rng: np.random.Generator, width: int, height: int, strength: float, side: float
+        self, rng: np.random.Generator, width: int, height: int, difficulty: Difficulty
     ) -> None:
-        cell = max(4, round(side * width))
-        self.rng, self.strength = rng, strength
-        self.rows = np.arange(height) // cell
-        self.columns = np.arange(width) // cell
-        self.level = rng.normal(0, 1, (self.rows[-1] + 1, self.columns[-1] + 1))
+        self.rng, self.difficulty = rng, difficulty
+        self.large = _lattice(width, height, max(4, round(difficulty.dapple_cell * width)))
+        self.small = _lattice(width, height, max(2, round(difficulty.noise_cell * width)))
+        self.level = rng.normal(0, 1, _cells(self.large))
 
-    def next(self) -> NDArray[np.int16]:
-        """Return the change of brightness in the next frame [height, width]."""
+    def on(self, pixels: Pixels) -> Pixels:
+        """Return the next frame's pixels [height, width, 3] with their brightness changed."""
         self.level = 0.8 * self.level + 0.6 * self.rng.normal(0, 1, self.level.shape)
-        levels = np.round(self.level.clip(-2, 2) * self.strength).astype(np.int16)
-        patches: NDArray[np.int16] = levels[self.rows[:, None], self.columns[None, :]]
-        return patches
+        large = np.round(self.level.clip(-2, 2) * self.difficulty.dapple).astype(np.int16)
+        grain = round(self.difficulty.noise)
+        small = self.rng.integers(-grain, grain + 1, _cells(self.small), np.int16)
+        change = _spread(large, self.large)
+        change += _spread(small, self.small)
+        # The three channels of a row in one: a last axis of three would be slow.
+        change += pixels.reshape(change.shape)
+        changed: Pixels = change.clip(0, 255).astype(np.uint8).reshape(pixels.shape)
+        return changed
+
+
+_Lattice = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def _lattice(width: int, height: int, cell: int) -> _Lattice:
+    """Return the row and the column of a cell for each value of a picture [height, width * 3]."""
+    return np.arange(height) // cell, np.arange(width).repeat(3) // cell
+
+
+def _cells(lattice: _Lattice) -> tuple[int, int]:
+    return int(lattice[0][-1]) + 1, int(lattice[1][-1]) + 1
+
+
+def _spread(levels: NDArray[np.int16], lattice: _Lattice) -> NDArray[np.int16]:
+    return levels.take(lattice[1], axis=1).take(lattice[0], axis=0)
 
 
 def write_scene(
     scene: Scene, root: str, corpus: str, seed: int, signs: Lexicon, difficulty: Difficulty
 ) -> int:
     """Render a sample and write it below `root`; returns the number of its frames."""
-    from PIL import Image
-
     path = os.path.join(root, *scene.path.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     frames = render(scene, corpus, seed, signs, difficulty)

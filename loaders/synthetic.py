@@ -361,8 +361,8 @@ def _csl_daily(draft: _Draft) -> None:
     draft.files["sentence_label/split_1.txt"] = "\n".join(names) + "\n"
 
 
-#: Telephones differ: width and height by signer, and frames a second.
-_TELEPHONES = ((512, 512), (360, 480), (480, 480), (384, 512), (512, 512), (360, 450))
+#: Telephones differ: width and height by signer.
+_TELEPHONES = ((512, 512), (360, 480), (320, 320), (288, 384), (400, 400), (270, 360))
 
 
 def _isharah(draft: _Draft) -> None:
