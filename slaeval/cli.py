@@ -27,6 +27,7 @@ _COMMANDS = {
     "train": ("slaeval.train_commands", "Train a checkpoint on a corpus."),
     "run": ("slaeval.run_commands", "Evaluate a checkpoint on a corpus, or on one video."),
     "ckpt": ("slaeval.ckpt_commands", "Show and convert checkpoints."),
+    "plot": ("slaeval.plot_commands", "Draw one plot of the errors."),
     "report": ("slaeval.report_commands", "Write one HTML page: where the errors are."),
     "completion": ("slaeval.completion_commands", "Print the shell completion script."),
 }

@@ -159,7 +159,7 @@ def confusion_map(score: Score, *, top: int = 12, ax: Axes | None = None) -> Axe
         ax.set_xticks(range(size + 2), columns, rotation=90, family=fonts)
         ax.set_yticks(range(size), glosses, family=fonts)
         for label in ax.get_xticklabels()[-2:]:
-            label.set_style("italic")
+            label.set_fontstyle("italic")
         ax.axvline(size - 0.5, color="white", linewidth=2)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
@@ -180,8 +180,10 @@ def _diagonal(ax: Axes, size: int) -> None:
 
 
 def _numbers(ax: Axes, shares: np.ndarray[Any, Any], scale: Normalize) -> None:
+    import matplotlib as mpl
     import numpy as np
 
+    size = 0.76 * float(mpl.rcParams["font.size"])
     for (row, column), share in np.ndenumerate(shares):
         if share > 0 or (row == column and np.isnan(share)):
             ax.text(
@@ -190,7 +192,7 @@ def _numbers(ax: Axes, shares: np.ndarray[Any, Any], scale: Normalize) -> None:
                 "–" if np.isnan(share) else f"{share:.0f}" if share >= 0.5 else "<1",
                 ha="center",
                 va="center",
-                fontsize="x-small",
+                fontsize=size,
                 color="white" if row != column and scale(share) > 0.5 else INK,
             )
 

@@ -37,7 +37,8 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     Parameters
     ----------
     path : path-like
-        ``log.csv``, or the folder that the trainer keeps it in (``sla_lora.training``).
+        ``log.csv``, the folder that the trainer keeps it in (``sla_lora.training``), or the
+        checkpoint beside that folder.
 
     Returns
     -------
@@ -51,6 +52,11 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
         something that is no number.
     """
     path = os.fspath(path)
+    stem, suffix = os.path.splitext(path)
+    if suffix in (".pt", ".safetensors"):
+        path = f"{stem}.training"
+        if not os.path.isdir(path):
+            raise InputError("no such folder; the trainer keeps its log.csv there", path)
     if os.path.isdir(path):
         path = os.path.join(path, "log.csv")
     reader = csv.DictReader(io.StringIO(read_text(path, "the log.csv of a training run")))

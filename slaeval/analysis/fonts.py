@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 
-__all__ = ["MissingGlyphs", "families", "right_to_left", "shaped"]
+__all__ = ["MissingGlyphs", "families", "quiet", "right_to_left", "shaped", "width_of"]
 
 #: Looked at first, in this order: plain, free or part of a system, Chinese in its simplified
 #: forms. Any other font that has the characters will do after them.
@@ -127,8 +129,9 @@ def shaped(text: str) -> str:
     if text.isascii() or _shapes() or not any(map(right_to_left, text)):
         return text
     try:
-        from arabic_reshaper import reshape
-        from bidi.algorithm import get_display
+        # By name: type checkers have nothing to say about packages that are not required.
+        reshape = import_module("arabic_reshaper").reshape
+        get_display = import_module("bidi.algorithm").get_display
     except ImportError:
         warnings.warn(
             "right-to-left glosses are drawn with single letters in the wrong order by this "
@@ -139,6 +142,28 @@ def shaped(text: str) -> str:
         return text
     out: str = get_display(reshape(text))
     return out
+
+
+def width_of(text: str, fonts: list[str], size: float) -> float:
+    """Return how wide `text` is in points, drawn with `fonts` at so many points."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not text:
+        return 0.0
+    figure = Figure(figsize=(1, 1), dpi=72)
+    FigureCanvasAgg(figure)
+    with quiet():
+        drawn = figure.text(0, 0, text, family=fonts, fontsize=size)
+        return float(drawn.get_window_extent().width)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep matplotlib from warning of each missing glyph: :func:`families` said it better."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        yield
 
 
 @lru_cache(maxsize=1)

@@ -122,7 +122,7 @@ def error_bars(
                 textcoords="offset points",
                 ha="right",
                 va="center",
-                fontsize="x-small",
+                fontsize="small",
             )
         ax.annotate(
             "words" if rates else "signed",
@@ -131,12 +131,13 @@ def error_bars(
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right",
-            fontsize="x-small",
+            fontsize="small",
             style="italic",
         )
         ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(0, 1),
+            # Over the names of the groups rather than over the numbers at the right.
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
             ncols=3,
             columnspacing=1.0,
             handlelength=1.2,
@@ -187,9 +188,10 @@ def error_curve(
         at = [mean for mean, _ in points]
         if by == "frequency":
             ax.set_xscale("log")
-            # Unseen glosses have no place on a logarithmic axis: half a decade before the rest.
+            # Unseen glosses have no place on a logarithmic axis: they stand apart at its left.
             seen = [mean for mean in at if mean] or [1.0]
-            at = [mean or min(seen) / 3 for mean in at]
+            gap = max(2.0, (max(seen) / min(seen)) ** 0.22)
+            at = [mean or min(seen) / gap for mean in at]
         wers = [mine.wer for _, mine in points]
         if points:
             apart = by == "frequency" and not points[0][0]
@@ -206,7 +208,7 @@ def error_curve(
                 xytext=(3, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize="x-small",
+                fontsize="small",
             )
         if by == "frequency":
             _counts(ax, at, bool(points) and not points[0][0])
@@ -252,12 +254,15 @@ def _counts(ax: Axes, at: list[float], unseen: bool) -> None:
 
     if not at:
         return
-    seen = at[1:] if unseen else at
-    ticks = [
-        10**power for power in range(7) if min(seen, default=1) / 2 <= 10**power <= 2 * max(at)
-    ]
+    seen = (at[1:] if unseen else at) or [1.0]
+    low, high = min(seen) / 1.2, 1.3 * max(seen)
+    steps = (1, 2, 5) if high < 50 * low else (1,)
+    ticks: list[float] = [
+        step * 10**power for power in range(8) for step in steps if low <= step * 10**power <= high
+    ] or [seen[0]]
     labels = [f"{tick:,.0f}" for tick in ticks]
     if unseen:
         ticks, labels = [at[0], *ticks], ["unseen", *labels]
     ax.set_xticks(ticks, labels)
+    ax.set_xlim(min(at) / 1.3, 1.3 * max(at))
     ax.xaxis.set_minor_formatter(NullFormatter())

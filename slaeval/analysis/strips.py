@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slaeval.analysis.fonts import families, right_to_left, shaped
+from slaeval.analysis.fonts import families, right_to_left, shaped, width_of
 from slaeval.analysis.style import COLOURS, COLUMN, INK, SIGNS, STYLE, canvas
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -66,10 +66,10 @@ def alignment_strip(
     steps = [(op, shaped(one), shaped(other)) for op, one, other in segment.pairs()]
     fonts = families([word for _, *both in steps for word in both])
     words = [(one, f"{SIGNS[op]} {other}".strip()) for op, one, other in steps]
-    both = [_width(word, fonts, size) for pair in words for word in pair]
+    both = [width_of(word, fonts, size) for pair in words for word in pair]
     pad = 2 * _PAD * scale
     widths = [max(*pair, size) + pad for pair in zip(both[::2], both[1::2], strict=True)]
-    head = max(_width(name, fonts, 0.85 * size) for name in ("REF", "HYP")) + 5 * scale
+    head = max(width_of(name, fonts, 0.85 * size) for name in ("REF", "HYP")) + 5 * scale
     available = 72 * (width - 0.1)
     if ax is not None:
         available = 72 * ax.get_window_extent().width / ax.figure.dpi
@@ -122,6 +122,7 @@ def posterior_strip(
     glosses: Sequence[str] = (),
     spans: Sequence[tuple[int, int]] = (),
     frames: np.ndarray[Any, Any] | None = None,
+    num_frames: int | None = None,
     top: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
@@ -136,10 +137,12 @@ def posterior_strip(
     glosses : sequence of str
         What was recognised, in order; written above the curves, with `spans`.
     spans : sequence of pairs of int
-        Where each gloss stands, ``[start, end)`` in frames where `frames` are given, in steps
-        of the output otherwise.
+        Where each gloss stands, ``[start, end)`` in frames where `frames` or `num_frames` is
+        given, in steps of the output otherwise.
     frames : array, uint8 [T, H, W, 3], optional
-        The video. Time is in frames then; a picture stands above each span.
+        The video; a picture stands above each span.
+    num_frames : int, optional
+        Its length, where it is not at hand.
     top : int
         How many glosses have a curve: those with the highest peaks, recognised ones first.
     ax : Axes, optional
@@ -164,8 +167,12 @@ def posterior_strip(
     _validate(values, vocabulary, glosses, spans, frames)
     probabilities = np.exp(values)
     steps = len(values)
-    length = steps if frames is None else len(frames)
-    at = (np.arange(steps) + 0.5) * length / steps
+    if frames is not None:
+        num_frames = len(frames)
+    length = num_frames or steps
+    # A step is the same number of frames throughout, the last one may be cut.
+    stride = -(-length // steps)
+    at = np.minimum((np.arange(steps) + 0.5) * stride, length)
     number = {gloss: place + 1 for place, gloss in enumerate(vocabulary)}
     known = [number[gloss] for gloss in glosses if gloss in number]
     peaks = probabilities.max(axis=0)
@@ -199,7 +206,7 @@ def posterior_strip(
         ax.set_ylim(0, marks.top)
         ax.set_yticks([0, 0.5, 1])
         ax.spines["left"].set_bounds(0, 1)
-        ax.set_xlabel("output step" if frames is None else "frame")
+        ax.set_xlabel("frame" if num_frames else "output step")
         ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         ax.set_ylabel("probability", y=0.5 / marks.top)
         lines = [looks.get(number.get(gloss, 0), {"color": INK}) for gloss in glosses]
@@ -214,19 +221,6 @@ def posterior_strip(
             borderaxespad=4,  # below the label of the axis
         )
     return ax
-
-
-def _width(text: str, fonts: list[str], size: float) -> float:
-    """Return how wide `text` is, in points."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    if not text:
-        return 0.0
-    figure = Figure(figsize=(1, 1), dpi=72)
-    FigureCanvasAgg(figure)
-    drawn = figure.text(0, 0, text, family=fonts, fontsize=size)
-    return float(drawn.get_window_extent().width)
 
 
 def _lines(widths: list[float], available: float, gap: float) -> list[list[int]]:
@@ -277,11 +271,11 @@ class _Marks:
         import matplotlib as mpl
 
         self.names, self.spans, self.frames, self.fonts = names, spans, frames, fonts
-        width = COLUMN if ax is None else ax.figure.get_figwidth()
+        width = COLUMN if ax is None else ax.get_window_extent().width / ax.figure.dpi / 0.84
         base = float(STYLE["font.size"]) if ax is None else float(mpl.rcParams["font.size"])
         self.size = 0.86 * base
         slot = 72 * 0.84 * width / max(1, len(spans))
-        widest = max((_width(name, fonts, self.size) for name in names), default=0.0)
+        widest = max((width_of(name, fonts, self.size) for name in names), default=0.0)
         self.upright = widest > slot
         self.picture = 0.0
         if frames is not None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import io
 import os
-import warnings
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from slaeval.analysis.fonts import quiet
 from slaeval.errors import UsageError
 from slaeval.extras import require
 from slaeval.files import write_whole
@@ -60,7 +61,7 @@ SIGNS = {"C": "", "S": "≠", "D": "−", "I": "+"}
 NAMES = {"C": "correct", "S": "substitutions", "D": "deletions", "I": "insertions"}
 
 #: Settings of matplotlib for a plot of its own; one drawn into given axes keeps its settings.
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
@@ -91,8 +92,12 @@ STYLE: dict[str, Any] = {
     "figure.dpi": 200,
 }
 
-# Whole fonts in PDF, so that text can be selected and edited; ids in SVG that do not change.
-_FILES = {"pdf.fonttype": 42, "svg.hashsalt": "slaeval"}
+# Ids in SVG that do not change.
+_FILES: Any = {"svg.hashsalt": "slaeval"}
+
+#: Kinds of fonts in a PDF. Publishers ask for TrueType; fonts of East Asian scripts mostly are
+#: not of that kind, and embedded as if they were, some readers refuse them.
+_TRUETYPE, _TYPE3 = 42, 3
 
 
 @contextmanager
@@ -164,18 +169,24 @@ def picture(figure: Figure, format: str = "png", about: str = "") -> bytes:
     """
     import matplotlib as mpl
 
-    dates = {
+    dates: dict[str, dict[str, Any]] = {
         "png": {"Description": about},
         "svg": {"Date": None, "Description": about},
         "pdf": {"CreationDate": None, "Subject": about},
     }
     metadata = {key: value for key, value in dates[format].items() if value != ""}
     stream = io.BytesIO()
-    with mpl.rc_context({**STYLE, **_FILES}), warnings.catch_warnings():
-        # Said once and better, with what to install, when the glosses were drawn.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+    fonts = _TYPE3 if _east_asian(figure) else _TRUETYPE
+    with mpl.rc_context({**STYLE, **_FILES, "pdf.fonttype": fonts}), quiet():
         figure.savefig(stream, format=format, metadata=metadata)
     return stream.getvalue()
+
+
+def _east_asian(figure: Figure) -> bool:
+    from matplotlib.text import Text
+
+    texts = "".join(text.get_text() for text in figure.findobj(Text))
+    return any(unicodedata.east_asian_width(character) in "WF" for character in texts)
 
 
 def save(figure: Figure, path: str | os.PathLike[str], about: str = "") -> None:
