@@ -16,6 +16,7 @@ from slaeval.options import check_outputs, existing, reference_options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from slaeval.running.folder import Run
@@ -133,8 +134,8 @@ def plot(out: str, **options: Any) -> None:
     mpl.use("agg")  # a file, and never a window
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("default")
-        figure, about = _curves(wanted) if wanted.kind == "curves" else _errors(wanted)
-        save(figure, out, about)
+        drawn, about = _curves(wanted) if wanted.kind == "curves" else _errors(wanted)
+        save(drawn, out, about)
     for message in dict.fromkeys(str(one.message) for one in said):
         warn(message)
     click.echo(f"{out}: {KINDS[wanted.kind]}")
@@ -149,7 +150,7 @@ def _curves(wanted: _Wanted) -> tuple[Figure, str]:
     return curves_figure(wanted.source), ""
 
 
-def _errors(wanted: _Wanted) -> tuple[Figure, str]:
+def _errors(wanted: _Wanted) -> tuple[Axes, str]:
     """Score, then draw."""
     from slaeval.report.findings import _hypotheses as hypotheses_of
     from slaeval.report.findings import _scored as scored
@@ -172,7 +173,7 @@ def _errors(wanted: _Wanted) -> tuple[Figure, str]:
     return _draw(wanted, score, run, task), score.signature
 
 
-def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Figure:
+def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Axes:
     from slaeval import analysis
 
     kind, top = wanted.kind, wanted.top
@@ -193,8 +194,7 @@ def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Figure:
     else:
         assert run is not None
         ax = _posteriors(wanted, run, _segment(score, wanted.segment).id)
-    figure: Figure = ax.figure
-    return figure
+    return ax
 
 
 def _segment(score: Score, name: str | None) -> AlignedSegment:
@@ -223,7 +223,7 @@ def _training(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Mapp
     return counts
 
 
-def _posteriors(wanted: _Wanted, run: Run, name: str) -> Any:
+def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
     """Recognise one segment of a run again, and draw what the model gives."""
     require("run", "slaeval plot posteriors")
     from dataclasses import replace

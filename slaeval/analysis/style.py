@@ -189,13 +189,13 @@ def _east_asian(figure: Figure) -> bool:
     return any(unicodedata.east_asian_width(character) in "WF" for character in texts)
 
 
-def save(figure: Figure, path: str | os.PathLike[str], about: str = "") -> None:
-    """Write a figure to a file, whole or not at all.
+def save(plot: Axes | Figure, path: str | os.PathLike[str], about: str = "") -> None:
+    """Write a plot to a file, whole or not at all.
 
     Parameters
     ----------
-    figure : Figure
-        What was drawn: ``ax.figure`` of any plot here.
+    plot : Axes or Figure
+        What was drawn; of axes the whole figure they are in.
     path : path-like
         Where to; the end of its name says the format.
     about : str
@@ -208,4 +208,6 @@ def save(figure: Figure, path: str | os.PathLike[str], about: str = "") -> None:
     SlaevalError
         The file cannot be written.
     """
-    write_whole(path, picture(figure, file_format(path), about))
+    format = file_format(path)
+    figure: Any = plot.figure.figure  # of axes in a part of a figure the whole
+    write_whole(path, picture(figure, format, about))

@@ -21,7 +21,7 @@ def test_the_same_plot_is_the_same_file(tmp_path: Path, format: str, invented: I
     score = invented("REGEN SONNE WIND NEBEL".split())
     files = [tmp_path / f"{name}.{format}" for name in "ab"]
     for path in files:
-        save(confusion_map(score).figure, path, score.signature)
+        save(confusion_map(score), path, score.signature)
     first, second = (path.read_bytes() for path in files)
     assert first == second
     assert first.startswith(STARTS[format])

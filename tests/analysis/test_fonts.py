@@ -55,7 +55,7 @@ def test_what_no_font_has_is_named_with_what_to_install(only_bundled: None) -> N
 def test_a_plot_without_its_font_says_it_once(only_bundled: None, tmp_path: Path) -> None:
     segment = AlignedSegment("s", "", CHINESE, CHINESE[:2], "CCD")
     with pytest.warns(MissingGlyphs) as said:
-        save(alignment_strip(segment).figure, tmp_path / "plot.png")
+        save(alignment_strip(segment), tmp_path / "plot.png")
     assert len(said) == 1
 
 
