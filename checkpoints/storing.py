@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from slaeval.checkpoints.archive import Archive, RefusedError, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, check, check_meta, check_name, plain
 
-from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.errors import InputError, UsageError
 from slaeval.extras import require
 from slaeval.files import read_start, replacing
 
@@ -94,18 +94,12 @@ def save_checkpoint(
             with _failing_as_oserror(temporary) as stream:
                 torch.save({**head, "meta": meta, "tensors": checkpoint.tensors}, stream)
         else:
-            from safetensors import SafetensorError
-            from safetensors.torch import save_file
+            from safetensors.torch import save
 
-            # It leaves a private file; a checkpoint is as readable as any other.
-            with open(temporary, "xb"):
-                mode = os.stat(temporary).st_mode
+            # Its save_file leaves a temporary file of its own behind where the disk is full.
             text = json.dumps({**head, "meta": meta}, allow_nan=False)
-            try:
-                save_file(checkpoint.tensors, temporary, metadata={_KEY: text})
-            except SafetensorError as error:
-                raise SlaevalError(f"{os.fspath(path)}: cannot write: {error}") from None
-            os.chmod(temporary, mode & 0o7777)
+            with open(temporary, "xb") as file:
+                file.write(save(checkpoint.tensors, metadata={_KEY: text}))
 
 
 class _Remembering:
