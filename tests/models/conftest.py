@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser
 from slaeval.models.tower import Shape, Tower

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+
 from slaeval.errors import InputError
 from slaeval.models.temporal import Clips, depthwise_convolution, neighbour, shift
 
@@ -46,12 +47,12 @@ def _convolution_of_one(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tenso
                                 at = (t + a - depth // 2, i + b - rows // 2, j + d - columns // 2)
                                 inside = all(
                                     0 <= place < size
-                                    for place, size in zip(
-                                        at, (frames, height, width), strict=True
-                                    )
+                                    for place, size in zip(at, (frames, height, width), strict=True)
                                 )
                                 if inside:
-                                    total = total + weight[c, 0, a, b, d] * x[at[0], c, at[1], at[2]]
+                                    total = (
+                                        total + weight[c, 0, a, b, d] * x[at[0], c, at[1], at[2]]
+                                    )
                     out[t, c, i, j] = total
     return out
 

@@ -18,6 +18,7 @@ import torch
 from open_clip.model import resize_pos_embed
 from open_clip.transformer import QuickGELU, VisionTransformer
 from safetensors.torch import save_file
+
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.temporal import Clips
 from slaeval.models.tower import (
@@ -310,7 +311,10 @@ def test_weights_of_something_else(tmp_path: Path) -> None:
         read_weights(tmp_path / "hf.pt")
     state = _theirs(TINY_SHAPE).state_dict()
     for changed, message in (
-        ({key: value for key, value in state.items() if key != "proj"}, "1 tensors are missing.*proj"),
+        (
+            {key: value for key, value in state.items() if key != "proj"},
+            "1 tensors are missing.*proj",
+        ),
         (state | {"attn_pool.query": torch.zeros(1)}, r"1 too many.*attn_pool\.query"),
         (state | {"proj": torch.zeros(96, 32)}, r"proj is \[96, 32\], expected \[96, 64\]"),
     ):
