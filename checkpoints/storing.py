@@ -242,7 +242,8 @@ def _is_zip(path: str) -> bool:
     start = read_start(path, "a checkpoint", 16)
     if start[:4] == b"PK\x03\x04":
         return True
-    if start[:2] == b"\x80\x02" or start[:1] in (b"(", b"c"):
+    # The first bytes of safetensors are a length, which may look like the start of a pickle.
+    if start[8:9] != b"{" and (start[:2] == b"\x80\x02" or start[:1] in (b"(", b"c")):
         raise InputError(
             "a pickle outside a zip archive, as torch wrote before 1.6: not a checkpoint of "
             "slaeval; nothing in it has run",
