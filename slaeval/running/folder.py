@@ -138,7 +138,7 @@ class Run:
             )
         try:
             return _opened(folder, settings)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"damaged: {type(error).__name__} {error}; run 'slaeval run' again with --restart",
                 folder,

@@ -136,7 +136,11 @@ class Journal:
         except OSError as error:
             raise SlaevalError(f"{path}: cannot write: {error.strerror or error}") from None
         if new:
-            self.append({**_FORMAT, "header": header})
+            try:
+                self.append({**_FORMAT, "header": header})
+            except BaseException:
+                self._stream.close()
+                raise
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record, flushed.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from slaeval.loaders.video import Footage
 
 from slaeval.batches import (
     Clips,
@@ -19,7 +20,6 @@ from slaeval.batches import (
     prepare,
 )
 from slaeval.errors import InputError, SlaevalError
-from slaeval.loaders.video import Footage
 
 SIDE = 8
 
@@ -168,7 +168,7 @@ def test_reading_gives_the_plan_and_names_what_is_broken(workers: int) -> None:
             assert str(third.failures["broken-d"]) == (
                 "frames/7.png: sample 'broken-d': not a picture"
             )
-        with pytest.raises(InputError, match="^frames/7.png: sample 'broken-b'") as caught:
+        with pytest.raises(InputError, match=r"^frames/7\.png: sample 'broken-b'") as caught:
             list(reading.batches(plan))
         assert caught.value.path == "frames/7.png"
         # Given up in the middle, it can be asked again.
@@ -178,6 +178,6 @@ def test_reading_gives_the_plan_and_names_what_is_broken(workers: int) -> None:
 def test_a_dead_reader_is_an_error_that_says_what_to_try() -> None:
     with (
         Reading(invented(("a", 5), ("deadly", 2)), workers=1) as reading,
-        pytest.raises(SlaevalError, match="process that reads frames died.*--workers 0"),
+        pytest.raises(SlaevalError, match=r"process that reads frames died.*--workers 0"),
     ):
         list(reading.batches([[0], [1]]))
