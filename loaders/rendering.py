@@ -420,7 +420,7 @@ def write_scene(
     frames = render(scene, corpus, seed, signs, difficulty)
     if path.endswith(".mp4"):
         return _write_video(path, frames, scene)
-    settings: dict[str, Any] = {"quality": 85} if path.endswith(".jpg") else {"compress_level": 2}
+    settings: dict[str, Any] = {"quality": 75} if path.endswith(".jpg") else {"compress_level": 2}
     count = 0
     for count, pixels in enumerate(frames, 1):
         Image.fromarray(pixels).save(path.format(scene.first + count - 1), **settings)
@@ -432,7 +432,7 @@ def _write_video(path: str, frames: Iterator[Pixels], scene: Scene) -> int:
 
     with av.open(path, "w") as container:
         # One thread: with several, what x264 writes depends on how many there are.
-        options = {"preset": "veryfast", "crf": "23", "threads": "1"}
+        options = {"preset": "ultrafast", "crf": "23", "threads": "1"}
         stream = container.add_stream("libx264", rate=round(scene.fps), options=options)
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
         count = 0
