@@ -1,0 +1,186 @@
+"""``slaeval run`` as users meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slaeval.__main__ import main
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in this process, in an empty folder; a new one costs seconds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLAEVAL_CONFIG_DIR", str(tmp_path / "config"))
+    for name in ("SLAEVAL_DATA", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*args: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, args)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return int(left.value.code or 0), out, err
+
+    return call
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def test_a_process_prints_what_score_prints(
+    slaeval: Callable[..., object], rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    done = slaeval("run", "--ckpt", checkpoint(), "--root", rendered, "--out", "run")
+    assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
+    assert done.stderr.splitlines()[-1].startswith("5 segments, ")  # type: ignore[attr-defined]
+    assert "frames/s (cpu, fp32); in run" in done.stderr  # type: ignore[attr-defined]
+    hypothesis = tmp_path / "run" / "hyp.ctm"
+    score = slaeval("score", "--pred", hypothesis, "--dataset", "phoenix2014t", "--root", rendered)
+    assert done.stdout == score.stdout  # type: ignore[attr-defined]
+
+
+def test_json_holds_the_score_and_the_run(
+    command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    options = ("--ckpt", checkpoint(), "--root", rendered, "--workers", 0, "--json")
+    code, out, err = command("run", *options)
+    assert code == 0
+    shown = json.loads(out)
+    about = shown.pop("run")
+    folder = os.path.join("runs", "sla-lora-0-full-phoenix2014t-test")
+    assert about["folder"] == folder
+    assert about["skipped"] == {}
+    assert about["timings"]["segments"] == 5
+    assert shown == json.loads((tmp_path / folder / "score.json").read_text())
+    assert "recognising" not in err  # no bar without a terminal
+    # Once more: nothing to do, the same answer.
+    code, again, _ = command("run", *options)
+    assert code == 0
+    assert again == out
+
+
+def test_options_reach_the_run(
+    command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    code, _, err = command(
+        *("run", "--ckpt", checkpoint("sla-adapter"), "--root", rendered, "--split", "dev"),
+        *("--out", "o", "--decoding", "greedy", "--no-merge-repeats", "--frames", 70, "--exact"),
+        *("--precision", "bf16", "--device", "cpu", "--workers", 0, "--on-error", "skip"),
+        *("--protocol", "rwth-2014t", "--dataset", "phoenix2014t"),
+    )
+    assert code == 0, err
+    settings = json.loads((tmp_path / "o" / "run.json").read_text())
+    assert settings["split"] == "dev"
+    assert settings["decoding"] == {
+        **settings["decoding"],
+        "method": "greedy",
+        "merge_repeats": False,
+    }
+    assert settings["precision"] == "bf16"
+    assert settings["protocol"] == "rwth-2014t"
+    assert settings["settings"] == {
+        "frame_budget": 70,
+        "workers": 0,
+        "exact": True,
+        "compile": False,
+        "on_error": "skip",
+        "processes": 1,
+    }
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A second and a half of noise, 10 frames a second."""
+    import av
+
+    path = tmp_path / "me.mp4"
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        for _ in range(15):
+            picture = rng.integers(0, 256, (64, 64, 3)).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_one_video(command: Call, film: Path, checkpoint: Make) -> None:
+    code, out, _ = command("run", "--ckpt", checkpoint(), "--video", film, "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert shown["frames"] == 15
+    assert shown["fps"] == 10
+    assert len(shown["glosses"]) == len(shown["spans"]) == len(shown["confidences"]) > 0
+    assert shown["seconds"] == [[start / 10, end / 10] for start, end in shown["spans"]]
+    assert not os.path.exists("runs")
+    code, out, _ = command("run", "--ckpt", checkpoint(), "--video", film)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == " ".join(shown["glosses"])
+    assert lines[2].split() == ["gloss", "frames", "seconds", "confidence"]
+    start, end = shown["spans"][0]
+    assert lines[3].split()[:3] == [
+        shown["glosses"][0],
+        f"{start}–{end}",
+        f"{start / 10:.2f}–{end / 10:.2f}",
+    ]
+
+
+def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint: Make) -> None:
+    frames = next(path.parent for path in sorted(rendered.rglob("*.png")))
+    code, out, _ = command("run", "--ckpt", checkpoint(), "--video", frames, "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert shown["frames"] == len(list(frames.iterdir()))
+    assert shown["fps"] == 25  # as the checkpoint's corpus has
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        ((), 2, "Missing option '--ckpt'"),
+        (("--ckpt", "no.pt"), 1, "no.pt: no such file; expected a checkpoint"),
+        (("--ckpt", "CKPT"), 1, "phoenix2014t"),  # not registered, no --root
+        (("--ckpt", "CKPT", "--root", "ROOT", "--dataset", "phoenix15"), 2, "unknown dataset"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--split", "tset"), 2, "did you mean 'test'"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--device", "tpu"), 2, "unknown device"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--precision", "int8"), 2, "unknown precision"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--decoding", "bean"), 2, "did you mean 'beam'"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--frames", "0"), 2, "--frames"),
+        (("--ckpt", "CKPT", "--video", "no.mp4", "--split", "dev"), 2, "leave out --split"),
+        (("--ckpt", "CKPT", "--video", "no.mp4", "--restart"), 2, "leave out --restart"),
+        (("--ckpt", "CKPT", "--video", "no.mp4"), 1, "no.mp4: no such file"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--protocol", "mine"), 2, "unknown protocol"),
+    ],
+)
+def test_mistakes_have_a_message_and_a_code(
+    args: tuple[str, ...], code: int, message: str, command: Call, rendered: Path, checkpoint: Make
+) -> None:
+    stand = {"CKPT": checkpoint(), "ROOT": rendered}
+    found, out, err = command("run", *(stand.get(arg, arg) for arg in args))
+    assert found == code, err
+    assert message in err
+    assert out == ""
+
+
+def test_a_run_folder_is_not_written_over(command: Call, rendered: Path, checkpoint: Make) -> None:
+    options = ("--root", rendered, "--out", "o", "--workers", 0)
+    assert command("run", "--ckpt", checkpoint(), *options)[0] == 0
+    code, _, err = command("run", "--ckpt", checkpoint(seed=1), *options)
+    assert code == 1
+    assert "another checkpoint; name another folder with --out" in err
+    assert command("run", "--ckpt", checkpoint(seed=1), *options, "--restart")[0] == 0
