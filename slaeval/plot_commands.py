@@ -190,7 +190,8 @@ def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Axes:
     elif kind == "frequency":
         ax = analysis.error_curve(score, "frequency", _training(wanted, score, run, task))
     elif kind == "segment":
-        ax = analysis.alignment_strip(_segment(score, wanted.segment))
+        segment = _segment(score, wanted.segment)
+        ax = analysis.alignment_strip(segment, title=segment.id)
     else:
         assert run is not None
         ax = _posteriors(wanted, run, _segment(score, wanted.segment).id)

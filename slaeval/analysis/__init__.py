@@ -2,7 +2,8 @@
 
 :func:`attribute` and :func:`group` count, without anything but Python. The other functions draw
 with matplotlib (``pip install 'slaeval[analysis]'``): each returns the Axes it drew on and draws
-into yours with ``ax=``; :func:`save` writes a figure as PNG, SVG or PDF.
+into yours with ``ax=``; :func:`save` writes a plot as PNG, SVG or PDF. ``STYLE`` is the look of
+these plots, for ``plt.rcParams.update`` or ``plt.rc_context``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from slaeval.analysis.rates import error_curve as error_curve
     from slaeval.analysis.strips import alignment_strip as alignment_strip
     from slaeval.analysis.strips import posterior_strip as posterior_strip
+    from slaeval.analysis.style import STYLE as STYLE
     from slaeval.analysis.style import save as save
 
 _HOMES = {
@@ -37,6 +39,7 @@ _HOMES = {
     "ConfusionTable": "confusions",
     "ErrorGroup": "attribution",
     "MissingGlyphs": "fonts",
+    "STYLE": "style",
     "alignment_strip": "strips",
     "attribute": "attribution",
     "binned": "attribution",

@@ -118,6 +118,7 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
         ax.set_ylabel("training loss")
         _epochs(ax)
         ax.legend(
+            frameon=False,
             loc="lower left",
             bbox_to_anchor=(0, 1),
             ncols=3,

@@ -77,6 +77,7 @@ def error_bars(
             ax.text(0.5, 0.5, "no errors", transform=ax.transAxes, ha="center")
             ax.set_axis_off()
             return ax
+        import matplotlib as mpl
         from matplotlib.ticker import MaxNLocator
 
         places = range(len(shown))
@@ -113,11 +114,12 @@ def error_bars(
             ax.set_ylabel(_GROUPS[by])
         else:
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+        room = 3.2 * float(mpl.rcParams["font.size"])
         for place, mine in enumerate(shown):
             ax.annotate(
                 f"{mine.reference_words:,}",
                 (1, place),
-                xytext=(22, 0),
+                xytext=(room, 0),
                 xycoords=ax.get_yaxis_transform(),
                 textcoords="offset points",
                 ha="right",
@@ -127,7 +129,7 @@ def error_bars(
         ax.annotate(
             "words" if rates else "signed",
             (1, 1),
-            xytext=(22, 2),
+            xytext=(room, 2),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="right",
@@ -142,6 +144,7 @@ def error_bars(
             columnspacing=1.0,
             handlelength=1.2,
             borderaxespad=0.2,
+            frameon=False,
         )
     return ax
 

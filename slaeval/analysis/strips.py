@@ -39,7 +39,11 @@ _GAP, _PAD, _LINE, _BETWEEN = 3.0, 2.5, 11.0, 7.0
 
 
 def alignment_strip(
-    segment: AlignedSegment, *, ax: Axes | None = None, width: float = COLUMN
+    segment: AlignedSegment,
+    *,
+    title: str = "",
+    ax: Axes | None = None,
+    width: float = COLUMN,
 ) -> Axes:
     """Draw the alignment of a segment.
 
@@ -47,6 +51,8 @@ def alignment_strip(
     ----------
     segment : AlignedSegment
         One of ``score.segments``.
+    title : str
+        Written above it, for instance the name of the segment.
     ax : Axes, optional
         Where to draw; a figure as high as it needs to be without it. Given axes are filled
         with as many lines as their width asks for; too low ones squeeze the lines.
@@ -76,7 +82,8 @@ def alignment_strip(
     lines = _lines(widths, available - head, _GAP * scale)
     line, between = _LINE * scale, _BETWEEN * scale
     high = len(lines) * 2 * line + (len(lines) - 1) * between
-    with canvas(ax, high / 72 + 0.1, width) as ax:
+    above = line if title else 0.0
+    with canvas(ax, (high + above) / 72 + 0.1, width) as ax:
         backwards = right_to_left("".join(segment.reference + segment.hypothesis))
         top = high
         for places in lines:
@@ -107,10 +114,11 @@ def alignment_strip(
                     )
                 at += widths[place] + _GAP * scale
             top -= 2 * line + between
+        ax.text(0, high + above / 2 + 1, title, va="center", fontsize=0.85 * size, color="#666666")
         if not steps:
             ax.text(head, high - line, "(no words on either side)", va="center", fontsize=size)
         ax.set_xlim(0, available)
-        ax.set_ylim(-1, high + 1)
+        ax.set_ylim(-1, high + above + 1)
         ax.set_axis_off()
     return ax
 
@@ -212,6 +220,7 @@ def posterior_strip(
         lines = [looks.get(number.get(gloss, 0), {"color": INK}) for gloss in glosses]
         marks.draw(ax, lines)
         ax.legend(
+            frameon=False,
             loc="upper center",
             bbox_to_anchor=(0.5, 0),
             prop={"family": fonts, "size": marks.size},

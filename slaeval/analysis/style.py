@@ -123,8 +123,15 @@ def canvas(ax: Axes | None, height: float, width: float = COLUMN) -> Iterator[Ax
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
+    # The figure first: with it pyplot loads its backend, which may set what rc_context undoes.
+    figure = plt.figure(
+        figsize=(width, height),
+        dpi=STYLE["figure.dpi"],
+        facecolor=STYLE["figure.facecolor"],
+        layout="constrained",
+    )
     with mpl.rc_context(STYLE):
-        yield plt.figure(figsize=(width, height), layout="constrained").add_subplot()
+        yield figure.add_subplot()
 
 
 def new_figure(height: float, width: float = COLUMN) -> Figure:
