@@ -128,18 +128,20 @@ class Cleanup:
         head = _STM_COLUMNS if self.level == "stm-line" else ""
         return _trace(head + " ".join(words), self.rules)[0]
 
+    def touched(self, segments: Sequence[Sequence[str]]) -> list[bool]:
+        """Say of each segment whether a rule may have to do with it, by its words alone."""
+        may_change = re.compile("|".join(_triggers(self.rules))).search
+        vocabulary: set[str] = set().union(*segments)
+        interesting = {word for word in vocabulary if may_change(word)}
+        return [not interesting.isdisjoint(words) or _repeats(words) for words in segments]
+
     def references(self, references: Sequence[Sequence[str]]) -> list[list[str]]:
         """Clean up references; see :meth:`sentence`."""
         if self.level == "none":
             return [list(words) for words in references]
-        may_change = re.compile("|".join(_triggers(self.rules))).search
-        vocabulary: set[str] = set().union(*references)
-        interesting = {word for word in vocabulary if may_change(word)}
         return [
-            self.sentence(words)
-            if not interesting.isdisjoint(words) or _repeats(words)
-            else list(words)
-            for words in references
+            self.sentence(words) if touched else list(words)
+            for words, touched in zip(references, self.touched(references), strict=True)
         ]
 
     def hypotheses(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
@@ -157,7 +159,8 @@ class Cleanup:
                 else self._lines(hypotheses.lines)
             )
         else:
-            cleaned = {name: self.sentence(words) for name, words in hypotheses.words.items()}
+            said = list(hypotheses.words.values())
+            cleaned = dict(zip(hypotheses.words, self.references(said), strict=True))
             return self._filled(cleaned)
         if self.collapse == "adjacent":
             for name, words in cleaned.items():

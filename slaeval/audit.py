@@ -218,10 +218,13 @@ def firings(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, in
         merged = cleanup.hypotheses(spoken)
         counts["merge repeats"] = _words(apart) - _words(merged)
     elif cleanup.level != "none":
-        for segment in segments:
-            counts.update(cleanup.trace_sentence(segment))
-            if cleanup.collapse:
+        segments = list(segments)
+        for segment, touched in zip(segments, cleanup.touched(segments), strict=True):
+            after = segment
+            if touched:
+                counts.update(cleanup.trace_sentence(segment))
                 after = cleanup.sentence_words(segment)
+            if cleanup.collapse:
                 counts["merge repeats"] += len(after) - sum(1 for _ in groupby(after))
     return {name: count for name, count in counts.most_common() if count}
 
