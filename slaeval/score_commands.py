@@ -89,6 +89,9 @@ __all__ = ["pasted", "render", "score"]
     metavar="FILE",
     help="Write the detailed report as sclite does (-o dtl).",
 )
+@click.option(
+    "--html", type=existing(), metavar="FILE", help="Write the page of 'slaeval report' as well."
+)
 def score(
     pred: str,
     dataset: str | None,
@@ -109,6 +112,7 @@ def score(
     csv: str | None,
     pra: str | None,
     dtl: str | None,
+    html: str | None,
 ) -> None:
     """Score a hypothesis file.
 
@@ -125,7 +129,7 @@ def score(
 
     form = chosen_format(format_, as_json)
     _check_dev(dev, dataset, split, ref, form)
-    check_outputs([pred, dev, ref], [csv, pra, dtl])
+    check_outputs([pred, dev, ref], [csv, pra, dtl, html])
 
     def scored(path: str, split: str | None) -> Score:
         return score_file(
@@ -151,6 +155,24 @@ def score(
 
         result = with_bleu(result)
     _write(result, csv, pra, dtl)
+    if html is not None:
+        from slaeval.files import write_whole
+        from slaeval.report import find
+        from slaeval.report import render as as_html
+
+        found = find(
+            pred,
+            dataset,
+            split,
+            root=root,
+            ref=ref,
+            setup=setup,
+            protocol=protocol,
+            format=pred_format,
+            fix_ids=fix_ids,
+            bootstrap=bootstrap,
+        )
+        write_whole(html, as_html(found))
     for message in result.warnings:
         warn(message)
     for message in other.warnings if other else ():

@@ -78,6 +78,7 @@ def find(
     protocol: str = OFFICIAL,
     format: str = "auto",
     fix_ids: bool = False,
+    bootstrap: int = 0,
     against: str | os.PathLike[str] | None = None,
     train: str | os.PathLike[str] | None = None,
     pictures: int = 0,
@@ -96,6 +97,8 @@ def find(
         Of the hypothesis files.
     fix_ids : bool
         Accept ids written another way.
+    bootstrap : int
+        Resamples for the interval of the WER; 0 for the linearised estimator.
     against : path-like, optional
         Another hypothesis file or run on the same references.
     train : path-like, optional
@@ -122,6 +125,7 @@ def find(
         floors = {row.protocol.name: row.floor for row in audited.rows}
         score = replace(score, floor=floors.get(score.protocol))
 
+    score = score.with_bootstrap(bootstrap)
     name = _name(source, run)
     comparison = None
     if against is not None:

@@ -303,18 +303,16 @@
     return { inserted, there, hypothesis };
   };
   const pictured = (i, h) => {
-    const cells = [];
-    if (!frames || h < 0) return cells;
-    const start = frames.spans[2 * h], end = frames.spans[2 * h + 1];
-    const strip = pictures[i] && pictures[i][h - hypAt[i]];
-    if (strip) {
-      cells.push(make("img", {
-        src: `data:image/jpeg;base64,${strip}`, alt: `frames ${start} to ${end - 1}`, height: 56,
-      }));
-      cells.push(make("span", { className: "at" },
-        `${start}–${end - 1} · ${frames.confidence[h]} %`));
-    }
-    return cells;
+    const strip = h >= 0 && pictures[i] && pictures[i][h - hypAt[i]];
+    if (!strip) return [];
+    const start = frames.spans[2 * h], last = frames.spans[2 * h + 1] - 1;
+    return [
+      make("img", {
+        src: `data:image/jpeg;base64,${strip}`, alt: `frames ${start} to ${last}`, height: 56,
+      }),
+      make("span", { className: "at", dir: "ltr" },
+        `frames ${start}–${last}, ${frames.confidence[h]} %`),
+    ];
   };
   const right = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;
   const build = (k) => {
@@ -331,24 +329,22 @@
       const most = Math.max(...systems.map((mine) => mine.inserted[place].length));
       for (let extra = 0; extra < most; extra += 1) {
         const item = make("li", {}, reference(-1));
-        systems.forEach((mine, number) => {
+        for (const mine of systems) {
           const h = mine.inserted[place][extra];
           item.append(h === undefined ? said("", -1) : said("I", mine.hypothesis[h]));
-          if (number === 0 && h !== undefined) item.append(...pictured(i, h));
-        });
+        }
+        item.append(...pictured(i, systems[0].inserted[place][extra]));
         line.append(item);
       }
       if (place < n) {
         const word = data.ref[refAt[i] + place];
         rtl = rtl || right.test(words[word]);
         const item = make("li", {}, reference(word));
-        const after = [];
-        systems.forEach((mine, number) => {
+        for (const mine of systems) {
           const [op, h] = mine.there[place];
           item.append(said(op, h < 0 ? -1 : mine.hypothesis[h]));
-          if (number === 0) after.push(...pictured(i, h));
-        });
-        item.append(...after);
+        }
+        item.append(...pictured(i, systems[0].there[place][1]));
         line.append(item);
       }
     }

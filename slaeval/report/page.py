@@ -186,10 +186,11 @@ def _reading(score: Score, first: bool) -> str:
     total = score.total
     rules = protocol(score.protocol)
     interval = score.wer_ci
+    how = f" (bootstrap, {score.bootstrap} resamples)" if score.bootstrap else ""
     between = (
         ""
         if interval is None
-        else f"<span>95 % between {percent(interval[0])} and {percent(interval[1])}</span>"
+        else f"<span>95 % between {percent(interval[0])} and {percent(interval[1])}{how}</span>"
     )
     called = f"official ({OFFICIAL})" if score.protocol == OFFICIAL else score.protocol
     parts = "".join(
@@ -587,6 +588,8 @@ def _segments(found: Findings, tag: str) -> str:
         for segment in shown
     )
     note = found.thumbnails.note
+    if found.thumbnails.pictures:
+        note += " Under a picture: its frames and how sure the model was of the gloss."
     return (
         (f'<p class="note">{escaped(note)}</p>' if note else "")
         + '<div id="list" hidden></div>'

@@ -114,6 +114,10 @@ def take(
             full = True
             break
         pictures[name] = mine
+    if not pictures:
+        return Thumbnails(
+            {}, f"No pictures: those of {len(unread)} segments could not be read ({unread[0]})."
+        )
     left = len(score.segments) - len(pictures)
     note = f"Pictures of {len(pictures)} segments, those with most errors first"
     note += f"; {left} segments have none (--pictures N for more)" if left else ""

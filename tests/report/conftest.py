@@ -1,4 +1,4 @@
-"""A real browser for the page's own tests: Chromium, driven over its debugging pipe.
+"""Sample pages, and a real browser to open them in: Chromium over its debugging pipe.
 
 The DevTools protocol (https://chromedevtools.github.io/devtools-protocol/) over file
 descriptors 3 and 4, messages ended by NUL: no driver, no socket and no package is needed.
@@ -14,10 +14,33 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Browser", "find_chromium"]
+import pytest
+from PIL import Image
+from slaeval.loaders import write_sample
+from slaeval.scoring.hypotheses import read_hypotheses
+
+import slaeval
+from slaeval.evaluation import load_task
+from slaeval.running.folder import Alignment, write_run
+
+#: Glosses that would be markup, were they let through.
+_HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<img/src=x/onerror=alert(1)>",
+    '"onmouseover="alert(1)',
+    "'><b>",
+    "&lt;b&gt;",
+    "{{x}}",
+    "\u202eEGNAR",
+    "a\x1b[31mb",
+]
+
+#: Where the frames of the test split lie below the sample's folder.
+_FRAMES = "PHOENIX-2014-T/features/fullFrame-210x260px/test"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -216,3 +239,86 @@ class Browser:
             "Page.printToPDF", printBackground=False, paperWidth=8.27, paperHeight=11.7
         )
         path.write_bytes(base64.b64decode(answer["data"]))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests; skipped where there is none."""
+    if find_chromium() is None:
+        pytest.skip("no Chromium: install it, or name one in SLAEVAL_CHROMIUM")
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """The browser, with a window of 1280 by 900 that prefers light."""
+    chromium.size(1280, 900)
+    chromium.colours("light")
+    return chromium
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sample of each corpus under its name."""
+    folder = tmp_path_factory.mktemp("samples")
+    for name in ("phoenix2014t", "csl-daily", "isharah500"):
+        write_sample(name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(samples: Path) -> tuple[Path, Path]:
+    """Two runs on the Phoenix 2014 T sample, of both its hypotheses, with frames to look at.
+
+    A sample has 12 frames for each gloss of the hypothesis; the grey level of frame n is 2 n.
+    """
+    folder = samples / "phoenix2014t"
+    corpus = slaeval.load_corpus("phoenix2014t", folder, "test")
+    task = load_task("phoenix2014t", "test", root=folder)
+    made = []
+    for name in ("hyp", "hyp_b"):
+        said = read_hypotheses(str(folder / f"{name}.ctm")).words
+        rows = []
+        for sample in corpus:
+            glosses = said.get(sample.id, [])
+            pictures = Path(corpus.root) / _FRAMES / sample.id
+            if name == "hyp":
+                pictures.mkdir(parents=True)
+                for frame in range(max(1, 12 * len(glosses))):
+                    grey = Image.new("RGB", (42, 52), (2 * frame,) * 3)
+                    grey.save(pictures / f"images{frame + 1:04d}.png")
+            rows.append(
+                Alignment(
+                    sample.id,
+                    12 * len(glosses),
+                    glosses,
+                    [(12 * n, 12 * n + 12) for n in range(len(glosses))],
+                    [0.5] * len(glosses),
+                    sample.signer or "",
+                    list(sample.glosses),
+                )
+            )
+        out = samples / f"run_{name}"
+        out.mkdir()
+        settings = {
+            "dataset": "phoenix2014t",
+            "setup": corpus.setup,
+            "split": "test",
+            "root": corpus.root,
+            "skipped": {},
+        }
+        write_run(str(out), rows, task, "official", settings)
+        made.append(out)
+    return made[0], made[1]
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """Hypotheses and references of glosses, ids and a file name that look like markup."""
+    folder = tmp_path_factory.mktemp("hostile")
+    reference, hypothesis = folder / "ref.tsv", folder / "<b>hyp&amp;.tsv"
+    for path, words in ((reference, _HOSTILE), (hypothesis, _HOSTILE[::-1])):
+        rows = [f"{id}\t{' '.join(words)}\n" for id in ("<i>1</i>", '"2"', "s3")]
+        path.write_text("".join(rows), "utf-8")
+    return hypothesis, reference, _HOSTILE
