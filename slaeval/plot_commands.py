@@ -152,10 +152,8 @@ def _curves(wanted: _Wanted) -> tuple[Figure, str]:
 
 def _errors(wanted: _Wanted) -> tuple[Axes, str]:
     """Score, then draw."""
-    from slaeval.report.findings import _hypotheses as hypotheses_of
-    from slaeval.report.findings import _scored as scored
-    from slaeval.report.findings import _task as references_of
     from slaeval.running.folder import Run
+    from slaeval.systems import hypotheses_of, references_of, scored
 
     source = wanted.source
     run = Run.open(source) if os.path.isdir(source) else None
@@ -214,7 +212,7 @@ def _segment(score: Score, name: str | None) -> AlignedSegment:
 
 
 def _training(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Mapping[str, int]:
-    from slaeval.report.findings import _training as training_of
+    from slaeval.systems import training_of
 
     counts, why = training_of(
         task, run, wanted.train, wanted.dataset, wanted.root, wanted.setup, score.protocol

@@ -11,17 +11,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from slaeval.analysis.attribution import ErrorGroup, attribute, group, training_counts
+from slaeval.analysis.attribution import ErrorGroup, attribute, group
 from slaeval.audit import Audit, audit
 from slaeval.comparison import Comparison, compare, file_names
-from slaeval.errors import InputError, UsageError
-from slaeval.evaluation import Task, load_task, match_ids, observations, score_task
+from slaeval.evaluation import observations
 from slaeval.report.thumbnails import Thumbnails, take
 from slaeval.running.folder import Alignment, Run
-from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
-from slaeval.scoring.segments import Reference
+from slaeval.systems import hypotheses_of, references_of, scored, training_of
 
 __all__ = ["PARTS", "Findings", "find"]
 
@@ -117,9 +115,9 @@ def find(
     """
     source = os.fspath(source)
     run = Run.open(source) if os.path.isdir(source) else None
-    task = _task(run, source, dataset, split, root, ref, setup)
-    hypotheses = _hypotheses(source, run, task, format, fix_ids)
-    score = _scored(task, hypotheses, protocol, run)
+    task = references_of(run, source, dataset, split, root, ref, setup)
+    hypotheses = hypotheses_of(source, run, task, format, fix_ids)
+    score = scored(task, hypotheses, protocol, run)
     audited = audit(task, hypotheses, None, observations(task.references, hypotheses))
     if score.floor is None:  # left out of the scores of large sets, but the audit has it
         floors = {row.protocol.name: row.floor for row in audited.rows}
@@ -131,15 +129,15 @@ def find(
     if against is not None:
         against = os.fspath(against)
         other = Run.open(against) if os.path.isdir(against) else None
-        theirs = _hypotheses(against, other, task, format, fix_ids)
+        theirs = hypotheses_of(against, other, task, format, fix_ids)
         names = (name, _name(against, other))
         if names[0] == names[1]:
             first, second = file_names([source, against])
             names = (first, second)
             name = first
-        comparison = compare(score, _scored(task, theirs, protocol, other), names=names)
+        comparison = compare(score, scored(task, theirs, protocol, other), names=names)
 
-    counts, training = _training(task, run, train, dataset, root, setup, score.protocol)
+    counts, training = training_of(task, run, train, dataset, root, setup, score.protocol)
     groups = {by: group(score, by) for by in ("signer", "length")}
     if counts is not None:
         groups["frequency"] = group(score, "frequency", counts)
@@ -165,92 +163,3 @@ def find(
 def _name(source: str, run: Run | None) -> str:
     """Return what to call a system: its file, or the folder of its run."""
     return os.path.basename(os.path.abspath(source) if run is not None else source)
-
-
-def _task(
-    run: Run | None,
-    source: str,
-    dataset: str | None,
-    split: str | None,
-    root: str | os.PathLike[str] | None,
-    ref: str | os.PathLike[str] | None,
-    setup: str | None,
-) -> Task:
-    """Return the references: those named, else those of the run."""
-    if run is None or ref is not None or dataset is not None:
-        if run is None and dataset is None and ref is None:
-            raise UsageError(
-                "say what the hypotheses are to be compared with: --dataset NAME (with --root "
-                "DIR or a registered folder), or --ref FILE"
-            )
-        return load_task(dataset, split, root=root, ref=ref, setup=setup)
-    for given, option in ((split, "--split"), (setup, "--setup")):
-        if given is not None:
-            raise UsageError(f"a run says itself what it was run on: {option} needs --dataset")
-    withheld = next((mine for mine in run.alignments.values() if mine.reference is None), None)
-    if withheld is not None:
-        raise InputError(
-            f"the references of this run are withheld ({withheld.id!r} has none): give some "
-            "with --ref FILE",
-            source,
-        )
-    references = [
-        Reference(mine.id, mine.signer, list(mine.reference or ()))
-        for mine in run.alignments.values()
-    ]
-    return Task(references, run.settings.get("label"), run.settings.get("split"), "the run")
-
-
-def _hypotheses(path: str, run: Run | None, task: Task, format: str, fix_ids: bool) -> Hypotheses:
-    file = path if run is None else os.path.join(path, "hyp.ctm")
-    return match_ids(read_hypotheses(file, format if run is None else "ctm"), task, fix_ids)
-
-
-def _scored(task: Task, hypotheses: Hypotheses, rules: str, run: Run | None) -> Score:
-    score = score_task(task, hypotheses, rules)
-    if run is not None and run.skipped:
-        first = ", ".join(list(run.skipped)[:3])
-        note = (
-            f"{len(run.skipped)} segments were skipped by the run, their pictures could not be "
-            f"read ({first}{', …' if len(run.skipped) > 3 else ''}); each counts as empty"
-        )
-        score = replace(score, warnings=(*score.warnings, note))
-    return score
-
-
-def _training(
-    task: Task,
-    run: Run | None,
-    train: str | os.PathLike[str] | None,
-    dataset: str | None,
-    root: str | os.PathLike[str] | None,
-    setup: str | None,
-    rules: str,
-) -> tuple[Mapping[str, int] | None, str]:
-    """Count the training glosses, and say where they come from or why there are none."""
-    from slaeval import loaders
-
-    if train is not None:
-        samples = loaders.read_references_file(os.fspath(train), None, "train")
-        corpus = loaders.Corpus("own", "own", "train", "", tuple(samples))
-        return training_counts(corpus, rules), os.path.basename(train)
-    where = task.corpus
-    if where is None and run is not None and task.source == "the run":
-        dataset = run.settings.get("dataset")
-        root = root or run.settings.get("root")
-        setup = run.settings.get("setup")
-    if where is None and dataset is not None:
-        where = (dataset, None if root is None else os.fspath(root), setup)
-    if where is None:
-        return None, (
-            "the references come from a file, so the training annotation is not known: name it "
-            "with --train FILE"
-        )
-    name, folder, setup = where
-    try:
-        corpus = loaders.load_corpus(name, folder, "train", setup)
-    except InputError as error:
-        # A report without this section is still a report; the page says what is missing.
-        reason = str(error).split("\n")[0]
-        return None, f"the training annotation of {name} cannot be read ({reason})"
-    return training_counts(corpus, rules), f"{name} train, {len(corpus)} sentences"
