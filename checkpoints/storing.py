@@ -86,7 +86,8 @@ def save_checkpoint(
     check(checkpoint)
     checkpoint = replace(checkpoint, tensors=_alone(checkpoint.tensors))
     head = {"format": FORMAT, "version": VERSION}
-    meta = {**checkpoint.meta(), "hash": checkpoint.hash}
+    # Through JSON, as a pickle also tells which of two equal texts are one object.
+    meta = json.loads(json.dumps({**checkpoint.meta(), "hash": checkpoint.hash}, allow_nan=False))
     with replacing(path) as temporary:
         if form == "pt":
             import torch

@@ -155,7 +155,7 @@ def render_head(head: ConvertedHead, source: str, target: str) -> str:
     if reasons:
         out += ["", "  left out"]
     for why, names in reasons.items():
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         out.append(paragraph(f"{shown}: {why}", "    ", "      "))
     out += [
         "",

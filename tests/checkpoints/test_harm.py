@@ -272,7 +272,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("form", ["pt", "safetensors"])
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_truncated_anywhere(place: Path, form: str, data: st.DataObject) -> None:
     whole = _saved(form)
     place.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
@@ -283,7 +283,7 @@ def test_truncated_anywhere(place: Path, form: str, data: st.DataObject) -> None
 
 @pytest.mark.parametrize("form", ["pt", "safetensors"])
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_changed_bytes_are_refused_or_change_nothing(
     place: Path, form: str, data: st.DataObject
 ) -> None:
@@ -322,7 +322,7 @@ def test_bytes_after_the_end(place: Path, form: str, data: st.DataObject) -> Non
 
 
 @given(content=st.binary(max_size=400))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_any_bytes(place: Path, content: bytes) -> None:
     for start in (b"", b"PK\x03\x04", b"\x10\0\0\0\0\0\0\0{"):
         place.write_bytes(start + content)
@@ -332,7 +332,7 @@ def test_any_bytes(place: Path, content: bytes) -> None:
 
 
 @given(content=st.binary(max_size=200))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_any_pickle(place: Path, content: bytes) -> None:
     for start in (b"\x80\x02", b"\x80\x02}q\0(X\x06\0\0\0format"):
         archive(place, start + content)
