@@ -135,3 +135,62 @@ def test_every_kind_is_in_the_help(plot: Plot) -> None:
     for kind, what in KINDS.items():
         assert kind in out
         assert what in out
+
+
+@pytest.fixture(scope="module")
+def run(
+    rendered: Path, checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run of a model with random weights over five rendered sentences."""
+    import slaeval
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    slaeval.evaluate(checkpoint(), root=rendered, out=folder, device="cpu")
+    return folder
+
+
+def test_posteriors_of_a_run_with_frames(
+    plot: Plot, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slaeval import analysis
+    from slaeval.running.folder import Run
+
+    drawn: list[dict[str, object]] = []
+    original = analysis.posterior_strip
+
+    def noted(*args: object, **kwargs: object) -> object:
+        drawn.append(kwargs)
+        return original(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(analysis, "posterior_strip", noted, raising=False)
+    alignments = Run.open(run).alignments
+    for name in list(alignments)[:2]:
+        code, _, err = plot("posteriors", run, "--segment", name, "--out", "p.png")
+        assert code == 0, err
+        mine = alignments[name]
+        assert list(drawn[-1]["glosses"]) == mine.glosses  # type: ignore[call-overload]
+        assert [tuple(span) for span in drawn[-1]["spans"]] == mine.spans  # type: ignore[attr-defined]
+        assert len(drawn[-1]["frames"]) == mine.frames  # type: ignore[arg-type]
+    assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_a_run_brings_its_references(plot: Plot, run: Path) -> None:
+    code, out, err = plot("segment", run, "--out", "s.svg")
+    assert (code, out) == (0, f"s.svg: {KINDS['segment']}\n"), err
+    code, _, err = plot("segment", run, "--split", "dev", "--out", "s.svg")
+    assert code == 2
+    assert "--split needs --dataset" in err
+
+
+def test_a_checkpoint_that_has_gone_is_named(plot: Plot, run: Path, tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    settings = json.loads((copy / "run.json").read_text())
+    settings["checkpoint"]["path"] = "gone.pt"
+    (copy / "run.json").write_text(json.dumps(settings))
+    code, _, err = plot("posteriors", "copy", "--out", "p.png")
+    assert code == 1
+    assert "gone.pt: the checkpoint of the run is not there; name it with --ckpt" in err
