@@ -60,9 +60,11 @@ class Decoding:
             raise UsageError(f"merge_repeats is {self.merge_repeats!r}; expected true or false")
         least = self.token_log_prob
         if least is not None and (
-            isinstance(least, bool) or not isinstance(least, (int, float)) or math.isnan(least)
+            isinstance(least, bool)
+            or not isinstance(least, (int, float))
+            or not math.isfinite(least)
         ):
-            raise UsageError(f"token_log_prob is {least!r}; expected a number, or None")
+            raise UsageError(f"token_log_prob is {least!r}; expected a number, or None for none")
 
     def __str__(self) -> str:
         """Return one word for a signature: ``beam10+merged``, ``greedy``, ``beam50t100``."""
