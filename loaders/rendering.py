@@ -326,7 +326,7 @@ def _film(
 ) -> Iterator[Pixels]:
     width, height = scene.width, scene.height
     count = len(poses.tilt)
-    unit = min(width, 0.84 * height)
+    unit = min(width, 0.92 * height)  # all of a pose fits in
     margin = int(np.ceil(difficulty.camera_drift * unit)) + 1
     background = _background(rng, width + 2 * margin, height + 2 * margin, look.skin, difficulty)
     stand = rng.uniform(-1, 1, 2) * difficulty.camera_shift + look.offset

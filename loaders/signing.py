@@ -130,8 +130,8 @@ _MOVEMENTS = (
 #: Markers of the annotation, which are no signs: hands go up, go down, stay while the head
 #: tilts, open low before the body.
 _MARKERS = {
-    "__ON__": Movement(_line(_REST, (0.12, -0.20)), "flat", "flat", "mirrors"),
-    "__OFF__": Movement(_line((0.12, -0.20), _REST), "flat", "flat", "mirrors"),
+    "__ON__": Movement(_line(_REST, (0.12, -0.20)), "fist", "fist", "mirrors"),
+    "__OFF__": Movement(_line((0.12, -0.20), _REST), "fist", "fist", "mirrors"),
     "__PU__": Movement(_line((0.10, -0.36), (0.16, -0.34)), "star", "star", "mirrors"),
     "__EMOTION__": None,
 }
