@@ -25,6 +25,7 @@ from slaeval.running.journal import Journal, journals, read_journals, repair
 from slaeval.running.progress import progress
 from slaeval.running.ranks import Ranks, share_out
 from slaeval.running.recognition import Pass, Recognised, frame_budget_for
+from slaeval.scoring.protocols import protocol as named_protocol
 
 if TYPE_CHECKING:
     from slaeval.loaders import Corpus
@@ -110,6 +111,7 @@ def evaluate(
         raise UsageError(f"on_error is {on_error!r}; expected 'stop' or 'skip'")
     if frame_budget is not None and frame_budget < 1:
         raise UsageError("the frame budget must be 1 or more")
+    named_protocol(protocol)  # better now than after all videos
     loaded = _loaded(checkpoint, device, backbone)
     chosen = choose_precision(precision, loaded.device)
     decoding = decoding or loaded.decoding

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from slaeval.evaluation import Task
     from slaeval.scoring.score import Score
 
-__all__ = ["Alignment", "Run", "clear", "lock", "score_of", "write_run"]
+__all__ = ["RESULTS", "Alignment", "Run", "clear", "lock", "score_of", "write_run"]
 
 _FORMAT = {"format": "slaeval-run", "version": 1}
-_RESULTS = ("run.json", "hyp.ctm", "score.json", "segments.csv", "alignment.jsonl")
+
+#: The files of a finished run.
+RESULTS = ("run.json", "hyp.ctm", "score.json", "segments.csv", "alignment.jsonl")
 
 
 class Alignment(NamedTuple):
@@ -307,7 +309,7 @@ def clear(folder: str, *, restart: bool) -> None:
                 f"{folder} is not empty and holds no run; name another folder with --out"
             )
         if restart:
-            for path in [*(os.path.join(folder, name) for name in _RESULTS), *journals(folder)]:
+            for path in [*(os.path.join(folder, name) for name in RESULTS), *journals(folder)]:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
     except OSError as error:

@@ -43,7 +43,9 @@ Call = Callable[..., tuple[int, str, str]]
 def test_a_process_prints_what_score_prints(
     slaeval: Callable[..., object], rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:
-    done = slaeval("run", "--ckpt", checkpoint(), "--root", rendered, "--out", "run")
+    done = slaeval(
+        "run", "--ckpt", checkpoint(), "--root", rendered, "--out", "run", "--device", "cpu"
+    )
     assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
     assert done.stderr.splitlines()[-1].startswith("5 segments, ")  # type: ignore[attr-defined]
     assert "frames/s (cpu, fp32); in run" in done.stderr  # type: ignore[attr-defined]
@@ -55,7 +57,17 @@ def test_a_process_prints_what_score_prints(
 def test_json_holds_the_score_and_the_run(
     command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:
-    options = ("--ckpt", checkpoint(), "--root", rendered, "--workers", 0, "--json")
+    options = (
+        "--ckpt",
+        checkpoint(),
+        "--root",
+        rendered,
+        "--workers",
+        0,
+        "--device",
+        "cpu",
+        "--json",
+    )
     code, out, err = command("run", *options)
     assert code == 0
     shown = json.loads(out)

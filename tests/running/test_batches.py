@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,3 +183,26 @@ def test_a_dead_reader_is_an_error_that_says_what_to_try() -> None:
         pytest.raises(SlaevalError, match=r"process that reads frames died.*--workers 0"),
     ):
         list(reading.batches([[0], [1]]))
+
+
+class Noting(Clips):
+    """Leaves a file for each clip it reads."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        super().__init__([Footage(f"clip-{index}", "nowhere", (), 1) for index in range(count)], 4)
+        self.folder = folder
+
+    def read(self, key: int) -> NDArray[np.uint8]:
+        (self.folder / str(key)).touch()
+        return np.zeros((1, 4, 4, 3), np.uint8)
+
+
+def test_readers_do_not_run_far_ahead(tmp_path: Path) -> None:
+    with Reading(Noting(50, tmp_path), workers=2) as reading:
+        stream = reading.batches([[index] for index in range(50)])
+        for taken in range(1, 4):
+            next(stream)
+            time.sleep(0.5)  # time enough to read all of it
+            assert len(list(tmp_path.iterdir())) <= taken + 2 * 2
+        assert len(list(stream)) == 47
+    assert len(list(tmp_path.iterdir())) == 50

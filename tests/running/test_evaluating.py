@@ -250,7 +250,9 @@ class Killing(evaluating.Journal):
 
 if __name__ == "__main__":
     evaluating.Journal = Killing
-    evaluating.evaluate(sys.argv[1], root=sys.argv[2], out="out", frame_budget=90, workers=1)
+    evaluating.evaluate(
+        sys.argv[1], root=sys.argv[2], out="out", frame_budget=90, workers=1, device="cpu"
+    )
 """
 
 
@@ -649,6 +651,7 @@ def test_requests_that_cannot_be_meant(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         evaluate(loaded["sla-lora"], root=root, out="out", **options)
+    assert not os.path.exists("out")
 
 
 def test_a_trainer_evaluates_without_a_folder(
