@@ -154,7 +154,7 @@ def lexicon(glosses: Iterable[str]) -> Lexicon:
     ValueError
         There are more words than signs.
     """
-    words = list(dict.fromkeys(word_of(gloss) for gloss in glosses if gloss not in _MARKERS))
+    words = [word for word in dict.fromkeys(map(word_of, glosses)) if word not in _MARKERS]
     signs = [sign for one in _MOVEMENTS for sign in (one, one.reversed())]
     if len(words) > len(signs):
         raise ValueError(f"{len(words)} words, but only {len(signs)} signs")
@@ -267,7 +267,8 @@ def perform(
 
     for index, gloss in enumerate(glosses):
         between, steps = durations[1 + 2 * index : 3 + 2 * index]
-        movement = _MARKERS[gloss] if gloss in _MARKERS else signs[word_of(gloss)]
+        word = word_of(gloss)
+        movement = _MARKERS[word] if word in _MARKERS else signs[word]
         if movement is None:  # the hands stay, the head tilts
             own = np.repeat(hands[-1][-1:], steps, axis=0)
             own_shapes = np.repeat(shapes[-1][-1:], steps, axis=0)
