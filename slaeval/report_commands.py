@@ -85,7 +85,7 @@ def report(
         out = os.path.join(source, "report.html") if os.path.isdir(source) else "report.html"
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name the file to write with --out")
-    check_outputs([source, against, ref, train], [out])
+    check_outputs([*_files(source), *_files(against), ref, train], [out])
     found = find(
         source,
         dataset,
@@ -104,8 +104,21 @@ def report(
 
     for message in found.score.warnings:
         warn(message)
+    if "frequency" not in found.groups:
+        warn(f"errors by training frequency are left out: {found.training}")
+    if found.alignments and pictures and not found.thumbnails.pictures:
+        warn(found.thumbnails.note)
     text = render(found)
     write_whole(out, text)
     size = len(text.encode())
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     click.echo(f"{out}: WER {found.score.wer:.2f} %, {len(found.score.segments)} segments, {shown}")
+
+
+def _files(source: str | None) -> list[str | None]:
+    """Return the files that a page must not be written over: a run has several."""
+    if source is None or not os.path.isdir(source):
+        return [source]
+    from slaeval.running.folder import RESULTS
+
+    return [os.path.join(source, name) for name in RESULTS]

@@ -105,8 +105,10 @@ def training_of(
     name, folder, setup = where
     try:
         corpus = loaders.load_corpus(name, folder, "train", setup)
-    except InputError as error:
+    except InputError:
         # A report without this section is still a report; the page says what is missing.
-        reason = str(error).split("\n")[0]
-        return None, f"the training annotation of {name} cannot be read ({reason})"
+        return None, (
+            f"the training annotation of {name} is not at hand: name the corpus's folder with "
+            "--root DIR, or a file with --train FILE"
+        )
     return training_counts(corpus, rules), f"{name} train, {len(corpus)} sentences"

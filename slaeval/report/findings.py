@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from slaeval.analysis.attribution import ErrorGroup, attribute, group
 from slaeval.audit import Audit, audit
 from slaeval.comparison import Comparison, compare, file_names
+from slaeval.errors import InputError
 from slaeval.evaluation import observations
 from slaeval.report.thumbnails import Thumbnails, take
 from slaeval.running.folder import Alignment, Run
@@ -115,6 +116,8 @@ def find(
     """
     source = os.fspath(source)
     run = Run.open(source) if os.path.isdir(source) else None
+    if root is not None and not os.path.isdir(root):
+        raise InputError("no such folder; expected the folder of a corpus", root)
     task = references_of(run, source, dataset, split, root, ref, setup)
     hypotheses = hypotheses_of(source, run, task, format, fix_ids)
     score = scored(task, hypotheses, protocol, run)

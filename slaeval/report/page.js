@@ -116,7 +116,14 @@
     return haystacks[i];
   };
 
-  const numbers = new Map(words.map((word, number) => [word, number]));
+  // Words that the protocol takes for equal have one number.
+  const folded = (word) => (data.fold ? word.replace(/[a-z]/g, (c) => c.toUpperCase()) : word);
+  const firsts = new Map();
+  const same = words.map((word, number) => {
+    const key = folded(word);
+    if (!firsts.has(key)) firsts.set(key, number);
+    return firsts.get(key);
+  });
   const range = (name) => {
     const [low, high] = name.match(/\d+/g).map(Number);
     if (high !== undefined) return [low, high];
@@ -156,10 +163,11 @@
         `errors at ${f.v} of the sentence`];
     },
     pair: (f) => {
-      const r = f.r === undefined ? -1 : numbers.get(f.r);
-      const h = f.h === undefined ? -1 : numbers.get(f.h);
+      const r = f.r === undefined ? -1 : firsts.get(folded(f.r));
+      const h = f.h === undefined ? -1 : firsts.get(folded(f.h));
+      const is = (word, wanted) => (word < 0 ? -1 : same[word]) === wanted;
       const name = { S: `${f.r} → ${f.h}`, D: `deleted ${f.r}`, I: `inserted ${f.h}` }[f.op];
-      return [(i) => some(i, (op, a, b) => op === f.op && a === r && b === h), name];
+      return [(i) => some(i, (op, a, b) => op === f.op && is(a, r) && is(b, h)), name];
     },
     outcome: (f) => [
       (i) => (f.v === "won" ? errors[i] < against.errors[i] : errors[i] > against.errors[i]),
@@ -231,7 +239,8 @@
 
   // ---- Rows of different height, made only where they are seen ------------------------------
   let shown = [];
-  let heights = new Float64Array(0);
+  // Height of a segment's row: 0 unknown, else guessed, and measured once it was drawn.
+  const heights = new Float64Array(count);
   let tops = new Float64Array(1);
   const live = new Map();
   let wide = 0;
@@ -255,7 +264,10 @@
   };
   const restack = () => {
     tops = new Float64Array(shown.length + 1);
-    for (let k = 0; k < shown.length; k += 1) tops[k + 1] = tops[k] + heights[k];
+    for (let k = 0; k < shown.length; k += 1) {
+      const i = shown[k];
+      tops[k + 1] = tops[k] + (heights[i] || (heights[i] = guess(i)));
+    }
     rows.style.height = `${tops[shown.length]}px`;
   };
   const at = (y) => {
@@ -401,7 +413,7 @@
     }
     const anchor = at(top);
     const before = tops[anchor];
-    for (const k of fresh) heights[k] = live.get(k).offsetHeight;
+    for (const k of fresh) heights[shown[k]] = live.get(k).offsetHeight;
     restack();
     for (const [k, row] of live) row.style.top = `${tops[k]}px`;
     const moved = tops[anchor] - before;
@@ -410,10 +422,12 @@
     if (tops[last + 1] < top + view && last + 1 < shown.length) draw();
   };
   const layout = () => {
-    wide = rows.clientWidth;
+    if (wide !== rows.clientWidth) {
+      wide = rows.clientWidth;
+      heights.fill(0);
+    }
     for (const row of live.values()) row.remove();
     live.clear();
-    heights = Float64Array.from(shown, guess);
     restack();
     draw();
   };
@@ -490,7 +504,7 @@
     const bar = $(".tools").getBoundingClientRect().bottom;
     const box = rows.getBoundingClientRect();
     const y = box.top + tops[focused];
-    if (y < bar || y + heights[focused] > window.innerHeight) window.scrollBy(0, y - bar);
+    if (y < bar || y + heights[shown[focused]] > window.innerHeight) window.scrollBy(0, y - bar);
     draw();
     for (const [number, row] of live) row.tabIndex = number === focused ? 0 : -1;
     const row = live.get(focused);
@@ -518,5 +532,7 @@
   });
 
   apply();
+  // The first search need not wait for its texts.
+  setTimeout(() => count && haystack(0), 300);
   document.documentElement.dataset.ready = "";
 })();

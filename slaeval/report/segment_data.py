@@ -34,6 +34,7 @@ def segment_data(found: Findings) -> dict[str, Any]:
         where unknown, or None; ``pictures``: segment number to JPEGs beside its hypothesis.
     """
     segments = found.score.segments
+    rules = protocol(found.score.protocol)
     numbers: dict[str, int] = {}
 
     def flat(sentences: Sequence[Sequence[str]]) -> list[int]:
@@ -43,6 +44,7 @@ def segment_data(found: Findings) -> dict[str, Any]:
     places_of = {name: number for number, name in enumerate(signers)}
     data: dict[str, Any] = {
         "parts": PARTS,
+        "fold": rules.fold,
         "ids": [segment.id for segment in segments],
         "signers": signers,
         "signer": [places_of[segment.signer or "unknown"] for segment in segments],
@@ -61,7 +63,6 @@ def segment_data(found: Findings) -> dict[str, Any]:
             "ops": [segment.ops for segment in theirs],
             "hyp": flat([segment.hypothesis for segment in theirs]),
         }
-    rules = protocol(found.score.protocol)
     if found.alignments and not rules.swapped:
         data |= _frames(found, rules)
     data["words"] = list(numbers)

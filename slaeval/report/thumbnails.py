@@ -94,8 +94,12 @@ def take(
         return Thumbnails({}, "The run holds no frames to show.")
     try:
         footage = _footage(run, wanted, root)
-    except SlaevalError as error:
-        return Thumbnails({}, f"No pictures: {str(error).splitlines()[0]}")
+    except InputError:
+        return Thumbnails(
+            {}, "No pictures: those of the corpus are not at hand (--root DIR names its folder)."
+        )
+    except SlaevalError as error:  # what to install
+        return Thumbnails({}, f"No pictures: {error}.")
     pictures: dict[str, list[str]] = {}
     size = 0
     unread: list[str] = []
