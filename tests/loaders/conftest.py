@@ -25,3 +25,17 @@ def sample_of(tmp_path: Path):
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def filmed(tmp_path_factory):
+    """Write a sample corpus with pictures, once a session, a sentence a split."""
+    made: dict[str, Path] = {}
+
+    def write(name: str) -> Path:
+        if name not in made:
+            made[name] = tmp_path_factory.mktemp("filmed") / name
+            write_sample(name, made[name], video=True, sizes={"train": 1, "dev": 1, "test": 1})
+        return made[name]
+
+    return write
