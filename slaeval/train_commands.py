@@ -131,8 +131,8 @@ def train(
     from slaeval.extras import require
 
     require("run", "training")
-    from slaeval.models import ModelConfig
-    from slaeval.training.recipe import SOURCES, recipe_for
+    from slaeval.models.config import preset
+    from slaeval.training.recipe import MODEL_SOURCES, SOURCES, model_changes, recipe_for
 
     changes = _pairs(settings)
     for key, value in (
@@ -152,19 +152,15 @@ def train(
     of_recipe = {key: value for key, value in changes.items() if key.replace("-", "_") in names}
     of_model = {key: value for key, value in changes.items() if key not in of_recipe}
     recipe = recipe.changed(of_recipe)
-    model = ModelConfig.parsed(of_model)
+    model = model_changes(of_model)
     if show_recipe:
-        config = ModelConfig.preset(
-            recipe.variant, recipe.backbone, classes=2, pretrained=recipe.pretrained, **model
-        )
+        config = preset(recipe.variant, recipe.backbone, 2).to_dict() | model
+        given = {*(key.replace("-", "_") for key in of_recipe), *model}
         rows = [
-            (key, _shown(value), "this command" if key in of_recipe else SOURCES[key])
-            for key, value in recipe.to_dict().items()
-        ]
-        rows += [
-            (key, _shown(value), "this command" if key in model else source)
-            for key, value, source in config.with_sources()
-            if key not in names
+            (key, _shown(value), "this command" if key in given else sources[key])
+            for values, sources in ((recipe.to_dict(), SOURCES), (config, MODEL_SOURCES))
+            for key, value in values.items()
+            if key in sources
         ]
         click.echo(table(rows, ("value", "", "source"), left=3))
         return

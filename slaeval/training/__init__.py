@@ -6,7 +6,29 @@
 
 from __future__ import annotations
 
-from slaeval.training.recipe import Recipe, recipe_for
-from slaeval.training.trainer import Options, Trained, train
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Options", "Recipe", "Trained", "recipe_for", "train"]
+if TYPE_CHECKING:
+    from slaeval.training.recipe import Recipe as Recipe
+    from slaeval.training.recipe import recipe_for as recipe_for
+    from slaeval.training.trainer import Options as Options
+    from slaeval.training.trainer import Trained as Trained
+    from slaeval.training.trainer import train as train
+
+_HOMES = {
+    "Options": "trainer",
+    "Recipe": "recipe",
+    "Trained": "trainer",
+    "recipe_for": "recipe",
+    "train": "trainer",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"slaeval.training.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'slaeval.training' has no attribute {name!r}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -63,7 +64,7 @@ def frames_needed(labels: Sequence[int]) -> int:
     One step a label and one for the blank between two equal ones; four frames a step, of which
     the last step needs only one.
     """
-    steps = len(labels) + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    steps = len(labels) + sum(a == b for a, b in pairwise(labels))
     return max(1, 4 * (steps - 1) + 1)
 
 

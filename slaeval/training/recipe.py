@@ -16,9 +16,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from slaeval.errors import InputError, UsageError, nearest
-from slaeval.models.config import TINY, VARIANTS
+from slaeval.models.config import TINY, VARIANTS, ModelConfig
 
-__all__ = ["SOURCES", "Recipe", "recipe_for"]
+__all__ = ["MODEL_SOURCES", "SOURCES", "Recipe", "model_changes", "recipe_for"]
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 _PAPER, _ADAPTSIGN, _OURS = "CLIP-SLA paper", "AdaptSign", "slaeval preset"
 
@@ -172,33 +174,30 @@ class Recipe:
                 raise UsageError(
                     f"a recipe has no {key!r}{nearest(name, kinds)}; see --show-recipe"
                 )
-            try:
-                new[name] = _parsed(text, kinds[name])
-            except ValueError:
-                raise UsageError(
-                    f"{key} takes a value of type {kinds[name]}, found {text!r}"
-                ) from None
+            new[name] = _read(key, text, kinds[name])
         return replace(self, **new)
+
+
+def _read(key: str, text: str, kind: str) -> Any:
+    try:
+        return _parsed(text, kind)
+    except ValueError:
+        raise UsageError(f"{key} takes a value of type {kind}, found {text!r}") from None
 
 
 def _parsed(text: str, kind: str) -> Any:
     if kind == "bool":
-        return {"true": True, "yes": True, "on": True, "1": True}.get(text.casefold()) or (
-            _false(text)
-        )
+        if text.casefold() not in (*_TRUE, *_FALSE):
+            raise ValueError(text)
+        return text.casefold() in _TRUE
     if kind == "int":
         return int(text)
     if kind == "float":
         return float(text)
     if kind.startswith("tuple"):
-        return tuple(int(part) for part in text.replace(",", " ").split())
+        parts = text.replace(",", " ").split()
+        return tuple(parts) if "str" in kind else tuple(int(part) for part in parts)
     return None if text.casefold() == "none" and "None" in kind else text
-
-
-def _false(text: str) -> bool:
-    if text.casefold() in ("false", "no", "off", "0"):
-        return False
-    raise ValueError(text)
 
 
 #: Value: where it comes from, for the recipe of a real tower.
@@ -250,6 +249,40 @@ _TINY = {
     "precision": "fp32",
     "gradient_checkpointing": False,
 }
+
+
+#: The same for :class:`slaeval.models.config.ModelConfig`.
+MODEL_SOURCES = {
+    "lora_rank": _OURS,
+    "lora_alpha": _OURS,
+    "lora_dropout": _OURS,
+    "lora_targets": _OURS,
+    "shift_fraction": f"{_PAPER} (shift), {_OURS} (share, as TSM)",
+    "adapter_ratio": _OURS,
+    "adapter_kernel": f"{_PAPER} (3-D convolution), {_OURS} (size)",
+    "hidden": _ADAPTSIGN,
+    "lstm_layers": _ADAPTSIGN,
+    "dropout": _ADAPTSIGN,
+}
+
+
+def model_changes(settings: Mapping[str, str]) -> dict[str, Any]:
+    """Read fields of the model configuration from text (``--set KEY=VALUE``).
+
+    Raises
+    ------
+    UsageError
+        Unknown key, or a value of another type.
+    """
+    kinds = {field.name: str(field.type) for field in fields(ModelConfig)}
+    new: dict[str, Any] = {}
+    for key, text in settings.items():
+        name = key.replace("-", "_")
+        if name not in MODEL_SOURCES:
+            known = (*SOURCES, *MODEL_SOURCES)
+            raise UsageError(f"there is no {key!r} to set{nearest(name, known)}; see --show-recipe")
+        new[name] = _read(key, text, kinds[name])
+    return new
 
 
 def recipe_for(variant: str = "sla-lora", backbone: str = "ViT-B-16-quickgelu") -> Recipe:

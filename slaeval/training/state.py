@@ -14,17 +14,18 @@ Beside ``sla_lora.pt`` stands a folder ``sla_lora.training/``:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from slaeval.errors import InputError, UsageError
+from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.files import read_bytes, write_whole
 from slaeval.training.examples import Examples
 from slaeval.training.recipe import Recipe
@@ -86,9 +87,26 @@ class TrainingFolder:
         self.curves = self.path / "curves.png"
         self.tensorboard = self.path / "tensorboard"
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs out; makes the folder.
+
+        Raises
+        ------
+        SlaevalError
+            Another run is at work here, or the folder cannot be made.
+        """
+        from slaeval.running.folder import lock
+
+        try:
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise SlaevalError(f"{self.path}: cannot write: {error.strerror or error}") from None
+        with lock(os.fspath(self.path)):
+            yield
+
     def save(self, fingerprint: str, content: Mapping[str, Any]) -> None:
         """Write the state, whole or not at all."""
-        self.path.mkdir(parents=True, exist_ok=True)
         stream = io.BytesIO()
         torch.save(
             {"format": _FORMAT, "version": _VERSION, "fingerprint": fingerprint, **content}, stream
@@ -136,8 +154,9 @@ class TrainingFolder:
         """Forget a run that is to begin anew."""
         import shutil
 
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        for path in (self.state, self.log, self.curves):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.tensorboard, ignore_errors=True)
 
     def write_log(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write the table of all epochs."""

@@ -13,6 +13,7 @@ there, not to the bit.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -25,27 +26,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slaeval.batches import Preprocessing, Reading, prepare
-from slaeval.checkpoints import (
-    Checkpoint,
-    new_checkpoint,
-    read_checkpoint,
-    save_checkpoint,
-    tower_hash,
-)
+from slaeval.batches import Clips, Preprocessing, Reading, prepare
+from slaeval.checkpoints import new_checkpoint, read_checkpoint, save_checkpoint, tower_hash
 from slaeval.decoding import Decoding
-from slaeval.devices import autocast, choose_device, choose_precision
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation import Task, load_task, score_task
 from slaeval.files import write_whole
 from slaeval.loaders.reading import load_corpus
 from slaeval.loaders.video import Footage, find_footage
-from slaeval.models import LossWeights, ModelConfig, build_recogniser, losses, open_tower
+from slaeval.models.config import preset
+from slaeval.models.losses import LossWeights, losses
+from slaeval.models.recogniser import build_recogniser
+from slaeval.models.tower import open_tower
+from slaeval.running.devices import choose_device, choose_precision
 from slaeval.running.recognition import recognise_corpus
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.score import Score
 from slaeval.training.augmentation import Array
-from slaeval.training.examples import Examples, TrainingClips, epoch_plan, prepare_examples
+from slaeval.training.examples import TrainingClips, epoch_plan, prepare_examples
 from slaeval.training.memory import available_bytes, saved_bytes
 from slaeval.training.recipe import Recipe
 from slaeval.training.state import TrainingFolder, fingerprint
@@ -196,7 +194,11 @@ def train(
         The loss is not a number, or memory does not suffice.
     """
     recipe, options = recipe or Recipe(), options or Options()
-    with joined(choose_device(options.device)) as world:
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(joined(choose_device(options.device)))
+        folder = TrainingFolder(out)
+        if world.first:
+            stack.enter_context(folder.held())
         run = _Training(
             dataset,
             os.fspath(out),
@@ -208,6 +210,7 @@ def train(
             decoding or Decoding(),
             options,
             world,
+            folder,
             say if world.first else lambda text: None,
         )
         return run.fit()
@@ -228,13 +231,14 @@ class _Training:
         decoding: Decoding,
         options: Options,
         world: World,
+        folder: TrainingFolder,
         say: Callable[[str], None],
     ) -> None:
         self.out, self.recipe, self.options = out, recipe, options
         self.world, self.say, self.decoding = world, say, decoding
         self.device = world.device
         self.precision = choose_precision(recipe.precision, self.device)
-        self.folder = TrainingFolder(out)
+        self.folder = folder
         self._check_target()
 
         # What is trained on, and what it is held against.
@@ -253,15 +257,11 @@ class _Training:
         self._tell_about_data(corpus.excluded, absent)
 
         # What is trained.
-        self.config = ModelConfig.preset(
-            recipe.variant,
-            recipe.backbone,
-            classes=len(self.examples.vocabulary) + 1,
-            pretrained=recipe.pretrained,
-            **model,
-        )
+        classes = len(self.examples.vocabulary) + 1
+        standard = preset(recipe.variant, recipe.backbone, classes, recipe.pretrained)
+        self.config = replace(standard, **model)
         weights = options.backbone_weights or recipe.pretrained
-        tower = open_tower(recipe.backbone, weights, seed=recipe.seed, image_size=recipe.crop)
+        tower = open_tower(recipe.backbone, weights, recipe.seed)
         self.model = build_recogniser(self.config, tower, seed=recipe.seed)
         self.tower_hash = tower_hash(self.model.tower_state())
         self.model.to(self.device)
@@ -390,7 +390,7 @@ class _Training:
         labels = [self._labels[name] for name in batch.ids]
         lengths = torch.tensor([len(mine) for mine in labels])
         flat = torch.tensor([label for mine in labels for label in mine])
-        with autocast(self.device, self.precision):
+        with self._autocast():
             output = self.model(prepare(frames, self.preprocessing), batch.lengths)
         return losses(output, flat.to(self.device), lengths, self.weights)
 
@@ -463,7 +463,8 @@ class _Training:
         self.folder.save(
             self.fingerprint,
             {
-                "weights": {**self.model.adapter_state(), **_prefixed(self.model.head_state())},
+                "adapter": self.model.adapter_state(),
+                "head": self.model.head_state(),
                 "optimiser": self.optimiser.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "epoch": self.epoch,
@@ -479,9 +480,7 @@ class _Training:
         state = self.folder.load(self.fingerprint)
         if state is None:
             return
-        head = {name[5:]: v for name, v in state["weights"].items() if name.startswith("head.")}
-        adapter = {n: v for n, v in state["weights"].items() if not n.startswith("head.")}
-        self.model.load_states(adapter, head)
+        self.model.load_states(state["adapter"], state["head"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.done = state["epoch"], state["done"]
@@ -495,13 +494,15 @@ class _Training:
         self, path: str, row: Mapping[str, float], score: Score | None = None
     ) -> None:
         model = self.model
-        tensors = {f"adapter.{name}": value for name, value in model.adapter_state().items()}
-        tensors |= _prefixed(model.head_state())
-        tensors |= {f"tower.{name}": value for name, value in model.tower_state().items()}
+        parts = {
+            "adapter": model.adapter_state(),
+            "head": model.head_state(),
+            "tower": model.tower_state(),
+        }
         metrics: dict[str, Any] = {"epoch": int(row["epoch"]), "dev_wer": row["dev_wer"]}
         if score is not None:
             metrics |= {"dev": score.total.to_dict(), "signature": score.signature}
-        checkpoint: Checkpoint = new_checkpoint(
+        checkpoint = new_checkpoint(
             model=self.config.to_dict(),
             vocabulary=self.examples.vocabulary,
             preprocessing=self.preprocessing.to_dict(),
@@ -519,7 +520,11 @@ class _Training:
                 "pretrained": self.recipe.pretrained,
                 "hash": self.tower_hash,
             },
-            tensors={name: value.detach().cpu() for name, value in tensors.items()},
+            tensors={
+                f"{part}.{name}": value.detach().cpu()
+                for part, state in parts.items()
+                for name, value in state.items()
+            },
         )
         save_checkpoint(path, checkpoint, slim=self.options.slim)
 
@@ -582,7 +587,7 @@ class _Training:
         self.model.eval()  # batch statistics stay as they are
         kept = self._kept_per_frame(recipe.gradient_checkpointing)
         if recipe.gradient_checkpointing:  # one block at a time is kept whole
-            kept += self._kept_per_frame(False) / max(1, self.model.tower.depth)
+            kept += self._kept_per_frame(False) / len(self.model.tower.blocks)
         self.model.gradient_checkpointing = recipe.gradient_checkpointing
         need = kept * frames
         share = free / (self.world.size if self.device.type == "cpu" else 1)
@@ -605,7 +610,7 @@ class _Training:
             )
 
             def forward(pixels: Tensor = pixels, frames: int = frames) -> Tensor:
-                with autocast(self.device, self.precision):
+                with self._autocast():
                     output: Tensor = self.model(pixels, torch.tensor([frames])).sequence
                     return output.sum()
 
@@ -629,8 +634,6 @@ class _Training:
             self.say("reading all frames once, to find those that cannot be read")
         else:
             return {}
-        from slaeval.batches import Clips
-
         cache: dict[str, Array] = {}
         unreadable: dict[str, InputError] = {}
         with Reading(Clips(footage, self.recipe.resize), workers=workers) as reading:
@@ -658,6 +661,10 @@ class _Training:
 
     # -- small things ----------------------------------------------------------------------
 
+    def _autocast(self) -> Any:
+        lower = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        return torch.autocast(self.device.type, lower, enabled=lower is not None)
+
     def _stop_at_nan(
         self, what: str, terms: Mapping[str, Tensor], ids: Sequence[str], step: int
     ) -> None:
@@ -675,12 +682,8 @@ class _Training:
         return {name: sum(part[name] for part in parts) for name in self.sums}
 
     def _rescored(self) -> Score:
-        checkpoint = read_checkpoint(self.out)
-        tensors = checkpoint.tensors
-        self.model.load_states(
-            {n[8:]: v for n, v in tensors.items() if n.startswith("adapter.")},
-            {n[5:]: v for n, v in tensors.items() if n.startswith("head.")},
-        )
+        best = read_checkpoint(self.out)
+        self.model.load_states(best.part("adapter"), best.part("head"))
         return self._evaluate({})
 
     def _tensorboard(self) -> Any:
@@ -714,10 +717,6 @@ def _optimiser(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.optim.
         ],
         recipe.learning_rate,
     )
-
-
-def _prefixed(head: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"head.{name}": value for name, value in head.items()}
 
 
 def _last(out: str) -> str:

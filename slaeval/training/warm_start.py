@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -11,7 +11,7 @@ from slaeval.errors import UsageError
 
 if TYPE_CHECKING:
     from slaeval.checkpoints import Checkpoint
-    from slaeval.models import Recogniser
+    from slaeval.models.recogniser import Recogniser
 
 __all__ = ["warm_start"]
 
@@ -19,8 +19,8 @@ __all__ = ["warm_start"]
 def warm_start(model: Recogniser, source: Checkpoint, vocabulary: Sequence[str]) -> str:
     """Copy weights of a checkpoint into a model that is to be trained.
 
-    Tensors are taken where name and shape agree. A classifier's rows are taken gloss by gloss,
-    so that another vocabulary, or the same in another order, keeps what is known.
+    Tensors are taken where name and shape agree; classifiers gloss by gloss, so that another
+    vocabulary, or the same in another order, keeps what is known.
 
     Parameters
     ----------
@@ -45,13 +45,16 @@ def warm_start(model: Recogniser, source: Checkpoint, vocabulary: Sequence[str])
     rows = [(0, 0)] + [
         (number, places[gloss]) for number, gloss in enumerate(vocabulary, 1) if gloss in places
     ]
-    classes = (len(vocabulary) + 1, len(source.vocabulary) + 1)
-    taken: dict[str, dict[str, Tensor]] = {}
+    taken: dict[str, dict[str, Tensor]] = {"adapter": {}, "head": {}}
     left: list[str] = []
     for part, mine in (("adapter", model.adapter_state()), ("head", model.head_state())):
-        taken[part] = {}
+        theirs = source.part(part)  # type: ignore[arg-type]
         for name, tensor in mine.items():
-            new = _merged(tensor, source.tensors.get(f"{part}.{name}"), rows, classes)
+            given = theirs.get(name)
+            if given is not None and name.endswith("classifier.weight"):
+                new = _by_gloss(tensor, given, rows)
+            else:
+                new = given if given is not None and given.shape == tensor.shape else None
             if new is None:
                 left.append(f"{part}.{name}")
             taken[part][name] = tensor if new is None else new
@@ -62,35 +65,17 @@ def warm_start(model: Recogniser, source: Checkpoint, vocabulary: Sequence[str])
         )
     model.load_states(taken["adapter"], taken["head"])
     text = (
-        f"started from a checkpoint of {source.corpus.get('name', 'unknown')}: "
+        f"started from a checkpoint of {source.corpus.get('name') or 'an unknown corpus'}: "
         f"{total - len(left)} of {total} tensors, {len(rows) - 1} of {len(vocabulary)} glosses"
     )
     return text + (f"; left as initialised: {', '.join(left[:4])}" if left else "")
 
 
-def _merged(
-    mine: Tensor,
-    theirs: Tensor | None,
-    rows: Sequence[tuple[int, int]],
-    classes: Mapping[int, int] | tuple[int, int],
-) -> Tensor | None:
-    """Return what a tensor becomes; None where nothing can be taken."""
-    if theirs is None or mine.ndim != theirs.ndim:
+def _by_gloss(mine: Tensor, theirs: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor | None:
+    """Return a classifier [inputs, classes] with the columns of known glosses taken over."""
+    if mine.shape[0] != theirs.shape[0]:
         return None
-    axes = [axis for axis, size in enumerate(mine.shape) if size == classes[0]]
-    for axis in axes:
-        wanted = list(mine.shape)
-        wanted[axis] = classes[1]
-        if list(theirs.shape) == wanted and "classifier" in _CLASSIFIER:
-            new = mine.clone()
-            to, source = zip(*rows, strict=True)
-            index: list[slice | list[int]] = [slice(None)] * mine.ndim
-            index[axis] = list(to)
-            other: list[slice | list[int]] = [slice(None)] * mine.ndim
-            other[axis] = list(source)
-            new[tuple(index)] = theirs[tuple(other)].to(mine)
-            return new
-    return theirs.to(mine) if theirs.shape == mine.shape else None
-
-
-_CLASSIFIER = ("classifier",)
+    new = mine.clone()
+    to, source = (list(places) for places in zip(*rows, strict=True))
+    new[:, to] = theirs[:, source].to(new)
+    return new

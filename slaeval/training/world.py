@@ -15,13 +15,11 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 
-from slaeval.errors import UsageError
-
 __all__ = ["World", "joined", "sum_gradients"]
 
 
 class World(NamedTuple):
-    """This process among all.
+    """One process among all.
 
     Attributes
     ----------
@@ -56,26 +54,12 @@ class World(NamedTuple):
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[World]:
-    """Join the processes that ``torchrun`` started; one alone without it.
-
-    Raises
-    ------
-    UsageError
-        The device is a GPU that this process has no share of.
-    """
+    """Join the processes that ``torchrun`` started; one alone without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(0, 1, device)
         return
-    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
-    if device.type == "cuda":
-        if local >= torch.cuda.device_count():
-            raise UsageError(
-                f"torchrun started process {local} here, but there are "
-                f"{torch.cuda.device_count()} GPUs: lower --nproc-per-node"
-            )
-        device = torch.device("cuda", local)
-        torch.cuda.set_device(device)
+    rank = int(os.environ["RANK"])
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(rank, size, device)
