@@ -112,7 +112,7 @@ class ModelConfig:
         _check(_within(self.lora_dropout, 0, 1), self, "lora_dropout", "from 0 to below 1")
         _check(
             bool(self.lora_targets)
-            and all(target in LINEAR_LAYERS for target in self.lora_targets)
+            and all(_is_text(name) and name in LINEAR_LAYERS for name in self.lora_targets)
             and len(set(self.lora_targets)) == len(self.lora_targets),
             self,
             "lora_targets",

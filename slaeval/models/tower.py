@@ -419,8 +419,8 @@ def from_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for key, value in state.items():
         key = key.replace("transformer.resblocks.", "blocks.", 1)
         head, packed, kind = key.rpartition("in_proj_")
-        if packed:
-            for part, piece in zip("qkv", value.chunk(3), strict=True):
+        if packed and value.ndim:
+            for part, piece in zip("qkv", value.tensor_split(3), strict=True):
                 own[f"{head}{part}_proj.{kind}"] = piece.clone()
         else:
             own[key] = value

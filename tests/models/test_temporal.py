@@ -50,9 +50,8 @@ def _convolution_of_one(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tenso
                                     for place, size in zip(at, (frames, height, width), strict=True)
                                 )
                                 if inside:
-                                    total = (
-                                        total + weight[c, 0, a, b, d] * x[at[0], c, at[1], at[2]]
-                                    )
+                                    value = x[at[0], c, at[1], at[2]]
+                                    total = total + weight[c, 0, a, b, d] * value
                     out[t, c, i, j] = total
     return out
 

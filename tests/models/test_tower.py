@@ -271,7 +271,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, zipped: bool) -> None:
 @pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
 def test_a_program_is_not_run(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / "ViT-B-16.pt"))
-    with pytest.raises(InputError, match="TorchScript program.*state_dict"):
+    with pytest.raises(InputError, match=r"TorchScript program.*state_dict"):
         read_weights(tmp_path / "ViT-B-16.pt")
 
 
@@ -311,10 +311,7 @@ def test_weights_of_something_else(tmp_path: Path) -> None:
         read_weights(tmp_path / "hf.pt")
     state = _theirs(TINY_SHAPE).state_dict()
     for changed, message in (
-        (
-            {key: value for key, value in state.items() if key != "proj"},
-            "1 tensors are missing.*proj",
-        ),
+        ({k: v for k, v in state.items() if k != "proj"}, "1 tensors are missing.*proj"),
         (state | {"attn_pool.query": torch.zeros(1)}, r"1 too many.*attn_pool\.query"),
         (state | {"proj": torch.zeros(96, 32)}, r"proj is \[96, 32\], expected \[96, 64\]"),
     ):
@@ -349,7 +346,7 @@ def test_openai_weights_need_quick_gelu(tmp_path: Path) -> None:
 
 
 def test_unknown_tag() -> None:
-    with pytest.raises(UsageError, match="no weights 'laion' for ViT-B-32.*laion2b_e16"):
+    with pytest.raises(UsageError, match=r"no weights 'laion' for ViT-B-32.*laion2b_e16"):
         open_tower("ViT-B-32", "laion")
     with pytest.raises(UsageError, match="slaeval-tiny has no pretrained weights"):
         open_tower(TINY, "openai")
