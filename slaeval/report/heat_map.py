@@ -70,8 +70,8 @@ def heat_map(score: Score, tag: str = "") -> str:
         body.append(f'<tr><th scope="row">{gloss(glosses[row], tag)}</th>{"".join(cells)}</tr>')
     return (
         '<figure class="map"><figcaption class="note">The glosses with most confusions: signed '
-        "in rows, recognised in columns. The darker, the more often; grey on the diagonal: "
-        "correct. Click a number to see the segments.</figcaption>"
+        "in rows, recognised in columns. The stronger the colour, the more often; grey on the "
+        "diagonal: correct. Click a number to see the segments.</figcaption>"
         '<div class="wide"><table class="heat" aria-label="Confusions">'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
         "</div></figure>"

@@ -243,8 +243,9 @@ def _group_table(groups: Sequence[ErrorGroup], grouping: str, column: str) -> st
         (group.interval[1] if group.interval else group.wer for group in groups if _rated(group)),
         default=0.0,
     )
-    # One tiny group must not make the bars of all others short.
-    highest = min(highest, 1.6 * max((group.wer for group in groups if _rated(group)), default=0.0))
+    # A tiny group of many errors must not make the bars of all others short.
+    rates = [group.wer for group in groups if _rated(group)]
+    highest = min(highest, 1.6 * max(rates, default=0.0), max(100.0, min(rates, default=0.0)))
     rows = []
     for group in groups:
         name = f"<bdi>{escaped(group.name)}</bdi>"
