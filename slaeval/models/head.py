@@ -258,13 +258,22 @@ class Head(nn.Module):
 @contextlib.contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
     """Compute without autocast and, on CUDA, without TF32 in convolutions and LSTM."""
-    with torch.autocast(device.type, enabled=False):
-        if device.type != "cuda":
-            yield
-            return
-        allowed = torch.backends.cudnn.allow_tf32
-        torch.backends.cudnn.allow_tf32 = False
-        try:
-            yield
-        finally:
-            torch.backends.cudnn.allow_tf32 = allowed
+    with torch.autocast(device.type, enabled=False), contextlib.ExitStack() as stack:
+        if device.type == "cuda":
+            cudnn: Any = torch.backends.cudnn
+            if hasattr(cudnn, "conv"):  # torch 2.9; mixing it with the older switch is an error
+                stack.enter_context(_set(cudnn.conv, "fp32_precision", "ieee"))
+                stack.enter_context(_set(cudnn.rnn, "fp32_precision", "ieee"))
+            else:
+                stack.enter_context(_set(cudnn, "allow_tf32", False))
+        yield
+
+
+@contextlib.contextmanager
+def _set(where: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(where, name)
+    setattr(where, name, value)
+    try:
+        yield
+    finally:
+        setattr(where, name, before)

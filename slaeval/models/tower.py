@@ -347,10 +347,12 @@ class Tower(nn.Module):
         if grid == (side, side):
             return self.positional_embedding
         first, patches = self.positional_embedding[:1], self.positional_embedding[1:]
+        if patches.device.type == "mps":  # no antialiased resizing there
+            patches = patches.cpu()
         resized = functional.interpolate(
             patches.float().T.reshape(1, -1, side, side), size=grid, mode="bicubic", antialias=True
         )
-        return torch.cat([first, resized.flatten(2)[0].T.to(first.dtype)])
+        return torch.cat([first, resized.flatten(2)[0].T.to(first)])
 
 
 def open_tower(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,13 @@ pytest.importorskip("torch")
 
 import torch
 
-from slaeval.models.head import Head, NormalisedLinear, RaggedBatchNorm, output_length
+from slaeval.models.head import (
+    Head,
+    NormalisedLinear,
+    RaggedBatchNorm,
+    _full_precision,
+    output_length,
+)
 
 Tensor = torch.Tensor
 
@@ -310,6 +318,21 @@ def test_computes_in_float32_whatever_surrounds_it() -> None:
     for name in ("sequence", "convolution", "tower"):
         assert getattr(mixed, name).dtype == torch.float32
         assert torch.equal(getattr(mixed, name), getattr(plain, name))
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch before 2.9")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_no_tf32_inside_and_as_before_outside(
+    allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cudnn: Any = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "allow_tf32", allowed)
+    for error in (None, ZeroDivisionError):
+        with contextlib.suppress(ZeroDivisionError), _full_precision(torch.device("cuda")):
+            assert cudnn.conv.fp32_precision == cudnn.rnn.fp32_precision == "ieee"
+            if error:
+                raise error
+        assert cudnn.allow_tf32 is allowed
 
 
 def test_columns_of_the_classifier_have_length_one() -> None:
