@@ -346,17 +346,36 @@ def _read_video(footage: Footage, size: tuple[int, int] | None, wanted: Sequence
             "when it was found: it changed meanwhile",
             footage.path,
         )
-    if not wanted:
-        height, width = size or reader[0].shape[:2]
-        return np.empty((0, height, width, 3), np.uint8)
+    # Sorted, so that the decoder never goes back; a frame asked for twice is decoded once.
+    numbers, places = np.unique(np.asarray(wanted, dtype=np.intp), return_inverse=True)
+    out: Pixels | None = None
     try:
-        frames: Pixels = reader.get_batch(list(wanted)).asnumpy()
+        for place, number in enumerate(numbers.tolist()):
+            frame = _unpadded(reader[number].asnumpy())
+            if out is None:
+                out = np.empty((len(numbers), *frame.shape), np.uint8)
+            out[place] = frame
     except Exception as error:  # as above
         raise InputError(
             f"sample {footage.id!r}: the video is damaged or cut off ({_last_words(error)})",
             footage.path,
         ) from None
-    return frames
+    if out is None:
+        height, width = size or (0, 0)
+        out = np.empty((0, height, width, 3), np.uint8)
+    return out if np.array_equal(places, np.arange(len(out))) else out[places]
+
+
+def _unpadded(frame: Pixels) -> Pixels:
+    """Take away what decord leaves at the end of each row.
+
+    Where the bytes of a padded row are a multiple of the width (32, 48, 96, 144 …), decord2 3.4
+    takes the padding for more channels, and its ``get_batch`` refuses such frames.
+    """
+    height, width, channels = frame.shape
+    if channels == 3:
+        return frame
+    return frame.reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
 
 
 def _is_text(start: bytes) -> bool:
