@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -327,16 +328,19 @@ class Reading:
             context = multiprocessing.get_context(method)
             if method == "forkserver":
                 context.set_forkserver_preload(["slaeval.batches"])
-        self._loader = torch.utils.data.DataLoader(
-            clips,
-            batch_sampler=self._plan,
-            collate_fn=_as_loaded,
-            num_workers=workers,
-            prefetch_factor=(2 if workers <= 4 else 1) if workers else None,
-            persistent_workers=workers > 0,
-            pin_memory=pin,
-            multiprocessing_context=context,
-        )
+        with warnings.catch_warnings():
+            # Readers wait for disks too: more of them than cores can be what is wanted.
+            warnings.filterwarnings("ignore", "This DataLoader will create")
+            self._loader = torch.utils.data.DataLoader(
+                clips,
+                batch_sampler=self._plan,
+                collate_fn=_as_loaded,
+                num_workers=workers,
+                prefetch_factor=(2 if workers <= 4 else 1) if workers else None,
+                persistent_workers=workers > 0,
+                pin_memory=pin,
+                multiprocessing_context=context,
+            )
 
     def batches(self, plan: Sequence[Sequence[Any]], *, on_error: str = "stop") -> Iterator[Loaded]:
         """Read a plan.

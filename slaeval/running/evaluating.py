@@ -149,10 +149,6 @@ def evaluate(
         name = f"journal-{ranks.rank}.jsonl" if ranks.rank else "journal.jsonl"
         journal = stack.enter_context(Journal(os.path.join(folder, name), header))
 
-        def smaller(frames: int) -> None:
-            warn(f"memory ran out; going on with at most {frames} frames at once")
-            journal.append({"frame_budget": frames})
-
         one_pass = Pass(
             loaded.model,
             loaded.preprocessing,
@@ -162,7 +158,7 @@ def evaluate(
             chosen,
             min(budget, done.frame_budget or budget),
             exact=exact,
-            on_smaller=smaller,
+            on_smaller=_say_smaller,
         )
         begun = time.monotonic()
         share = share_out([clip.num_frames for clip in footage], ranks.count)[ranks.rank]
@@ -208,6 +204,10 @@ def evaluate(
         return run if ranks.first else Run.open(folder)
 
 
+def _say_smaller(frames: int) -> None:
+    warn(f"memory ran out; going on with at most {frames} frames at once")
+
+
 class _Done(NamedTuple):
     """What journals say."""
 
@@ -223,7 +223,6 @@ class _Done(NamedTuple):
         for record in records:
             if "frame_budget" in record:
                 budgets.append(record["frame_budget"])
-                continue
             segments.update((mine["id"], mine) for mine in record["segments"])
             skipped.update(record["skipped"])
         return cls(segments, skipped, min(budgets, default=None))
@@ -259,12 +258,13 @@ def _recognise(
         progress(len(left), sum(clip.num_frames for clip in left), "recognising") as advance,
     ):
         for loaded, recognised in one_pass.over(reading.batches(plan, on_error=on_error)):
-            journal.append(
-                {
-                    "segments": [_record(mine) for mine in recognised],
-                    "skipped": {name: str(error) for name, error in loaded.failures.items()},
-                }
-            )
+            record: dict[str, Any] = {
+                "segments": [_record(mine) for mine in recognised],
+                "skipped": {name: str(error) for name, error in loaded.failures.items()},
+            }
+            if one_pass.frame_budget < frame_budget:
+                record["frame_budget"] = one_pass.frame_budget  # what memory allows
+            journal.append(record)
             advance(len(loaded.keys), sum(footage[key].num_frames for key in loaded.keys))
 
 

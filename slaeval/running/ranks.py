@@ -61,8 +61,10 @@ class Ranks:
     """
 
     def __init__(self) -> None:
-        self.count = int(os.environ.get("WORLD_SIZE", 1))
-        self.rank = int(os.environ.get("RANK", 0)) if self.count > 1 else 0
+        # Some clusters set WORLD_SIZE alone, for a job that is one process.
+        started = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
+        self.count = int(os.environ["WORLD_SIZE"]) if started else 1
+        self.rank = int(os.environ["RANK"]) if self.count > 1 else 0
         self._group: Any = None
         self._started = False
 

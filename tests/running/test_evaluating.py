@@ -391,9 +391,9 @@ def test_a_killed_run_remembers_what_memory_allows(
     wanted = results("out")
     smaller = whole.settings["settings"]["frame_budget"]
     shutil.rmtree("out")
-    # header, budget and one batch are written; then the kill
+    # header and one batch are written; then the kill
     with monkeypatch.context() as patch:
-        patch.setattr(evaluating, "Journal", _stopping_journal(3))
+        patch.setattr(evaluating, "Journal", _stopping_journal(2))
         with pytest.raises(Stop):
             run()
     asked.clear()
