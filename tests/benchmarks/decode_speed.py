@@ -18,6 +18,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 
 import decord
@@ -27,6 +28,8 @@ from slaeval.loaders.rendering import render, write_scene
 from slaeval.loaders.scenes import Difficulty, Scene
 from slaeval.loaders.signing import lexicon
 from slaeval.loaders.video import Footage, open_footage, read_frames
+
+from slaeval.console import table
 
 WORDS = ("HEUTE", "NORD", "REGEN", "STARK", "KALT", "MORGEN", "SUED", "SONNE")
 KINDS = {
@@ -94,8 +97,7 @@ def main() -> None:
     options = parser.parse_args()
     signs = lexicon(WORDS)
     print(f"frames a second and core, best of {options.rounds} rounds of {options.frames} frames")
-    print(f"{'':14}{'read as':>9}{'read_frames':>13}{'bare loop':>11}{'decoder':>9}"
-          f"{'of the loop':>13}{'of the decoder':>16}")  # fmt: skip
+    rows = []
     with tempfile.TemporaryDirectory() as root:
         for name, (ending, width, height) in KINDS.items():
             path = "film.mp4" if ending == "mp4" else f"{width}.{ending}/{{:06d}}.{ending}"
@@ -114,10 +116,19 @@ def main() -> None:
                 best = [float("inf")] * 3
                 for _ in range(options.rounds):
                     for index, way in enumerate(ways):
-                        best[index] = min(best[index], seconds(lambda w=way: w(footage, size)))
+                        best[index] = min(best[index], seconds(partial(way, footage, size)))
                 ours, loop, decoder = (footage.num_frames / each for each in best)
-                print(f"{name:14}{'whole' if size is None else str(size[0]):>9}{ours:13,.0f}"
-                      f"{loop:11,.0f}{decoder:9,.0f}{ours / loop:13.0%}{ours / decoder:16.0%}")  # fmt: skip
+                rows.append(
+                    (
+                        name,
+                        "whole" if size is None else f"{size[0]}",
+                        *(f"{rate:,.0f}" for rate in (ours, loop, decoder)),
+                        f"{ours / loop:.0%}",
+                        f"{ours / decoder:.0%}",
+                    )
+                )
+    headers = ("pictures", "read as", "read_frames", "bare loop", "decoder")
+    print(table(rows, (*headers, "of the loop", "of the decoder")))
 
 
 if __name__ == "__main__":
