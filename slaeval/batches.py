@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
+import threading
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -276,6 +278,22 @@ class Clips(torch.utils.data.Dataset[tuple[str, NDArray[np.uint8]]]):
         return Loaded(keys, collate(clips) if clips else None, failures)
 
 
+def _end_with_parent(_: int) -> None:
+    """End this reader when the process that wants its frames is gone, however it went.
+
+    torch's own watch looks at the parent of the reader, which is the server that started it and
+    which in turn lives as long as its readers.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class _Plan:
     """The batch sampler of a loader whose workers outlive one plan."""
 
@@ -336,6 +354,7 @@ class Reading:
                 batch_sampler=self._plan,
                 collate_fn=_as_loaded,
                 num_workers=workers,
+                worker_init_fn=_end_with_parent,
                 prefetch_factor=(2 if workers <= 4 else 1) if workers else None,
                 persistent_workers=workers > 0,
                 pin_memory=pin,

@@ -108,8 +108,7 @@ class Ranks:
             torch.distributed.broadcast_object_list(held, src=0, group=self._group)
             torch.distributed.barrier(group=self._group)
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
             raise SlaevalError(
-                f"another process of this torchrun failed: see its message ({reason})"
-            ) from None
+                "another process of this torchrun failed: its own message says why"
+            ) from error
         return held[0]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -235,7 +236,7 @@ def test_stopped_while_writing_it_ends_with_the_same_bytes(
 
 
 KILL = """
-import os, signal, sys
+import multiprocessing, os, signal, sys
 import slaeval.running.evaluating as evaluating
 
 class Killing(evaluating.Journal):
@@ -245,6 +246,7 @@ class Killing(evaluating.Journal):
         if Killing.records == 3:
             self._stream.write(b'{"segm')
             self._stream.flush()
+            print(*(reader.pid for reader in multiprocessing.active_children()), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         super().append(record)
 
@@ -256,15 +258,31 @@ if __name__ == "__main__":
 """
 
 
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_killed_for_good(
     plain: Run, checkpoint: Make, loaded: dict[str, LoadedCheckpoint], root: Path
 ) -> None:
     Path("kill.py").write_text(KILL)
     done = subprocess.run(
-        [sys.executable, "kill.py", checkpoint("sla-lora"), root], timeout=120, check=False
+        [sys.executable, "kill.py", checkpoint("sla-lora"), root],
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == -signal.SIGKILL
+    readers = [int(pid) for pid in done.stdout.split()]
+    assert len(readers) == 1
+    deadline = time.monotonic() + 30
+    while _runs(readers[0]):  # it must not outlive who wanted its frames
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert Path("out/journal.jsonl").read_bytes().count(b"\n") == 2
     again = evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=90)
     assert again.settings["timings"]["segments_resumed"] > 0
