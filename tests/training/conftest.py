@@ -1,0 +1,60 @@
+"""A rendered corpus that is trained on in seconds, and a way to train on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slaeval.loaders import write_sample
+from slaeval.training import Options, Recipe, Trained, recipe_for, train
+
+#: A head and an adapter small enough to be quick.
+SMALL: dict[str, Any] = {"hidden": 32, "lora_rank": 4, "dropout": 0.3}
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in an empty folder, with an empty configuration and without torchrun's variables."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLAEVAL_CONFIG_DIR", str(tmp_path / "config"))
+    for name in ("SLAEVAL_DATA", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training") / "sample"
+    write_sample("phoenix2014t", folder, video=True, sizes={"train": 12, "dev": 3, "test": 2})
+    return folder
+
+
+@pytest.fixture
+def small_recipe() -> Recipe:
+    return recipe_for("sla-lora", "slaeval-tiny").changed({"epochs": "3", "batch_size": "4"})
+
+
+@pytest.fixture
+def run(root: Path, small_recipe: Recipe) -> Callable[..., Trained]:
+    """Train in this process; ``run(out, recipe=…, epochs="2", options…)``."""
+
+    def go(
+        out: Path,
+        recipe: Recipe | None = None,
+        model: dict[str, Any] | None = None,
+        said: list[str] | None = None,
+        changes: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Trained:
+        return train(
+            "phoenix2014t",
+            out,
+            (recipe or small_recipe).changed(changes or {}),
+            model={**SMALL, **(model or {})},
+            root=root,
+            options=Options(device="cpu", workers=0, **options),
+            say=([] if said is None else said).append,
+        )
+
+    return go

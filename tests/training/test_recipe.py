@@ -1,0 +1,103 @@
+"""The recipe: every value has a source, travels whole, and refuses what cannot be meant."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+import pytest
+from slaeval.errors import InputError, UsageError
+from slaeval.models.config import TINY, ModelConfig
+from slaeval.training.recipe import MODEL_SOURCES, SOURCES, Recipe, model_changes, recipe_for
+from slaeval.training.trainer import learning_rate
+
+
+def test_every_value_says_where_it_comes_from() -> None:
+    assert list(SOURCES) == [field.name for field in fields(Recipe)]
+    own = {"variant", "backbone", "pretrained", "classes"}
+    assert set(MODEL_SOURCES) == {field.name for field in fields(ModelConfig)} - own
+
+
+@pytest.mark.parametrize("backbone", ["ViT-B-16-quickgelu", "ViT-B-32", TINY])
+@pytest.mark.parametrize("variant", ["sla-lora", "sla-adapter", "frozen"])
+def test_round_trip_through_json(variant: str, backbone: str) -> None:
+    recipe = recipe_for(variant, backbone)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_the_documented_predecessor_is_the_default() -> None:
+    recipe = recipe_for()
+    assert (recipe.learning_rate, recipe.epochs, recipe.milestones) == (1e-4, 40, (20, 30))
+    assert (recipe.distillation, recipe.temperature, recipe.batch_size) == (25.0, 8.0, 2)
+
+
+def test_values_from_the_command_line() -> None:
+    recipe = recipe_for().changed(
+        {"milestones": "5,9", "flip": "0", "gradient-checkpointing": "off", "pretrained": "none"}
+    )
+    assert recipe.milestones == (5, 9)
+    assert recipe.flip == 0.0
+    assert recipe.gradient_checkpointing is False
+    assert recipe.pretrained is None
+    assert model_changes({"lora_targets": "q_proj,v_proj", "adapter_kernel": "3,1,1"}) == {
+        "lora_targets": ("q_proj", "v_proj"),
+        "adapter_kernel": (3, 1, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        ({"epoch": "3"}, "did you mean 'epochs'"),
+        ({"epochs": "many"}, "epochs takes a value of type int"),
+        ({"epochs": "0"}, "at least 1"),
+        ({"crop": "300"}, "larger than resize"),
+        ({"flip": "2"}, "flip must lie in"),
+        ({"learning_rate": "-1"}, "above 0"),
+        ({"learning_rate": "nan"}, "above 0"),
+        ({"schedule": "one_cycle"}, "did you mean 'one-cycle'"),
+        ({"gradient_checkpointing": "maybe"}, "type bool"),
+        ({"clip_norm": "-1"}, "not be negative"),
+    ],
+)
+def test_what_cannot_be_meant(settings: dict[str, str], part: str) -> None:
+    with pytest.raises(UsageError, match=part):
+        recipe_for().changed(settings)
+
+
+def test_unknown_model_setting() -> None:
+    with pytest.raises(UsageError, match="did you mean 'lora_rank'"):
+        model_changes({"lora_ranks": "3"})
+
+
+def test_a_recipe_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(InputError, match="no 'warp'"):
+        Recipe.from_dict({"warp": 9})
+
+
+def test_multistep_schedule() -> None:
+    recipe = recipe_for()
+    rates = [learning_rate(recipe, step, 10) for step in (0, 199, 200, 299, 300, 399)]
+    assert rates == pytest.approx([1e-4, 1e-4, 2e-5, 2e-5, 4e-6, 4e-6])
+
+
+def test_one_cycle_is_that_of_torch() -> None:
+    import torch
+
+    recipe = recipe_for("sla-lora", TINY).changed({"epochs": "5"})
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([parameter], recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        recipe.learning_rate,
+        total_steps=35,
+        cycle_momentum=False,
+        final_div_factor=1e4 / 25,
+    )
+    theirs = []
+    for _ in range(35):
+        theirs.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    ours = [learning_rate(recipe, step, 7) for step in range(35)]
+    assert ours == pytest.approx(theirs, rel=1e-6)
