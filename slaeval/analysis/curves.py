@@ -94,7 +94,7 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Logarithmic where the loss falls to a tenth or less.
+        Logarithmic where the values span a factor of ten or more.
     """
     rows = _rows(log)
     with canvas(ax, 1.8) as ax:
@@ -112,8 +112,8 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
                     label=label,
                     zorder=3 if name == "loss" else 2,
                 )
-        total = [value for value in _column(rows, "loss") if value > 0]
-        if total and max(total) >= 10 * min(total):
+        drawn = [value for line in ax.lines for value in line.get_ydata() if value == value]
+        if drawn and min(drawn) > 0 and max(drawn) >= 10 * min(drawn):
             ax.set_yscale("log")
         ax.set_ylabel("training loss")
         _epochs(ax)
@@ -149,16 +149,17 @@ def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
         ax.plot(epochs, wers, color="#0072B2", marker="o", markersize=2.5)
         best = min(points, key=lambda point: (point[1], point[0]))
         ax.plot(*best, marker="o", markersize=6, markerfacecolor="none", color="#D55E00")
-        right = epochs.index(best[0]) * 2 > len(epochs)
+        # Above the axes, where no curve can run through it.
         ax.annotate(
-            f"{best[1]:.1f} % in epoch {best[0]:.0f}",
-            best,
-            xytext=(-4 if right else 4, 8),
+            f"○ best: {best[1]:.1f} % in epoch {best[0]:.0f}",
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 3),
             textcoords="offset points",
-            ha="right" if right else "left",
             fontsize="small",
+            color="#A04700",
         )
-        ax.set_ylim(0, max(1.08 * max(wers), 1.3 * best[1]) or 1)
+        ax.set_ylim(0, 1.08 * max(wers) or 1)
     return ax
 
 
