@@ -31,8 +31,6 @@ Floats = NDArray[np.float32]
 Colour = tuple[float, float, float]
 Box = tuple[int, int, int, int]
 
-#: Radius of a hand, in units of the body: a seventh of a Phoenix frame from side to side.
-_HAND = 0.07
 _SKINS = ((236, 200, 176), (222, 178, 148), (198, 150, 118), (160, 112, 82), (118, 80, 58))
 _HAIRS = ((40, 30, 26), (92, 62, 40), (178, 140, 84), (120, 120, 124), (16, 16, 20))
 
@@ -56,14 +54,15 @@ def _distance(a: Sequence[float], b: Sequence[float]) -> float:
     return abs(0.3 * red + 0.6 * green + 0.1 * blue) + 0.3 * (abs(red) + abs(green) + abs(blue)) / 3
 
 
-def _contrasting(rng: np.random.Generator, other: Colour, least: float) -> Colour:
-    """Draw a colour at least so far from another one."""
+def _contrasting(rng: np.random.Generator, other: Colour, difficulty: Difficulty) -> Colour:
+    """Draw a colour that a hand of another one is seen before."""
     colour = (0.0, 0.0, 0.0)
     for _ in range(200):
-        base = rng.uniform(30, 225)
-        red, green, blue = np.clip(base + rng.uniform(-45, 45, 3), 10, 245)
+        base = rng.uniform(*difficulty.brightness)
+        spread = rng.uniform(-difficulty.tint, difficulty.tint, 3)
+        red, green, blue = np.clip(base + spread, 10, 245)
         colour = (float(red), float(green), float(blue))
-        if _distance(colour, other) >= least:
+        if _distance(colour, other) >= difficulty.hand_contrast:
             break
     return colour
 
@@ -72,13 +71,15 @@ def look_of(corpus: str, seed: int, signer: str, difficulty: Difficulty) -> Look
     """Draw the look of a signer."""
     rng = generator("look", corpus, seed, signer)
     tint = rng.uniform(0.92, 1.05)
-    red, green, blue = (min(250.0, value * tint) for value in _SKINS[rng.integers(len(_SKINS))])
+    red, green, blue = (
+        min(250.0, value * tint) for value in _SKINS[rng.integers(difficulty.skins)]
+    )
     skin = (red, green, blue)
     hair = _HAIRS[rng.integers(len(_HAIRS))]
     return Look(
         skin=skin,
         hair=tuple(float(value) for value in hair),  # type: ignore[arg-type]
-        shirt=_contrasting(rng, skin, difficulty.hand_contrast),
+        shirt=_contrasting(rng, skin, difficulty),
         size=1 + rng.uniform(-1, 1) * difficulty.size,
         left_handed=bool(rng.random() < 0.3),
         offset=(
@@ -199,9 +200,10 @@ def _shade(colour: Colour, factor: float) -> Colour:
 class _Figure:
     """A signer, placed in a picture."""
 
-    def __init__(self, look: Look, unit: float, x: float, y: float) -> None:
+    def __init__(self, look: Look, unit: float, hand: float, x: float, y: float) -> None:
         self.look = look
         self.unit = unit * look.size
+        self.hand = hand * self.unit
         self.x, self.y = x, y
         self.side = -1.0 if look.left_handed else 1.0
 
@@ -237,7 +239,7 @@ class _Figure:
             elbow = _elbow(shoulder, (x, y), side)
             canvas.capsule(self.at(*shoulder), self.at(*elbow), 0.055 * unit, 0.045 * unit, dark)
             canvas.capsule(self.at(*elbow), self.at(x, y), 0.042 * unit, 0.032 * unit, dark)
-            _hand(canvas, *self.at(x, y), shape, _HAND * unit, (look.skin, _shade(look.skin, 0.45)))
+            _hand(canvas, *self.at(x, y), shape, self.hand, (look.skin, _shade(look.skin, 0.45)))
 
     def _head(self, canvas: _Canvas, tilt: float) -> None:
         unit, look = self.unit, self.look
@@ -274,7 +276,7 @@ def _background(
     rng: np.random.Generator, width: int, height: int, skin: Colour, difficulty: Difficulty
 ) -> Pixels:
     """Paint a plain, graded, striped or blocky background."""
-    base = np.array(_contrasting(rng, skin, difficulty.hand_contrast), np.float32)
+    base = np.array(_contrasting(rng, skin, difficulty), np.float32)
     kind = rng.choice(("plain", "gradient", "stripes", "blocks"))
     swing = difficulty.background_contrast * rng.uniform(0.5, 1.0)
     if kind == "plain":
@@ -340,7 +342,7 @@ def _film(
             _shade(
                 _mean(background), 1 + rng.choice((-1, 1)) * difficulty.distractor_contrast / 128
             ),
-            rng.uniform(0.7, 1.2) * _HAND * unit,
+            rng.uniform(0.7, 1.2) * difficulty.hand * unit,
         )
         for _ in range(difficulty.distractors)
     ]
@@ -356,6 +358,7 @@ def _film(
         figure = _Figure(
             look,
             unit,
+            difficulty.hand,
             width * (0.5 + stand[0]) + sway[index, 0] - x,
             height * 0.53 + stand[1] * unit + 0.5 * sway[index, 1] - y,
         )

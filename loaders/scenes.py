@@ -66,8 +66,14 @@ class Difficulty:
         Where the signer stands, from sample to sample and during one.
     background_contrast : float
         Brightness between the parts of a background.
+    hand : float
+        Radius of a hand: not a difficulty of its own, but what the others are measured by.
     hand_contrast : float
         Least distance in colour between skin and what may lie behind it.
+    skins : int
+        How many tones of skin there are, from the lightest.
+    brightness, tint : (float, float) and float
+        Of shirts and backgrounds: levels from and to, and how far red, green and blue lie apart.
     light, flicker : float
         Change of light from sample to sample and from frame to frame, as a fraction.
     noise, noise_cell : float
@@ -95,7 +101,11 @@ class Difficulty:
     camera_shift: float = 0.03
     camera_drift: float = 0.012
     background_contrast: float = 45.0
+    hand: float = 0.07
     hand_contrast: float = 70.0
+    skins: int = 5
+    brightness: tuple[float, float] = (30.0, 225.0)
+    tint: float = 45.0
     light: float = 0.12
     flicker: float = 0.03
     noise: float = 8.0
