@@ -112,7 +112,8 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
                     label=label,
                     zorder=3 if name == "loss" else 2,
                 )
-        drawn = [value for line in ax.lines for value in line.get_ydata() if value == value]
+        every = [value for name in _LINES for value in _column(rows, name)]
+        drawn = [value for value in every if math.isfinite(value)]
         if drawn and min(drawn) > 0 and max(drawn) >= 10 * min(drawn):
             ax.set_yscale("log")
         ax.set_ylabel("training loss")
