@@ -196,9 +196,9 @@ def test_frequency_classes_leave_no_gap() -> None:
 
 
 def test_the_interval_of_a_group_is_that_over_its_segments() -> None:
-    score = scored([(["A"], ["B"]), (["A", "B"], ["A", "B"]), (["B", "B"], ["B"])])
+    score = scored([(["A"], ["B"]), (["A", "B"], ["A", "B"]), (["B", "B"], ["B", "A", "B"])])
     mine = next(mine for mine in group(score, "gloss") if mine.name == "A")
-    assert mine.interval == intervals.linearised([1, 0], [1, 1])
+    assert mine.interval == intervals.linearised([1, 0, 1], [1, 1, 0])
     whole = group(score, "position", parts=1)
     assert whole[0].interval == score.wer_ci
 
