@@ -12,13 +12,16 @@ back as the error it is and is raised, or handed on, by the process that asked.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import multiprocessing
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -278,6 +281,35 @@ class Clips(torch.utils.data.Dataset[tuple[str, NDArray[np.uint8]]]):
         return Loaded(keys, collate(clips) if clips else None, failures)
 
 
+def _context() -> BaseContext:
+    """Return how readers are started; see the notes of :class:`Reading`."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["slaeval.batches"])
+    return context
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put a Ctrl-C off until readers have started, and keep it from them for good.
+
+    It is for this process, which then ends them; one that is still starting when what it shares
+    with this process is gone dies with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # started later, it would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end_with_parent(_: int) -> None:
     """End this reader when the process that wants its frames is gone, however it went.
 
@@ -339,13 +371,7 @@ class Reading:
         if workers < 0:
             raise ValueError("the number of workers cannot be negative")
         self._plan = _Plan()
-        context = None
-        if workers:
-            methods = multiprocessing.get_all_start_methods()
-            method = "forkserver" if "forkserver" in methods else "spawn"
-            context = multiprocessing.get_context(method)
-            if method == "forkserver":
-                context.set_forkserver_preload(["slaeval.batches"])
+        context = _context() if workers else None
         with warnings.catch_warnings():
             # Readers wait for disks too: more of them than cores can be what is wanted.
             warnings.filterwarnings("ignore", "This DataLoader will create")
@@ -385,7 +411,8 @@ class Reading:
             A worker died.
         """
         self._plan.entries = plan
-        stream = iter(self._loader)
+        with _uninterrupted() if self._loader.num_workers else contextlib.nullcontext():
+            stream = iter(self._loader)
         while True:
             try:
                 loaded: Loaded = next(stream)
