@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -196,3 +199,31 @@ def test_a_run_folder_is_not_written_over(command: Call, rendered: Path, checkpo
     assert code == 1
     assert "another checkpoint; name another folder with --out" in err
     assert command("run", "--ckpt", checkpoint(seed=1), *options, "--restart")[0] == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C goes to a group of processes")
+@pytest.mark.parametrize("wait", [0, 1.5])
+def test_ctrl_c_ends_all_processes_quietly(
+    wait: float, rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    options = ("--ckpt", checkpoint(), "--root", rendered, "--device", "cpu", "--workers", "1")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slaeval", "run", *options, "--out", "o", "--frames", "1"],
+        cwd=tmp_path,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    journal = tmp_path / "o" / "journal.jsonl"
+    while not journal.exists() and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(wait)  # readers are starting, or have started
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    # On a fast machine it may be done, or just leaving.
+    assert process.returncode in (130, 0, -signal.SIGINT)
+    assert "Traceback" not in err
+    if process.returncode == 130:
+        assert out == ""
+        assert err.strip() == ""
