@@ -86,9 +86,9 @@ class Difficulty:
         Their distance in brightness from the background.
     """
 
-    sign_frames: tuple[int, int] = (7, 9)
-    transition_frames: tuple[int, int] = (2, 3)
-    rest_frames: tuple[int, int] = (2, 4)
+    sign_frames: tuple[int, int] = (5, 7)
+    transition_frames: tuple[int, int] = (1, 2)
+    rest_frames: tuple[int, int] = (1, 2)
     tempo: float = 0.12
     size: float = 0.07
     amplitude: float = 0.10
@@ -98,19 +98,19 @@ class Difficulty:
     tremor: float = 0.003
     coarticulation: float = 0.15
     sway: float = 0.010
-    camera_shift: float = 0.03
+    camera_shift: float = 0.015
     camera_drift: float = 0.012
-    background_contrast: float = 45.0
-    hand: float = 0.07
+    background_contrast: float = 20.0
+    hand: float = 0.08
     hand_contrast: float = 70.0
     skins: int = 5
-    brightness: tuple[float, float] = (30.0, 225.0)
-    tint: float = 45.0
+    brightness: tuple[float, float] = (30.0, 90.0)
+    tint: float = 15.0
     light: float = 0.12
     flicker: float = 0.03
-    noise: float = 8.0
+    noise: float = 5.0
     noise_cell: float = 0.04
-    dapple: float = 16.0
+    dapple: float = 8.0
     dapple_cell: float = 0.17
-    distractors: int = 2
+    distractors: int = 1
     distractor_contrast: float = 60.0

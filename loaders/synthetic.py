@@ -25,10 +25,16 @@ from slaeval.loaders.scenes import Scene
 from slaeval.errors import SlaevalError, UsageError
 from slaeval.extras import require
 
-__all__ = ["SIZES", "write_sample"]
+__all__ = ["FILMED_SIZES", "SIZES", "write_sample"]
 
 #: Sentences a split.
 SIZES = {"train": 96, "dev": 24, "test": 48}
+
+#: The same of a filmed sample, which is there to be learned.
+FILMED_SIZES = {"train": 144, "dev": 24, "test": 48}
+
+#: Words of each slot that a filmed sample uses: a movement and its reverse.
+_FILMED_WORDS = 2
 
 _Sentence = tuple[str, str, list[str], str]  # id, signer, glosses, translation
 
@@ -46,6 +52,8 @@ class _Draft:
         so that all others stay as they are.
     sizes : mapping
         Sentences a split.
+    filmed : bool
+        The sentences are to be learned from pictures: few words, each often, in any order.
     files : dict
         Path to text.
     scenes : list of Scene
@@ -55,6 +63,7 @@ class _Draft:
     rng: random.Random
     again: random.Random
     sizes: Mapping[str, int]
+    filmed: bool = False
     files: dict[str, str] = field(default_factory=dict)
     scenes: list[Scene] = field(default_factory=list)
     trained: set[tuple[str, ...]] = field(default_factory=set)
@@ -63,9 +72,11 @@ class _Draft:
         self, split: str, slots: Sequence[Sequence[tuple[str, str]]]
     ) -> tuple[list[str], str]:
         """Draw one word a slot, leaving some slots out; a held-out one is not in train."""
-        glosses, text = _sentence(self.rng, slots)
+        if self.filmed:
+            slots = [slot[:_FILMED_WORDS] for slot in slots]
+        glosses, text = _sentence(self.rng, slots, self.filmed)
         while split != "train" and tuple(glosses) in self.trained:
-            glosses, text = _sentence(self.again, slots)
+            glosses, text = _sentence(self.again, slots, self.filmed)
         if split == "train":
             self.trained.add(tuple(glosses))
         return glosses, text
@@ -98,7 +109,7 @@ _GERMAN = (
     (("FUENF", "fünf"), ("ZEHN", "zehn"), ("ZWANZIG", "zwanzig"), ("MINUS", "minus")),
 )
 #: What the German sentences hold beside the grammar's words.
-_BESIDE = ("WIE", "AUSSEHEN", "poss-EUCH", "HABEN2", "S", "H", "C", "M", "N", "R", "W")
+_BESIDE = ("WIE", "AUSSEHEN", "S", "H", "C", "M", "N", "R", "W")
 _CHINESE = (
     (("今天", "今天"), ("明天", "明天"), ("昨天", "昨天")),
     (("我", "我"), ("你", "你"), ("他", "他"), ("老师", "老师"), ("妈妈", "妈妈")),
@@ -138,9 +149,11 @@ def write_sample(
     seed : int
         Of the random sentences.
     video : bool
-        Also render each sentence; needs the extra ``run``.
+        Also render each sentence; needs the extra ``run``. The sentences are others then: a
+        dozen words, each of them often and in any order, so that they can be learned from few.
     sizes : mapping, optional
-        Sentences a split, at least one each, in place of :data:`SIZES`.
+        Sentences a split, at least one each, in place of :data:`SIZES` or
+        :data:`FILMED_SIZES`.
     progress : callable, optional
         Called with the number of sentences rendered and of all.
 
@@ -163,10 +176,12 @@ def write_sample(
     target = os.path.abspath(directory)
     if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
         raise UsageError(f"{target} exists and is not an empty folder; name another one")
-    sizes = dict(SIZES if sizes is None else sizes)
+    standard = FILMED_SIZES if video else SIZES
+    sizes = dict(standard if sizes is None else sizes)
     if set(sizes) != set(SIZES) or min(sizes.values()) < 1:
         raise UsageError(f"sizes must give {', '.join(SIZES)} one sentence each at least: {sizes}")
-    draft = _Draft(random.Random(f"{name} {seed}"), random.Random(f"{name} {seed} again"), sizes)
+    start = f"{name} {seed} filmed" if video else f"{name} {seed}"
+    draft = _Draft(random.Random(start), random.Random(f"{start} again"), sizes, video)
     make(draft)
     files = draft.files
     if video:
@@ -194,10 +209,12 @@ def write_sample(
 
 
 def _sentence(
-    rng: random.Random, slots: Sequence[Sequence[tuple[str, str]]]
+    rng: random.Random, slots: Sequence[Sequence[tuple[str, str]]], any_order: bool
 ) -> tuple[list[str], str]:
     """Draw one word a slot, leaving some slots out."""
-    kept = sorted(rng.sample(range(len(slots)), rng.randint(3, len(slots))))
+    kept = rng.sample(range(len(slots)), rng.randint(3, len(slots)))
+    if not any_order:
+        kept.sort()
     drawn = [rng.choice(slots[slot]) for slot in kept]
     return [gloss for gloss, _ in drawn], " ".join(word for _, word in drawn)
 
@@ -292,7 +309,7 @@ def _phoenix2014t(draft: _Draft) -> None:
         def draw(number: int, split: str = split) -> _Sentence:
             glosses, translation = draft.sentence(split, _GERMAN)
             # Two of the glosses that the 2014 script cannot reach in these references.
-            if rng.random() < 0.06:
+            if not draft.filmed and rng.random() < 0.06:
                 glosses.append(rng.choice(("poss-EUCH", "HABEN2")))
             id = _weather_id(rng, number, "{}-{}")
             return id, f"Signer{rng.choice((1, 3, 4, 5, 7, 8)):02d}", glosses, translation
@@ -338,6 +355,8 @@ def _csl_daily(draft: _Draft) -> None:
         rows = _split(rng, count, draw)
         for id, signer, glosses, text in rows:
             length = 12 * len(glosses) + rng.randint(5, 30)
+            if draft.filmed:
+                length = 8 * len(glosses) + rng.randint(2, 6)
             characters = " ".join(text.replace(" ", ""))
             video_map.append(
                 f"{len(video_map) - 1}|{id}|{length}|{' '.join(glosses)}|{characters} 。|{text} 。|"
@@ -454,7 +473,7 @@ _MAKERS: dict[str, Callable[[_Draft], None]] = {
 
 
 def _words(name: str) -> list[str]:
-    """Return all words of a corpus, in the order in which they get their signs."""
+    """Return the words of a filmed sample, in the order in which they get their signs."""
     slots = {"csl-daily": _CHINESE}.get(name, _ARABIC if "isharah" in name else _GERMAN)
-    words = [gloss for slot in slots for gloss, _ in slot]
+    words = [gloss for slot in slots for gloss, _ in slot[:_FILMED_WORDS]]
     return words if slots is not _GERMAN else [*words, *_BESIDE]

@@ -198,7 +198,7 @@ def preset(variant: str, backbone: str, classes: int, pretrained: str | None = N
         values = {
             "lora_rank": 16,
             "lora_alpha": 32.0,
-            "adapter_ratio": 0.5,
+            "adapter_ratio": 1.0,
             "hidden": 256,
             "dropout": 0.1,
         }

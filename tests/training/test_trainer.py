@@ -1,0 +1,314 @@
+"""The run: the same however it was interrupted or divided, and clear about what stops it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from slaeval.checkpoints import read_checkpoint
+from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.training import Trained, trainer
+
+Run = Callable[..., Trained]
+
+
+class Stopped(Exception):
+    """What a kill is in these tests."""
+
+
+def _stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run do so many optimiser steps."""
+    whole, done = trainer._Training._step, []
+
+    def counted(self: Any, group: Any) -> None:
+        if len(done) == step:
+            raise Stopped
+        done.append(1)
+        whole(self, group)
+
+    monkeypatch.setattr(trainer._Training, "_step", counted)
+
+
+def _losses(out: Path) -> list[dict[str, str]]:
+    with open(out.with_name(f"{out.stem}.training") / "log.csv", encoding="utf-8") as stream:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {"out": tmp_path_factory.mktemp("whole") / "tiny.pt"}
+
+
+def test_what_a_run_leaves(run: Run, whole: dict[str, Any]) -> None:
+    out: Path = whole["out"]
+    said: list[str] = []
+    done = run(out, said=said)
+    folder = out.with_name("tiny.training")
+    assert done.checkpoint == str(out)
+    assert {"state.pt", "log.csv", "curves.png", "tensorboard"} <= set(os.listdir(folder))
+    assert any(folder.glob("tensorboard/events*"))
+    assert [row["epoch"] for row in _losses(out)] == ["1", "2", "3"]
+    assert float(_losses(out)[2]["loss"]) < float(_losses(out)[0]["loss"])
+    text = "\n".join(said)
+    assert "12 clips" in text
+    assert "trainable" in text
+    assert "lora_A" in text
+    best = read_checkpoint(out)
+    assert best.metrics["dev"]["wer"] == done.score.wer == min(h["dev_wer"] for h in done.history)
+    assert best.metrics["signature"] == done.score.signature
+    assert best.corpus == {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw"}
+    assert best.recipe["epochs"] == 3
+    assert not best.slim
+    assert read_checkpoint(out.with_name("tiny.last.pt")).metrics["epoch"] == 3
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 4, 8])
+def test_going_on_ends_with_the_same_bytes(
+    run: Run, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    out = tmp_path / "tiny.pt"
+    with monkeypatch.context() as patch:
+        _stop_before(steps, patch)
+        with pytest.raises(Stopped):
+            run(out, save_every=1)
+    said: list[str] = []
+    again = run(out, said=said, save_every=1)
+    assert any("going on" in line for line in said) == (steps > 0)
+    assert _losses(out) == _losses(whole["out"])
+    for name in ("tiny.pt", "tiny.last.pt"):
+        assert (tmp_path / name).read_bytes() == whole["out"].with_name(name).read_bytes()
+    assert [row["epoch"] for row in again.history] == [1, 2, 3]
+
+
+def test_a_finished_run_says_its_result_again(run: Run, whole: dict[str, Any]) -> None:
+    before = whole["out"].read_bytes()
+    done = run(whole["out"])
+    assert whole["out"].read_bytes() == before
+    assert done.score.wer == read_checkpoint(whole["out"]).metrics["dev_wer"]
+
+
+def _command(root: Path, out: Path, *more: str, torchrun: int = 0) -> list[str]:
+    start = [sys.executable, "-m"]
+    if torchrun:
+        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(torchrun)]
+        start += ["-m"]
+    return [
+        *start,
+        *("slaeval", "train", "--dataset", "phoenix2014t", "--root", str(root)),
+        *("--backbone", "slaeval-tiny", "--out", str(out), "--device", "cpu", "--workers", "0"),
+        *("--set", "hidden=32", "--set", "lora_rank=4", *more),
+    ]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+def test_killed_at_any_moment(root: Path, run: Run, whole: dict[str, Any], tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    command = _command(
+        root, out, "--epochs", "3", "--batch-size", "4", "--save-every", "1", "--set", "dropout=0.3"
+    )
+    state = tmp_path / "tiny.training" / "state.pt"
+    for _ in range(2):
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        process = subprocess.Popen(
+            command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until = time.monotonic() + 100
+        while process.poll() is None and time.monotonic() < until:
+            if state.exists() and state.stat().st_mtime_ns > before:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert _losses(out) == _losses(whole["out"])
+    assert out.read_bytes() == whole["out"].read_bytes()
+
+
+def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
+    curves = {}
+    for processes, size in ((1, 4), (2, 2)):
+        out = tmp_path / f"p{processes}.pt"
+        command = _command(
+            root,
+            out,
+            *("--epochs", "2", "--batch-size", str(size), "--set", "dropout=0"),
+            torchrun=processes if processes > 1 else 0,
+        )
+        done = subprocess.run(
+            command, env=_environment(), capture_output=True, text=True, timeout=300, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("WER") == 1
+        curves[processes] = _losses(out)
+    for one, two in zip(curves[1], curves[2], strict=True):
+        for name, value in one.items():
+            assert float(two[name]) == pytest.approx(float(value), rel=2e-3, abs=1e-6), name
+
+
+def test_another_recipe_does_not_go_on(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    run(out, changes={"epochs": "1"})
+    for changes, model in (({"learning_rate": "1"}, {}), ({"epochs": "1"}, {"hidden": 16})):
+        with pytest.raises(UsageError, match="--restart"):
+            run(out, changes={"epochs": "1", **changes}, model=model)
+    before = out.read_bytes()
+    run(out, changes={"epochs": "1", "seed": "5"}, restart=True)
+    assert out.read_bytes() != before
+
+
+def test_a_file_of_the_user_is_not_written_over(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    out.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="is there already"):
+        run(out)
+    assert out.read_bytes() == b"mine"
+
+
+def test_a_damaged_state_is_named(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    run(out, changes={"epochs": "1"})
+    state = tmp_path / "tiny.training" / "state.pt"
+    state.write_bytes(state.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"state\.pt: the state of this run cannot be read"):
+        run(out, changes={"epochs": "1"})
+
+
+def test_two_runs_do_not_share_a_checkpoint(run: Run, tmp_path: Path) -> None:
+    from slaeval.training.state import TrainingFolder
+
+    with (
+        TrainingFolder(tmp_path / "tiny.pt").held(),
+        pytest.raises(SlaevalError, match="another run"),
+    ):
+        run(tmp_path / "tiny.pt")
+
+
+@pytest.mark.parametrize("name", ["tiny.txt", "absent/tiny.pt"])
+def test_where_the_checkpoint_cannot_go(run: Run, tmp_path: Path, name: str) -> None:
+    with pytest.raises(SlaevalError, match=r"--out must end in|cannot write"):
+        run(tmp_path / name)
+
+
+def test_a_loss_that_is_not_a_number_stops_and_names_the_clips(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trainer.losses
+
+    def poisoned(*arguments: Any) -> Any:
+        terms = whole(*arguments)
+        if len(done) == 4:
+            terms["distillation"][1] = float("nan")
+            terms["total"] = terms["total"] + terms["distillation"]
+        done.append(1)
+        return terms
+
+    done: list[int] = []
+    monkeypatch.setattr(trainer, "losses", poisoned)
+    with pytest.raises(SlaevalError, match=r"loss is not a number in .*distillation.*epoch 2"):
+        run(tmp_path / "tiny.pt")
+    assert (tmp_path / "tiny.training" / "state.pt").exists()
+
+
+def test_too_little_memory_is_known_before_the_first_step(
+    run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "available_bytes", lambda device: 50_000_000)
+    with pytest.raises(SlaevalError, match=r"the longest step, \d+ frames in 4 clips with"):
+        run(tmp_path / "tiny.pt")
+    run(
+        tmp_path / "tiny.pt",
+        changes={"batch_size": "1", "gradient_checkpointing": "on", "epochs": "1"},
+    )
+
+
+def test_checkpointing_does_not_change_the_run(run: Run, tmp_path: Path) -> None:
+    found = []
+    for on in ("on", "off"):
+        out = tmp_path / f"{on}.pt"
+        run(out, changes={"epochs": "1", "gradient_checkpointing": on}, model={"dropout": 0.0})
+        found.append(_losses(out))
+    assert [float(row["loss"]) for row in found[0]] == pytest.approx(
+        [float(row["loss"]) for row in found[1]], rel=1e-4
+    )
+
+
+def test_accumulation_sums_batches_into_a_step(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    done = run(out, changes={"epochs": "1", "batch_size": "2", "accumulate": "4"})
+    assert [row["step"] for row in done.history] == [2]
+
+
+def test_starting_from_a_checkpoint_with_another_vocabulary(
+    run: Run, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    source = read_checkpoint(whole["out"])
+    words = ("ZUSATZ", *reversed(source.vocabulary))
+    said: list[str] = []
+    run(
+        tmp_path / "tiny.pt",
+        changes={"epochs": "1", "learning_rate": "1e-9", "weight_decay": "0"},
+        said=said,
+        init=str(whole["out"]),
+        vocabulary=words,
+    )
+    assert any(f"{len(source.vocabulary)} of {len(words)} glosses" in line for line in said)
+    new = read_checkpoint(tmp_path / "tiny.pt")
+    old_columns = source.tensors["head.classifier.weight"]
+    columns = new.tensors["head.classifier.weight"]
+    for number, gloss in enumerate(source.vocabulary, 1):
+        there = words.index(gloss) + 1
+        assert torch.allclose(columns[:, there], old_columns[:, number], atol=1e-5)
+
+
+def test_shuffled_labels_and_slim_checkpoints(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.safetensors"
+    run(out, changes={"epochs": "1"}, shuffle_labels=True, slim=True)
+    assert read_checkpoint(out).slim
+
+
+def test_a_broken_picture_stops_or_is_left_out(
+    run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    picture = sorted(copy.rglob("features/*/train/*/*.png"))[5]
+    picture.write_bytes(picture.read_bytes()[:200])
+    train = trainer.train
+
+    def elsewhere(*arguments: Any, **settings: Any) -> Trained:
+        return train(*arguments, **{**settings, "root": copy})
+
+    monkeypatch.setattr("slaeval.training.trainer.train", elsewhere)
+    arguments: dict[str, Any] = {"root": copy, "model": {"hidden": 32}}
+    recipe = trainer.Recipe(**{**_tiny(), "epochs": 1})
+    with pytest.raises(InputError, match=picture.name):
+        train("phoenix2014t", tmp_path / "a.pt", recipe, **arguments)
+    for gigabytes in (2.0, 0.0):
+        said: list[str] = []
+        options = trainer.Options(on_error="skip", cache_gb=gigabytes, restart=True, workers=0)
+        train(
+            "phoenix2014t", tmp_path / "a.pt", recipe, options=options, say=said.append, **arguments
+        )
+        assert any("skipped" in line and picture.parent.name in line for line in said)
+
+
+def _tiny() -> dict[str, Any]:
+    from slaeval.training import recipe_for
+
+    return {**recipe_for("sla-lora", "slaeval-tiny").to_dict(), "milestones": ()}
