@@ -170,8 +170,7 @@ def write_sample(
         The folder cannot be written, or the extra is not installed.
     """
     name = resolve(name)
-    make = _MAKERS.get(name)
-    if make is None:
+    if name not in _MAKERS:
         raise UsageError(f"there is no sample of {name}; there are: {', '.join(_MAKERS)}")
     target = os.path.abspath(directory)
     if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
@@ -180,9 +179,7 @@ def write_sample(
     sizes = dict(standard if sizes is None else sizes)
     if set(sizes) != set(SIZES) or min(sizes.values()) < 1:
         raise UsageError(f"sizes must give {', '.join(SIZES)} one sentence each at least: {sizes}")
-    start = f"{name} {seed} filmed" if video else f"{name} {seed}"
-    draft = _Draft(random.Random(start), random.Random(f"{start} again"), sizes, video)
-    make(draft)
+    draft = _drafted(name, seed, sizes, video)
     files = draft.files
     if video:
         require("run", "rendering")
@@ -206,6 +203,14 @@ def write_sample(
             raise SlaevalError(f"{target}: cannot write: {error.strerror or error}") from None
         raise
     return list(files)
+
+
+def _drafted(name: str, seed: int, sizes: Mapping[str, int], filmed: bool) -> _Draft:
+    """Invent a corpus."""
+    start = f"{name} {seed} filmed" if filmed else f"{name} {seed}"
+    draft = _Draft(random.Random(start), random.Random(f"{start} again"), sizes, filmed)
+    _MAKERS[name](draft)
+    return draft
 
 
 def _sentence(
