@@ -57,7 +57,7 @@ def plain(
 ) -> Run:
     """An ordinary run of the SLA-LoRA checkpoint, in batches of one clip and two."""
     out = tmp_path_factory.mktemp("plain") / "run"
-    return evaluate(loaded["sla-lora"], root=root, out=out, frame_budget=90)
+    return evaluate(loaded["sla-lora"], root=root, out=out, frame_budget=60)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_stopped_at_any_record_it_ends_with_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def run() -> Run:
-        return evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=90)
+        return evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=60)
 
     with monkeypatch.context() as patch:
         patch.setattr(evaluating, "Journal", _stopping_journal(after))
@@ -229,8 +229,8 @@ def test_stopped_while_writing_it_ends_with_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(run_folder, "write_whole", stopping)
         with pytest.raises(Stop):
-            evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=90)
-    again = evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=90)
+            evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=60)
+    again = evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=60)
     assert again.settings["timings"]["segments"] == 0
     assert results("out") == results(plain.folder)
 
@@ -284,7 +284,7 @@ def test_killed_for_good(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert Path("out/journal.jsonl").read_bytes().count(b"\n") == 2
-    again = evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=90)
+    again = evaluate(loaded["sla-lora"], root=root, out="out", frame_budget=60)
     assert again.settings["timings"]["segments_resumed"] > 0
     assert results("out") == results(plain.folder)
 
