@@ -9,7 +9,10 @@ import click
 from slaeval.errors import UsageError
 from slaeval.options import check_outputs, existing, reference_options
 
-__all__ = ["report"]
+__all__ = ["PICTURES", "report"]
+
+#: Of so many segments of a run a report has pictures.
+PICTURES = 40
 
 
 @click.command()
@@ -36,7 +39,7 @@ __all__ = ["report"]
 )
 @click.option(
     "--pictures",
-    default=40,
+    default=PICTURES,
     show_default=True,
     type=click.IntRange(0, 10_000),
     metavar="N",
@@ -80,9 +83,10 @@ def report(
     """
     from slaeval.files import write_whole
     from slaeval.report import find, render
+    from slaeval.running.folder import REPORT
 
     if out is None:
-        out = os.path.join(source, "report.html") if os.path.isdir(source) else "report.html"
+        out = os.path.join(source, REPORT) if os.path.isdir(source) else REPORT
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name the file to write with --out")
     check_outputs([*_files(source), *_files(against), ref, train], [out])

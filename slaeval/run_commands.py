@@ -115,6 +115,7 @@ _MOST_WORKERS = 16
     metavar="FILE",
     help="Weights of the backbone, for a slim checkpoint.",
 )
+@click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def run(
     ckpt: str,
@@ -137,12 +138,14 @@ def run(
     on_error: str,
     protocol: str,
     backbone_weights: str | None,
+    no_report: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate a checkpoint: video in, hypotheses and their score out.
+    """Evaluate a checkpoint: video in, hypotheses, their score and a report out.
 
-    Writes hyp.ctm, score.json, segments.csv, alignment.jsonl and run.json into a folder and
-    prints what 'slaeval score' prints. Killed and started again, it goes on where it was.
+    Writes hyp.ctm, score.json, segments.csv, alignment.jsonl, run.json and the page of 'slaeval
+    report' into a folder and prints what 'slaeval score' prints. Killed and started again, it
+    goes on where it was.
 
     \b
     slaeval run --ckpt sla_lora.pt
@@ -184,6 +187,8 @@ def run(
     )
     if Ranks().first:  # the others would say the same
         _show(result, as_json)
+        if result.score is not None and not no_report:
+            _report(result, protocol)
 
 
 def _decoding(
@@ -231,6 +236,18 @@ def _show(result: Run, as_json: bool) -> None:
         + f"; in {result.folder}",
         err=True,
     )
+
+
+def _report(result: Run, protocol: str) -> None:
+    """Write the page of ``slaeval report`` into the folder of a run."""
+    from slaeval.files import write_whole
+    from slaeval.report import find, render
+    from slaeval.report_commands import PICTURES
+    from slaeval.running.folder import REPORT
+
+    path = os.path.join(result.folder, REPORT)
+    write_whole(path, render(find(result.folder, protocol=protocol, pictures=PICTURES)))
+    click.echo(f"report: {path}", err=True)
 
 
 def _recognise(

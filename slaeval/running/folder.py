@@ -10,9 +10,12 @@
 ``run.json``              which checkpoint, which corpus, how, where, how fast; written
                           last, so a folder that has it is finished
 ``journal*.jsonl``        what is done, for a run that goes on after a kill
+``report.html``           where the errors are; written by the commands ``slaeval run``
+                          and ``slaeval report``, read by nothing
 ========================  ==========================================================
 
-Where references are withheld there is no ``score.json`` and no ``segments.csv``. Everything but
+Where references are withheld there is no ``score.json``, ``segments.csv`` and
+``report.html``. Everything but
 ``run.json``, which holds the times, is the same bytes whenever the run is the same.
 """
 
@@ -33,12 +36,15 @@ if TYPE_CHECKING:
     from slaeval.evaluation import Task
     from slaeval.scoring.score import Score
 
-__all__ = ["RESULTS", "Alignment", "Run", "clear", "lock", "score_of", "write_run"]
+__all__ = ["REPORT", "RESULTS", "Alignment", "Run", "clear", "lock", "score_of", "write_run"]
 
 _FORMAT = {"format": "slaeval-run", "version": 1}
 
 #: The files of a finished run.
 RESULTS = ("run.json", "hyp.ctm", "score.json", "segments.csv", "alignment.jsonl")
+
+#: The page about it.
+REPORT = "report.html"
 
 
 class Alignment(NamedTuple):
@@ -309,7 +315,8 @@ def clear(folder: str, *, restart: bool) -> None:
                 f"{folder} is not empty and holds no run; name another folder with --out"
             )
         if restart:
-            for path in [*(os.path.join(folder, name) for name in RESULTS), *journals(folder)]:
+            mine = (os.path.join(folder, name) for name in (*RESULTS, REPORT))
+            for path in [*mine, *journals(folder)]:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
     except OSError as error:

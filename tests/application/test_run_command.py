@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from slaeval.loaders import write_sample
 
 from slaeval.__main__ import main
 
@@ -50,7 +51,9 @@ def test_a_process_prints_what_score_prints(
         "run", "--ckpt", checkpoint(), "--root", rendered, "--out", "run", "--device", "cpu"
     )
     assert done.returncode == 0, done.stderr  # type: ignore[attr-defined]
-    assert done.stderr.splitlines()[-1].startswith("5 segments, ")  # type: ignore[attr-defined]
+    last, report = done.stderr.splitlines()[-2:]  # type: ignore[attr-defined]
+    assert last.startswith("5 segments, ")
+    assert report == f"report: {os.path.join('run', 'report.html')}"
     assert "frames/s (cpu, fp32); in run" in done.stderr  # type: ignore[attr-defined]
     hypothesis = tmp_path / "run" / "hyp.ctm"
     score = slaeval("score", "--pred", hypothesis, "--dataset", "phoenix2014t", "--root", rendered)
@@ -85,6 +88,69 @@ def test_json_holds_the_score_and_the_run(
     code, again, _ = command("run", *options)
     assert code == 0
     assert again == out
+
+
+def test_a_finished_run_has_the_page_of_report(
+    command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    options = ("--ckpt", checkpoint(), "--root", rendered, "--workers", 0, "--device", "cpu")
+    page = tmp_path / "o" / "report.html"
+    code, printed, err = command("run", *options, "--out", "o", "--no-report")
+    assert code == 0
+    assert not page.exists()
+    assert "report" not in err
+    # Once more, now with it: nothing is recognised again, and what is printed is the same.
+    code, out, err = command("run", *options, "--out", "o")
+    assert (code, out) == (0, printed)
+    assert err.splitlines()[-1] == f"report: {os.path.join('o', 'report.html')}"
+    text = page.read_text("utf-8")
+    assert '"pictures":{"' in text
+    assert json.loads((tmp_path / "o" / "score.json").read_text())["signature"] in text
+    assert command("report", "o", "--out", "same.html")[0] == 0
+    assert (tmp_path / "same.html").read_text("utf-8") == text
+    # Another protocol: a score and a page of that one.
+    assert command("run", *options, "--out", "o", "--protocol", "none")[0] == 0
+    signature = json.loads((tmp_path / "o" / "score.json").read_text())["signature"]
+    assert "protocol:none" in signature
+    assert signature in page.read_text("utf-8")
+    # A run begun again takes away the page of the old one.
+    assert command("run", *options, "--out", "o", "--restart", "--no-report")[0] == 0
+    assert not page.exists()
+
+
+def test_a_run_that_was_killed_ends_with_the_same_page(
+    command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    options = ("--ckpt", checkpoint(), "--root", rendered, "--workers", 0, "--device", "cpu")
+    options = (*options, "--frames", 1, "--out", "o")
+    assert command("run", *options)[0] == 0
+    whole = (tmp_path / "o" / "report.html").read_bytes()
+    journal = tmp_path / "o" / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:3]) + lines[3][:20])
+    for name in ("run.json", "report.html", "hyp.ctm"):
+        (tmp_path / "o" / name).unlink()
+    code, _, err = command("run", *options)
+    assert code == 0
+    assert "were done before" in err
+    assert (tmp_path / "o" / "report.html").read_bytes() == whole
+
+
+def test_withheld_references_give_no_page(command: Call, checkpoint: Make, tmp_path: Path) -> None:
+    root = tmp_path / "isharah"
+    write_sample("isharah500", root, video=True, sizes={"train": 1, "dev": 1, "test": 2})
+    table = root / "Annotations" / "SI" / "test.txt"
+    ids = [line.split("|")[0] for line in table.read_text("utf-8").splitlines()]
+    table.write_text("\n".join(["id", *(name for name in ids if name != "id")]) + "\n", "utf-8")
+    code, out, err = command(
+        *("run", "--ckpt", checkpoint(), "--dataset", "isharah500", "--setup", "SI"),
+        *("--root", root, "--out", "o", "--workers", 0),
+    )
+    assert code == 0, err
+    assert "withheld" in err
+    assert out == f"2 hypotheses in {os.path.join('o', 'hyp.ctm')}\n"
+    assert "report" not in err
+    assert not (tmp_path / "o" / "report.html").exists()
 
 
 def test_options_reach_the_run(
