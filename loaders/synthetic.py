@@ -5,8 +5,10 @@ little grammars of our own, over words that are typical of each corpus: markers 
 ``loc-``, ``cl-`` and ``-PLUSPLUS`` in the raw German annotation, digits that are glosses in
 the Chinese one, right-to-left text in the Arabic one. No sentence of dev or test is in train.
 Beside the corpus lie two invented hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``.
+
 On request each sentence is signed by a drawn figure, in pictures laid out as the corpus has them
-(:mod:`slaeval.loaders.rendering`). The same seed gives the same bytes.
+(:mod:`slaeval.loaders.rendering`). Those sentences are others, made to be learned: two words of
+each slot of the grammar, 10 or 12 in all, in any order. The same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -149,8 +151,9 @@ def write_sample(
     seed : int
         Of the random sentences.
     video : bool
-        Also render each sentence; needs the extra ``run``. The sentences are others then: a
-        dozen words, each of them often and in any order, so that they can be learned from few.
+        Also render each sentence; needs the extra ``run``. The sentences are others then: 10 or
+        12 words (and the markers of Phoenix 2014), each of them often and in any order, so that
+        they can be learned from few.
     sizes : mapping, optional
         Sentences a split, at least one each, in place of :data:`SIZES` or
         :data:`FILMED_SIZES`.
@@ -391,6 +394,8 @@ _TELEPHONES = ((512, 512), (360, 480), (320, 320), (288, 384), (400, 400), (270,
 
 def _isharah(draft: _Draft) -> None:
     rng, files = draft.rng, draft.files
+    # Numbers of sentences kept for a split.
+    room = max(200, *draft.sizes.values())
     for setup in ("SI", "US"):
         draft.trained.clear()  # the setups are two ways to split, not one corpus
         for offset, (split, count) in enumerate(draft.sizes.items()):
@@ -399,7 +404,7 @@ def _isharah(draft: _Draft) -> None:
                 signers = (0, 1, 2, 3, 8, 9)
 
             # A recording has one id: the setups' invented sentences must not share any.
-            first = 1 + offset * 200 + (1000 if setup == "US" else 0)
+            first = 1 + offset * room + (5 * room if setup == "US" else 0)
 
             def draw(
                 number: int,

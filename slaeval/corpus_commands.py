@@ -193,12 +193,15 @@ def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> Non
 @click.argument("name")
 @click.argument("directory", type=existing(), metavar="DIR")
 @click.option("--seed", default=0, show_default=True, help="Of all that is invented.")
-@click.option("--video", is_flag=True, help="Also the pictures: each sentence signed by a figure.")
+@click.option("--video", is_flag=True, help="Sentences to be learned, each signed by a figure.")
 def sample(name: str, directory: str, seed: int, video: bool) -> None:
     """Write a small invented corpus in the exact layout of NAME.
 
     With two invented hypotheses of its test split beside it, so that everything can be tried
     without a licence and without a download.
+
+    With --video (needs the extra 'run') there are pictures too, and other sentences: few words,
+    each of them often, so that a model learns them on a CPU in minutes.
     """
     import shlex
     import sys

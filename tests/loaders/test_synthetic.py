@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from slaeval.loaders import synthetic
 
 from slaeval import loaders
 from slaeval.errors import SlaevalError, UsageError
@@ -123,3 +124,11 @@ def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch) -> None:
 def test_unknown_names_are_misuse(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean"):
         loaders.write_sample("phoenix2015", tmp_path / "x")
+
+
+@pytest.mark.parametrize("filmed", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_large_sample_has_every_id_once(name: str, filmed: bool) -> None:
+    draft = synthetic._drafted(name, 0, {"train": 1100, "dev": 30, "test": 300}, filmed)
+    ids = [scene.id for scene in draft.scenes]
+    assert len(set(ids)) == len(ids) == (2 if "isharah" in name else 1) * 1430
