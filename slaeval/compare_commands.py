@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "pasted"]
 
+#: So many pairs are spelled out, all of four systems; of more only those with the first.
+_SPELLED_OUT = 6
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=existing(), metavar="FILE…")
@@ -78,7 +81,8 @@ def compare(
     """Hold two or more hypothesis files against each other.
 
     Prints the difference in WER with its interval, the matched-pairs test of sc_stats and the
-    exact paired permutation test, segments won and lost, and both WERs by signer.
+    exact paired permutation test, segments won and lost, and both WERs by signer. More than
+    four files are ranked, each tested against the first; --json holds every pair.
 
     \b
     slaeval compare a.ctm b.ctm --dataset phoenix2014t
@@ -130,9 +134,12 @@ def compare(
             out["published"] = rows
         click.echo(json.dumps(out, ensure_ascii=False, indent=2))
         return
-    out_lines = [_systems(names, scores)]
-    for pair in result.pairs if result else ():
-        out_lines += ["", *_pair(pair, result, top)]
+    if result is not None and len(result.pairs) > _SPELLED_OUT:
+        out_lines = _ranking(names, scores, result)
+    else:
+        out_lines = [_systems(names, scores)]
+        for pair in result.pairs if result else ():
+            out_lines += ["", *_pair(pair, result, top)]
     if against:
         out_lines += ["", *_published(names, scores, rows)]
     out_lines += ["", f"  {scores[0].signature}"]
@@ -167,7 +174,7 @@ def pasted(
                     for name, score in zip(names, scores, strict=True)
                     for note in latex_notes(name, score)
                 ),
-                *(pair.verdict for pair in (result.pairs if result else ())),
+                *(pair.verdict for pair in _spelled_out(names, result)),
             ],
         )
     rows = []
@@ -198,9 +205,19 @@ def pasted(
         columns += ["mapsswe_p", "permutation_p"]
     parts = [as_markdown(rows, columns)]
     if published:
-        parts.append(as_markdown(published, ("system", "protocol", "wer", "paper")))
-    verdicts = [markdown_escaped(pair.verdict) for pair in result.pairs] if result else []
+        printed = [{**row, "printed": row["wer"]} for row in published]
+        parts.append(as_markdown(printed, ("system", "protocol", "printed", "paper")))
+    verdicts = [markdown_escaped(pair.verdict) for pair in _spelled_out(names, result)]
     return "\n\n".join([*parts, *verdicts, f"`{scores[0].signature}`"])
+
+
+def _spelled_out(names: list[str], result: Comparison | None) -> list[Pair]:
+    """Return the pairs to say a sentence about."""
+    if result is None:
+        return []
+    if len(result.pairs) <= _SPELLED_OUT:
+        return result.pairs
+    return [pair for pair in result.pairs if pair.first == names[0]]
 
 
 def _literature(score: Score) -> list[dict[str, Any]]:
@@ -240,6 +257,34 @@ def _systems(names: list[str], scores: list[Score]) -> str:
             )
         )
     return table(rows, ("system", "WER %", "95 %", "S", "D", "I", "words"))
+
+
+def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[str]:
+    """Lay out many systems, the lowest WER first, each tested against the first file."""
+    against = {pair.second: pair for pair in _spelled_out(names, result)}
+    rows = []
+    for name, score in sorted(zip(names, scores, strict=True), key=lambda row: row[1].errors):
+        wer, total = f"{score.wer:.2f}", score.total
+        counts = (total.substitutions, total.deletions, total.insertions)
+        pair = against.get(name)
+        if pair is None:
+            rows.append((f"> {name}", wer, *counts, "", "", "", ""))
+            continue
+        between = "-"
+        if pair.interval is not None:
+            between = f"[{-pair.interval[1]:+.2f}, {-pair.interval[0]:+.2f}]"
+        tests = (_p(pair.matched_pairs_p), _p(pair.permutation_p))
+        rows.append((name, wer, *counts, f"{-pair.difference:+.2f}", between, *tests))
+    heads = ("system", "WER %", "S", "D", "I", "diff", "95 %", "MAPSSWE p", "permutation p")
+    return [
+        table(rows, heads),
+        "",
+        paragraph(
+            f"Differences and tests are those against {names[0]}; p-values are adjusted (Holm) "
+            f"over all {len(result.pairs)} pairs. Name two files to see a pair from close by; "
+            "--json holds every pair."
+        ),
+    ]
 
 
 def _p(value: float) -> str:

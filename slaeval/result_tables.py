@@ -9,7 +9,8 @@ Conventions
 one decimal, rounded half up as ``sclite -o dtl`` does, because that is the figure papers print.
 Counts, interval and signature stand in comments above the table. No package is needed.
 
-*CSV* carries unrounded numbers under stable names; *Markdown* two decimals, as the terminal.
+*CSV* carries unrounded numbers under stable names; *Markdown* the decimals of the terminal:
+two, one of a published number.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ _HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl")
 #: Key of a row: its heading for people, and decimals where it is no whole number.
 _COLUMNS: dict[str, tuple[str, int | None]] = {
     "wer": ("WER %", 2),
+    "printed": ("WER %", 1),
     "wer_low": ("95 % low", 2),
     "wer_high": ("95 % high", 2),
     "substitutions": ("S", None),
@@ -302,8 +304,10 @@ def _latex_cells(value: Group | float | None) -> tuple[str, str]:
 
 
 def latex_escaped(text: str) -> str:
-    """Return `text` so that LaTeX prints it as it is."""
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    """Return `text` so that LaTeX prints it as it is, at the start of a row too."""
+    shown = "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    # Behind the end of a row LaTeX takes these for an argument of it.
+    return f"{{}}{shown}" if shown.startswith(("[", "*")) else shown
 
 
 def markdown_escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -80,6 +81,31 @@ def test_command(slaeval, task, tmp_path) -> None:
     needs = slaeval("compare", better, "--ref", task[1], "--against", "published")
     assert needs.returncode == 2
     assert "--dataset" in needs.stderr
+
+
+def test_many_systems_are_ranked_against_the_first(slaeval, task, tmp_path) -> None:
+    said = task[0].read_text()
+    files = [task[0]]
+    for number in range(1, 5):
+        files.append(tmp_path / f"s{number}.ctm")
+        files[-1].write_text("".join(said.splitlines(keepends=True)[: 2 * number]))
+    given = ("compare", *files, "--ref", task[1], "--bootstrap", "200")
+    done = slaeval(*given)
+    assert done.returncode == 0, done.stderr
+    pairs = json.loads(slaeval(*given, "--json").stdout)["pairs"]
+    assert len(pairs) == 10
+    rows = [line.split("  ") for line in done.stdout.splitlines()[1:6]]
+    wers = [float(re.findall(r"\d+\.\d\d", "  ".join(row))[0]) for row in rows]
+    assert wers == sorted(wers)
+    assert sum("> hyp.ctm" in line for line in done.stdout.splitlines()) == 1
+    for pair in pairs:
+        if pair["first"] == "hyp.ctm":
+            [row] = [line for line in done.stdout.splitlines() if f" {pair['second']} " in line]
+            assert f" {-pair['difference']:+.2f} " in row
+            assert f"{pair['permutation_p']:.4f}" in row
+    for form in ("markdown", "latex"):
+        told = slaeval(*given, "--format", form).stdout
+        assert len(re.findall("points (?:better|worse)|the same WER", told)) == 4
 
 
 def test_against_published(slaeval, tmp_path) -> None:

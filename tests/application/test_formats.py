@@ -152,6 +152,7 @@ def test_compare_has_a_row_a_system(slaeval, sample, form: str) -> None:
         assert r"| hyp\_b.ctm |" in done.stdout
         assert "+1.83" in done.stdout
         assert "not significant" in done.stdout
+        assert re.search(r"\| SEN ResNet18 +\| rwth-2014 +\| +20\.7 \|", done.stdout)
     else:
         assert r"hyp\_b & 7.3/4.1 & 23.3 \\" in done.stdout
         assert r"SEN ResNet18 & -- & 20.7 \\" in done.stdout
@@ -207,6 +208,12 @@ def test_latex_escapes_every_special_character() -> None:
     }
     plain = re.sub(r"\\text\w+\{\}|\\([&%$#_{}])", lambda m: m[1] or back[m[0]], shown)
     assert plain == HOSTILE
+
+
+@pytest.mark.parametrize("name", ["[ours]", "*best"])
+def test_a_name_is_no_argument_of_the_row_before(name: str) -> None:
+    row = PaperRow(name, {"test": 12.34})
+    assert f"\n{{}}{name} & -- & 12.3 " in as_latex([row, row])
 
 
 def test_names_of_any_script() -> None:
