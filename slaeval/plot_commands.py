@@ -39,6 +39,15 @@ KINDS = {
 }
 
 
+#: The options that some kinds alone know.
+_OWN = {
+    "segment": ("segment", "posteriors"),
+    "top": ("confusions", "glosses"),
+    "train": ("frequency",),
+    "ckpt": ("posteriors",),
+}
+
+
 class _Wanted(NamedTuple):
     """The options of the command, as given."""
 
@@ -127,6 +136,11 @@ def plot(out: str, **options: Any) -> None:
     from slaeval.analysis.style import file_format, save
 
     wanted = _Wanted(**options)
+    for option, kinds in _OWN.items():
+        if getattr(wanted, option) is not None and wanted.kind not in kinds:
+            raise UsageError(
+                f"--{option} is for {' and '.join(kinds)}; leave it out for {wanted.kind}"
+            )
     check_outputs([wanted.source, wanted.ref, wanted.train, wanted.ckpt], [out])
     file_format(out)
     import matplotlib as mpl
@@ -144,7 +158,7 @@ def plot(out: str, **options: Any) -> None:
 def _curves(wanted: _Wanted) -> tuple[Figure, str]:
     from slaeval.analysis.curves import curves_figure
 
-    for option in ("dataset", "split", "root", "ref", "setup", "segment"):
+    for option in ("dataset", "split", "root", "ref", "setup"):
         if getattr(wanted, option) is not None:
             raise UsageError(f"curves are drawn from the log of a training: leave out --{option}")
     return curves_figure(wanted.source), ""
