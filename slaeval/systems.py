@@ -105,8 +105,15 @@ def training_of(
     name, folder, setup = where
     try:
         corpus = loaders.load_corpus(name, folder, "train", setup)
-    except InputError:
+    except InputError as error:
         # A report without this section is still a report; the page says what is missing.
+        if error.path is not None and os.path.isfile(error.path):
+            # Without the folder: the page may be sent to others.
+            why = os.path.basename(error.path) + str(error).removeprefix(error.path)
+            return None, (
+                f"the training annotation of {name} is there but cannot be used ({why}): name "
+                "another one with --train FILE"
+            )
         return None, (
             f"the training annotation of {name} is not at hand: name the corpus's folder with "
             "--root DIR, or a file with --train FILE"

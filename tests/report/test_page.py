@@ -165,6 +165,10 @@ def test_without_training_annotation_it_says_so(samples: Path, tmp_path: Path) -
         assert "not at hand" in gone.training
         assert str(folder) not in render(gone)
         assert "frequency" not in gone.groups
+        train.write_text("name|orth\n")
+        broken = find(folder / "hyp.ctm", "phoenix2014t", root=folder)
+        assert f"cannot be used ({train.name}" in broken.training
+        assert str(folder) not in render(broken)
     finally:
         train.with_suffix(".gone").rename(train)
 
