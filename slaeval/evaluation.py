@@ -467,7 +467,7 @@ def _other_split(hypotheses: Hypotheses, task: Task) -> str:
     example = next(iter(theirs))
     look = next((known for pattern, known in _LOOKS if re.fullmatch(pattern, example)), ())
     if look and name not in look:
-        return f"; they look like segments of {look[0]}: check --dataset"
+        return f"; they look like segments of {' or '.join(look)}: check --dataset"
     return "; check --split and --dataset"
 
 

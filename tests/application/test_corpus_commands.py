@@ -75,7 +75,17 @@ def test_the_wrong_corpus_is_named(slaeval) -> None:
     slaeval("corpus", "sample", "csl-daily", "c")
     done = slaeval("score", "--pred", "t/hyp.ctm", "--dataset", "csl-daily", "--root", "c")
     assert done.returncode == 1
-    assert "they look like segments of phoenix2014t" in done.stderr
+    assert "they look like segments of phoenix2014t:" in done.stderr
+    slaeval("corpus", "sample", "isharah2000", "i")
+    done = slaeval("score", "--pred", "i/hyp.ctm", "--dataset", "csl-daily", "--root", "c")
+    assert "segments of isharah500 or isharah1000 or isharah2000:" in done.stderr
+
+
+def test_a_folder_names_the_file_in_it(slaeval) -> None:
+    slaeval("corpus", "sample", "csl-daily", "c")
+    done = slaeval("score", "--pred", "c", "--dataset", "csl-daily", "--root", "c")
+    assert done.returncode == 1
+    assert "name the hypothesis file in it: c/hyp.ctm" in done.stderr
 
 
 def test_nothing_registered_says_what_to_do(slaeval, task) -> None:
