@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from slaeval.models.temporal import Clips, depthwise_convolution
+from slaeval.models.temporal import Bounds, depthwise_convolution
 from slaeval.models.tower import Tower
 
 __all__ = ["Adapter", "install_adapters"]
@@ -42,13 +42,13 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, x: Tensor, clips: Clips, grid: tuple[int, int]) -> Tensor:
+    def forward(self, x: Tensor, bounds: Bounds, grid: tuple[int, int]) -> Tensor:
         """Return the shape of `x`, [ΣT, 1 + h·w, C], the class token first."""
         x = self.down(x)
         if self.conv is not None:
             # Channels stay last in memory: no copy on the way there and back.
             patches = x[:, 1:].reshape(len(x), *grid, -1).permute(0, 3, 1, 2)
-            patches = depthwise_convolution(patches, self.conv.weight, self.conv.bias, clips)
+            patches = depthwise_convolution(patches, self.conv.weight, self.conv.bias, bounds)
             x = torch.cat([x[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
         out: Tensor = self.up(self.activation(x))
         return out

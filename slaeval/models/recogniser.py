@@ -19,7 +19,7 @@ from slaeval.models.adapter import install_adapters
 from slaeval.models.config import LINEAR_LAYERS, ModelConfig
 from slaeval.models.head import Head, Logits, output_length
 from slaeval.models.lora import install_lora, merge, unmerge
-from slaeval.models.temporal import Clips
+from slaeval.models.temporal import Bounds
 from slaeval.models.tower import Tower, from_open_clip, open_tower, to_open_clip
 
 __all__ = ["Output", "Recogniser", "build_recogniser", "output_length"]
@@ -95,7 +95,7 @@ class Recogniser(nn.Module):
             raise InputError(
                 f"{len(frames)} frames came with lengths that add up to {int(lengths.sum())}"
             )
-        features = self.tower(frames, Clips.of(lengths, frames.device))
+        features = self.tower(frames, Bounds.of(lengths, frames.device))
         logits: Logits = self.head(features, lengths)
         return Output(*logits, lengths)
 

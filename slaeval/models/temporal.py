@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from slaeval.errors import InputError
 
-__all__ = ["Clips", "depthwise_convolution", "neighbour", "shift"]
+__all__ = ["Bounds", "depthwise_convolution", "neighbour", "shift"]
 
 
-class Clips(NamedTuple):
+class Bounds(NamedTuple):
     """Where each frame stands in its video.
 
     Attributes
@@ -35,7 +35,7 @@ class Clips(NamedTuple):
     after: Tensor
 
     @classmethod
-    def of(cls, lengths: Tensor, device: torch.device | str = "cpu") -> Clips:
+    def of(cls, lengths: Tensor, device: torch.device | str = "cpu") -> Bounds:
         """Return the positions of videos of these lengths.
 
         Parameters
@@ -64,7 +64,7 @@ class Clips(NamedTuple):
         return cls(before.to(device), after.to(device))
 
 
-def neighbour(x: Tensor, offset: int, clips: Clips) -> Tensor:
+def neighbour(x: Tensor, offset: int, bounds: Bounds) -> Tensor:
     """Return for each frame the one `offset` frames later, zeros beyond its video.
 
     Parameters
@@ -73,7 +73,7 @@ def neighbour(x: Tensor, offset: int, clips: Clips) -> Tensor:
         [ΣT, …].
     offset : int
         Frames; negative for earlier ones.
-    clips : Clips
+    bounds : Bounds
         Where the videos end.
 
     Returns
@@ -83,13 +83,13 @@ def neighbour(x: Tensor, offset: int, clips: Clips) -> Tensor:
     """
     if offset == 0:
         return x
-    outside = clips.after < offset if offset > 0 else clips.before < -offset
+    outside = bounds.after < offset if offset > 0 else bounds.before < -offset
     # Filled, not multiplied by zero: NaN in one video must not reach the next.
     moved = torch.roll(x, -offset, 0)
     return moved.masked_fill(outside.view(-1, *[1] * (x.ndim - 1)), 0)
 
 
-def shift(x: Tensor, fraction: float, clips: Clips) -> Tensor:
+def shift(x: Tensor, fraction: float, bounds: Bounds) -> Tensor:
     """Move a share of the channels one frame back and as many one frame on.
 
     Parameters
@@ -98,7 +98,7 @@ def shift(x: Tensor, fraction: float, clips: Clips) -> Tensor:
         [ΣT, …, C].
     fraction : float
         Share of C that moves each way, 0 to 0.5; the number of channels is rounded down.
-    clips : Clips
+    bounds : Bounds
         Where the videos end.
 
     Returns
@@ -112,15 +112,15 @@ def shift(x: Tensor, fraction: float, clips: Clips) -> Tensor:
         return x
     return torch.cat(
         [
-            neighbour(x[..., :moved], 1, clips),
-            neighbour(x[..., moved : 2 * moved], -1, clips),
+            neighbour(x[..., :moved], 1, bounds),
+            neighbour(x[..., moved : 2 * moved], -1, bounds),
             x[..., 2 * moved :],
         ],
         dim=-1,
     )
 
 
-def depthwise_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, clips: Clips) -> Tensor:
+def depthwise_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, bounds: Bounds) -> Tensor:
     """Convolve each channel over frames, rows and columns; same size, zeros outside.
 
     Parameters
@@ -131,7 +131,7 @@ def depthwise_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, clips:
         [C, 1, frames, rows, columns], all odd.
     bias : Tensor or None
         [C].
-    clips : Clips
+    bounds : Bounds
         Where the videos end.
 
     Returns
@@ -145,7 +145,7 @@ def depthwise_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, clips:
     out = functional.conv2d(x, weight[:, :, middle], bias, padding=padding, groups=channels)
     for tap in range(depth):
         if tap != middle:
-            frames = neighbour(x, tap - middle, clips)
+            frames = neighbour(x, tap - middle, bounds)
             out = out + functional.conv2d(
                 frames, weight[:, :, tap], padding=padding, groups=channels
             )

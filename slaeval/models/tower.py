@@ -16,7 +16,6 @@ Face hub have put them on this machine.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import warnings
@@ -34,7 +33,7 @@ from torch.utils.checkpoint import checkpoint
 from slaeval.errors import InputError, SlaevalError, UsageError, nearest
 from slaeval.files import read_start
 from slaeval.models.config import TINY
-from slaeval.models.temporal import Clips, shift
+from slaeval.models.temporal import Bounds, shift
 
 __all__ = [
     "TINY",
@@ -45,7 +44,6 @@ __all__ = [
     "open_tower",
     "read_weights",
     "to_open_clip",
-    "tower_hash",
     "tower_names",
 ]
 
@@ -215,14 +213,14 @@ class Block(nn.Module):
         self.shift_fraction = 0.0
         self.adapter: nn.Module | None = None
 
-    def forward(self, x: Tensor, clips: Clips, grid: tuple[int, int], kept: int | None) -> Tensor:
+    def forward(self, x: Tensor, bounds: Bounds, grid: tuple[int, int], kept: int | None) -> Tensor:
         """Run the block.
 
         Parameters
         ----------
         x : Tensor
             [ΣT, 1 + h·w, C], the class token first.
-        clips : Clips
+        bounds : Bounds
             Where the videos end.
         grid : tuple of int
             Rows and columns of patches, h and w.
@@ -235,12 +233,12 @@ class Block(nn.Module):
         Tensor
             [ΣT, kept, C].
         """
-        normal = shift(self.ln_1(x), self.shift_fraction, clips)
+        normal = shift(self.ln_1(x), self.shift_fraction, bounds)
         x = x[:, :kept] + self.ls_1(self.attn(normal[:, :kept], normal))
         normal = self.ln_2(x)
         x = x + self.ls_2(self.mlp(normal))
         if self.adapter is not None:
-            x = x + self.adapter(normal, clips, grid)
+            x = x + self.adapter(normal, bounds, grid)
         return x
 
 
@@ -283,14 +281,14 @@ class Tower(nn.Module):
         self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
         self.requires_grad_(False)
 
-    def forward(self, frames: Tensor, clips: Clips) -> Tensor:
+    def forward(self, frames: Tensor, bounds: Bounds) -> Tensor:
         """Return one feature a frame.
 
         Parameters
         ----------
         frames : Tensor
             [ΣT, 3, H, W], normalised; sides that the patch divides.
-        clips : Clips
+        bounds : Bounds
             Where the videos end.
 
         Returns
@@ -323,9 +321,9 @@ class Tower(nn.Module):
                 and torch.is_grad_enabled()
                 and (x.requires_grad or any(p.requires_grad for p in block.parameters()))
             ):
-                x = checkpoint(block, x, clips, grid, kept, use_reentrant=False)
+                x = checkpoint(block, x, bounds, grid, kept, use_reentrant=False)
             else:
-                x = block(x, clips, grid, kept)
+                x = block(x, bounds, grid, kept)
         if by_class:
             x = self.ln_post(x[:, 0])
         elif self.shape.norm_after_pool:
@@ -445,27 +443,6 @@ def to_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             key = key.replace(".q_proj.", ".in_proj_")
         theirs[key.replace("blocks.", "transformer.resblocks.", 1)] = value
     return theirs
-
-
-def tower_hash(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of a tower's weights.
-
-    Parameters
-    ----------
-    state : mapping
-        Name to tensor; the order does not matter.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits over names, shapes and the values as float32.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        value = state[name].detach().to("cpu", torch.float32).contiguous()
-        digest.update(f"{name} {list(value.shape)}\n".encode())
-        digest.update(value.numpy().astype("<f4", copy=False).tobytes())
-    return digest.hexdigest()
 
 
 def read_weights(

@@ -22,7 +22,7 @@ import torch
 from slaeval.console import table
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser
-from slaeval.models.temporal import Clips
+from slaeval.models.temporal import Bounds
 from slaeval.models.tower import open_tower
 
 #: What the memory has to fit: frames a video, videos a batch, bytes of a GPU.
@@ -49,7 +49,7 @@ def speed(options: argparse.Namespace) -> None:
     device, dtype = torch.device(options.device), TYPES[options.precision]
     theirs = open_clip.create_model(options.backbone).visual.eval()
     lengths = _lengths(options.frames)
-    clips = Clips.of(lengths, device)
+    bounds = Bounds.of(lengths, device)
     runs: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "open_clip": theirs.to(device, dtype)
     }
@@ -59,7 +59,7 @@ def speed(options: argparse.Namespace) -> None:
         side = tower.shape.image
         model.merge()
         tower.to(device, dtype)
-        runs[variant] = lambda x, tower=tower: tower(x, clips)
+        runs[variant] = lambda x, tower=tower: tower(x, bounds)
     frames = torch.randn(options.frames, 3, side, side, device=device, dtype=dtype)
     # On a CPU, processor time a thread: other work on the machine does not touch it.
     threads = torch.get_num_threads()
@@ -150,7 +150,7 @@ def _saved(model: Recogniser, frames: int) -> int:
         torch.autograd.graph.saved_tensors_hooks(save, lambda value: value),
         torch.autocast("cpu", torch.bfloat16),
     ):
-        model.tower(pictures, Clips.of(torch.tensor([frames])))
+        model.tower(pictures, Bounds.of(torch.tensor([frames])))
     return sum(kept.values())
 
 

@@ -10,11 +10,11 @@ pytest.importorskip("torch")
 import torch
 
 from slaeval.models.adapter import Adapter, install_adapters
-from slaeval.models.temporal import Clips
+from slaeval.models.temporal import Bounds
 from slaeval.models.tower import Shape, Tower
 
 LENGTHS = [3, 1, 2]
-CLIPS = Clips.of(torch.tensor(LENGTHS))
+BOUNDS = Bounds.of(torch.tensor(LENGTHS))
 
 
 def _adapter(kernel: tuple[int, int, int] | None) -> Adapter:
@@ -76,7 +76,7 @@ def test_against_plain_loops(kernel: tuple[int, int, int] | None) -> None:
     x = torch.randn(6, 1 + 2 * 3, 4, dtype=torch.float64)
     expected = torch.cat([_plain(adapter, video, 2, 3) for video in x.split(LENGTHS)])
     with torch.no_grad():
-        found = adapter(x, CLIPS, (2, 3))
+        found = adapter(x, BOUNDS, (2, 3))
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -87,7 +87,7 @@ def test_gradients() -> None:
 
     def run(x: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
         given = dict(zip(names, values, strict=True))
-        out: torch.Tensor = torch.func.functional_call(adapter, given, (x, CLIPS, (2, 2)))
+        out: torch.Tensor = torch.func.functional_call(adapter, given, (x, BOUNDS, (2, 2)))
         return out
 
     assert torch.autograd.gradcheck(run, (x, *values))
@@ -95,7 +95,7 @@ def test_gradients() -> None:
 
 def test_starts_as_nothing() -> None:
     adapter = Adapter(4, 3, (3, 3, 3))
-    assert torch.equal(adapter(torch.randn(6, 5, 4), CLIPS, (2, 2)), torch.zeros(6, 5, 4))
+    assert torch.equal(adapter(torch.randn(6, 5, 4), BOUNDS, (2, 2)), torch.zeros(6, 5, 4))
 
 
 @pytest.mark.parametrize(("pool", "last"), [("tok", False), ("avg", True)])
@@ -107,6 +107,6 @@ def test_no_convolution_where_nobody_reads_it(small: Shape, pool: str, last: boo
     # Every one of them has a gradient once the way up is not zero.
     for block in tower.each_block():
         torch.nn.init.normal_(block.adapter.up.weight)
-    tower(torch.randn(6, 3, 8, 8), CLIPS).square().sum().backward()
+    tower(torch.randn(6, 3, 8, 8), BOUNDS).square().sum().backward()
     for name, value in tower.named_parameters():
         assert (value.grad is not None and bool(value.grad.any())) is (".adapter." in name), name

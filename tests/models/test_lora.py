@@ -11,11 +11,11 @@ import torch
 from slaeval.models.config import LINEAR_LAYERS
 from slaeval.models.lora import lora_layers
 from slaeval.models.recogniser import Recogniser
-from slaeval.models.temporal import Clips
+from slaeval.models.temporal import Bounds
 
 Make = Callable[..., Recogniser]
 
-CLIPS = Clips.of(torch.tensor([3, 2]))
+BOUNDS = Bounds.of(torch.tensor([3, 2]))
 
 
 def _frames() -> torch.Tensor:
@@ -46,11 +46,11 @@ def test_one_product_is_added_once(make: Make, target: str) -> None:
         changed.shift_fraction = 0.25
     frames = _frames()
     with torch.no_grad():
-        expected = plain.tower(frames, CLIPS)
+        expected = plain.tower(frames, BOUNDS)
         exact = {"rtol": 0, "atol": 1e-12}
-        torch.testing.assert_close(model.tower(frames, CLIPS), expected, **exact)
+        torch.testing.assert_close(model.tower(frames, BOUNDS), expected, **exact)
         model.merge()
-        torch.testing.assert_close(model.tower(frames, CLIPS), expected, **exact)
+        torch.testing.assert_close(model.tower(frames, BOUNDS), expected, **exact)
 
 
 @pytest.mark.parametrize("target", LINEAR_LAYERS)
@@ -64,7 +64,7 @@ def test_gradients_of_single_elements(make: Make, target: str, factor: str) -> N
     parameter = model.trainable_parameters()[name]
 
     def value() -> torch.Tensor:
-        return (model.tower(frames, CLIPS) * weights).sum()
+        return (model.tower(frames, BOUNDS) * weights).sum()
 
     (gradient,) = torch.autograd.grad(value(), parameter)
     for place in ((0, 0), (parameter.shape[0] - 1, parameter.shape[1] - 1)):
@@ -84,11 +84,11 @@ def test_dropout_comes_from_the_global_generator(make: Make) -> None:
     found = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        found.append(model.tower(frames, CLIPS))
+        found.append(model.tower(frames, BOUNDS))
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
     model.eval()
-    assert torch.equal(model.tower(frames, CLIPS), model.tower(frames, CLIPS))
+    assert torch.equal(model.tower(frames, BOUNDS), model.tower(frames, BOUNDS))
 
 
 def test_inputs_are_kept_once_under_autocast(make: Make) -> None:
@@ -107,7 +107,7 @@ def test_inputs_are_kept_once_under_autocast(make: Make) -> None:
             torch.autograd.graph.saved_tensors_hooks(save, lambda value: value),
             torch.autocast("cpu", torch.bfloat16),
         ):
-            model.tower(frames, CLIPS)
+            model.tower(frames, BOUNDS)
         return sum(value.untyped_storage().nbytes() for value in storages.values())
 
     ours = kept()

@@ -16,13 +16,14 @@ pytest.importorskip("peft")
 
 import torch
 from open_clip.transformer import VisionTransformer
+from slaeval.checkpoints import tower_hash
 
 from slaeval.errors import InputError, SlaevalError
 from slaeval.models.config import TINY, VARIANTS, ModelConfig, preset
 from slaeval.models.losses import losses
 from slaeval.models.recogniser import Output, Recogniser, build_recogniser
-from slaeval.models.temporal import Clips
-from slaeval.models.tower import Shape, open_tower, tower_hash
+from slaeval.models.temporal import Bounds
+from slaeval.models.tower import Shape, open_tower
 
 Tensor = torch.Tensor
 Make = Callable[..., Recogniser]
@@ -150,7 +151,7 @@ def test_tower_against_plain_loops(make: Make, small: Shape, variant: str) -> No
     lengths = torch.tensor([4, 1, 3])
     frames = _frames(8)
     with torch.no_grad():
-        found = model.tower(frames, Clips.of(lengths))
+        found = model.tower(frames, Bounds.of(lengths))
         plain = Plain(model, small.heads)
         expected = torch.cat([plain.features(video) for video in frames.split([4, 1, 3])])
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
@@ -369,7 +370,7 @@ def test_tower_state_is_open_clips(make: Make, small: Shape, merged: bool) -> No
     plain.load_states({}, model.head_state(), model.tower_state())
     frames = _frames(3, dtype=torch.float32)
     with torch.no_grad():
-        found = plain.tower(frames, Clips.of(torch.tensor([3])))
+        found = plain.tower(frames, Bounds.of(torch.tensor([3])))
         torch.testing.assert_close(found, theirs(frames), rtol=1e-4, atol=1e-5)
 
 

@@ -7,13 +7,13 @@ pytest.importorskip("torch")
 import torch
 
 from slaeval.errors import InputError
-from slaeval.models.temporal import Clips, depthwise_convolution, neighbour, shift
+from slaeval.models.temporal import Bounds, depthwise_convolution, neighbour, shift
 
 LENGTHS = [3, 1, 5, 2]
 
 
-def _clips(lengths: list[int]) -> Clips:
-    return Clips.of(torch.tensor(lengths))
+def _bounds(lengths: list[int]) -> Bounds:
+    return Bounds.of(torch.tensor(lengths))
 
 
 def _split(x: torch.Tensor, lengths: list[int]) -> list[torch.Tensor]:
@@ -57,9 +57,9 @@ def _convolution_of_one(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tenso
 
 
 def test_positions() -> None:
-    clips = _clips([3, 1, 2])
-    assert clips.before.tolist() == [0, 1, 2, 0, 0, 1]
-    assert clips.after.tolist() == [2, 1, 0, 0, 1, 0]
+    bounds = _bounds([3, 1, 2])
+    assert bounds.before.tolist() == [0, 1, 2, 0, 0, 1]
+    assert bounds.after.tolist() == [2, 1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_positions() -> None:
 )
 def test_lengths_that_are_none(lengths: torch.Tensor) -> None:
     with pytest.raises(InputError):
-        Clips.of(lengths)
+        Bounds.of(lengths)
 
 
 @pytest.mark.parametrize("offset", [-6, -2, -1, 0, 1, 2, 6, 40])
 def test_neighbour_against_loops(offset: int) -> None:
     x = torch.randn(sum(LENGTHS), 2, dtype=torch.float64)
-    found = neighbour(x, offset, _clips(LENGTHS))
+    found = neighbour(x, offset, _bounds(LENGTHS))
     expected = []
     for video in _split(x, LENGTHS):
         for t in range(len(video)):
@@ -93,7 +93,7 @@ def test_neighbour_against_loops(offset: int) -> None:
 def test_shift_against_loops(fraction: float, moved: int) -> None:
     x = torch.randn(sum(LENGTHS), 3, 10, dtype=torch.float64)
     expected = torch.cat([_shift_of_one(video, moved) for video in _split(x, LENGTHS)])
-    assert torch.equal(shift(x, fraction, _clips(LENGTHS)), expected)
+    assert torch.equal(shift(x, fraction, _bounds(LENGTHS)), expected)
 
 
 @pytest.mark.parametrize("kernel", [(3, 3, 3), (5, 1, 3), (1, 3, 1), (3, 1, 1)])
@@ -102,29 +102,29 @@ def test_convolution_against_loops(kernel: tuple[int, int, int]) -> None:
     weight = torch.randn(2, 1, *kernel, dtype=torch.float64)
     bias = torch.randn(2, dtype=torch.float64)
     expected = [_convolution_of_one(video, weight, bias) for video in _split(x, LENGTHS)]
-    found = depthwise_convolution(x, weight, bias, _clips(LENGTHS))
+    found = depthwise_convolution(x, weight, bias, _bounds(LENGTHS))
     torch.testing.assert_close(found, torch.cat(expected), rtol=1e-12, atol=1e-12)
 
 
 def test_gradients() -> None:
-    clips = _clips([3, 1, 2])
+    bounds = _bounds([3, 1, 2])
     x = torch.randn(6, 2, 2, 2, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(2, 1, 3, 3, 3, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda x, weight, bias: depthwise_convolution(x, weight, bias, clips), (x, weight, bias)
+        lambda x, weight, bias: depthwise_convolution(x, weight, bias, bounds), (x, weight, bias)
     )
-    assert torch.autograd.gradcheck(lambda x: shift(x, 0.5, clips), (x,))
+    assert torch.autograd.gradcheck(lambda x: shift(x, 0.5, bounds), (x,))
 
 
 @pytest.mark.parametrize("spoiled", [float("nan"), float("inf")])
 def test_nothing_leaks_from_video_to_video(spoiled: float) -> None:
     x = torch.randn(sum(LENGTHS), 2, 2, 4)
     weight = torch.randn(2, 1, 3, 3, 3)
-    clips = _clips(LENGTHS)
-    whole = shift(x, 0.25, clips), depthwise_convolution(x, weight, None, clips)
+    bounds = _bounds(LENGTHS)
+    whole = shift(x, 0.25, bounds), depthwise_convolution(x, weight, None, bounds)
     x[4:9] = spoiled  # the third video
-    spoilt = shift(x, 0.25, clips), depthwise_convolution(x, weight, None, clips)
+    spoilt = shift(x, 0.25, bounds), depthwise_convolution(x, weight, None, bounds)
     for before, after in zip(whole, spoilt, strict=True):
         assert torch.equal(before[:4], after[:4])
         assert torch.equal(before[9:], after[9:])

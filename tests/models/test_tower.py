@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import collections
-import hashlib
 import os
 import pickle
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ import torch
 from open_clip.model import resize_pos_embed
 from open_clip.transformer import QuickGELU, VisionTransformer
 from safetensors.torch import save_file
+from slaeval.checkpoints import tower_hash
 
 from slaeval.errors import InputError, SlaevalError, UsageError
-from slaeval.models.temporal import Clips
+from slaeval.models.temporal import Bounds
 from slaeval.models.tower import (
     TINY,
     Shape,
@@ -29,7 +28,6 @@ from slaeval.models.tower import (
     open_tower,
     read_weights,
     to_open_clip,
-    tower_hash,
     tower_names,
 )
 
@@ -64,8 +62,8 @@ def _ours(shape: Shape, state: dict[str, torch.Tensor]) -> Tower:
     return tower
 
 
-def _alone(frames: torch.Tensor) -> Clips:
-    return Clips.of(torch.ones(len(frames), dtype=torch.int64))
+def _alone(frames: torch.Tensor) -> Bounds:
+    return Bounds.of(torch.ones(len(frames), dtype=torch.int64))
 
 
 VARIATIONS: dict[str, dict[str, Any]] = {
@@ -151,7 +149,7 @@ def test_other_picture_sizes_as_open_clip_resizes(small: Shape, side: int) -> No
 
 def test_pictures_that_do_not_divide(small: Shape) -> None:
     with pytest.raises(InputError, match="10x8 pixels do not divide into patches of 4"):
-        Tower("ours", small)(torch.randn(1, 3, 10, 8), Clips.of(torch.tensor([1])))
+        Tower("ours", small)(torch.randn(1, 3, 10, 8), Bounds.of(torch.tensor([1])))
 
 
 def test_random_weights_come_from_the_seed() -> None:
@@ -168,18 +166,6 @@ def test_random_weights_come_from_the_seed() -> None:
         assert value.std(correction=0) == pytest.approx(
             float(expected[key].std(correction=0)), rel=0.3, abs=1e-6
         ), key
-
-
-def test_hash() -> None:
-    state = {"a": torch.tensor([[1.0, -2.0]]), "b": torch.tensor(0.5)}
-    known = tower_hash(state)
-    written = b"a [1, 2]\n" + struct.pack("<2f", 1, -2) + b"b []\n" + struct.pack("<f", 0.5)
-    assert known == hashlib.sha256(written).hexdigest()
-    assert tower_hash(dict(reversed(state.items()))) == known
-    assert tower_hash({key: value.half() for key, value in state.items()}) == known
-    assert tower_hash(state | {"a": state["a"].T}) != known
-    assert tower_hash({"a": state["a"], "c": state["b"]}) != known
-    assert tower_hash(state | {"b": torch.tensor(0.25)}) != known
 
 
 # Names
