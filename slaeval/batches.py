@@ -425,7 +425,7 @@ class Reading:
                 raise SlaevalError(
                     f"a process that reads frames died ({reason}): memory ran out, shared "
                     "memory (/dev/shm) is small, or a damaged file crashed the decoder; try "
-                    "fewer frames a batch (--frames), or --workers 0"
+                    "fewer frames or clips at once, or --workers 0"
                 ) from error
             if loaded.failures and on_error == "stop":
                 raise next(iter(loaded.failures.values()))

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-#: More processes than this read faster than one card computes.
-_MOST_WORKERS = 16
-
 
 @click.command()
 @click.option("--ckpt", required=True, type=existing(), metavar="FILE", help="The checkpoint.")
@@ -165,6 +162,7 @@ def run(
     if video is not None:
         _recognise(loaded, video, chosen, precision, as_json)
         return
+    from slaeval.running.devices import choose_workers
     from slaeval.running.evaluating import evaluate
     from slaeval.running.ranks import Ranks
 
@@ -177,7 +175,7 @@ def run(
         out=out,
         precision=precision,
         frame_budget=frames,
-        workers=_workers(loaded.device.type) if workers is None else workers,
+        workers=choose_workers(loaded.device) if workers is None else workers,
         decoding=chosen,
         exact=exact,
         compile=compile_,
@@ -196,16 +194,6 @@ def _decoding(
 ) -> Decoding:
     given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
     return replace(loaded.decoding, **{key: v for key, v in given.items() if v is not None})
-
-
-def _workers(device: str) -> int:
-    """Return how many processes read: a card waits for all cores, a core for hardly any."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    cores //= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return min(_MOST_WORKERS, cores) if device != "cpu" else min(1, max(0, cores - 1))
 
 
 def _show(result: Run, as_json: bool) -> None:

@@ -10,10 +10,20 @@ import torch
 
 from slaeval.errors import SlaevalError, UsageError
 
-__all__ = ["DEVICES", "PRECISIONS", "choose_device", "choose_precision", "numerics"]
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "choose_device",
+    "choose_precision",
+    "choose_workers",
+    "numerics",
+]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+#: More processes than this read faster than one card computes.
+_MOST_WORKERS = 16
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -77,6 +87,16 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name == "fp16" and device.type == "cpu":
         raise UsageError("--precision fp16 needs a GPU; on the CPU take fp32 or bf16")
     return name
+
+
+def choose_workers(device: torch.device) -> int:
+    """Return how many processes read: a card waits for all cores, a core for hardly any."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    cores //= int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return min(_MOST_WORKERS, cores) if device.type != "cpu" else min(1, max(0, cores - 1))
 
 
 @contextlib.contextmanager

@@ -16,10 +16,19 @@ import torch.distributed
 
 from slaeval.errors import SlaevalError
 
-__all__ = ["Ranks", "share_out"]
+__all__ = ["Ranks", "launched", "share_out"]
 
 #: How long a process waits for the slowest one.
 _PATIENCE = datetime.timedelta(days=7)
+
+
+def launched() -> tuple[int, int]:
+    """Return which process this is, and of how many that ``torchrun`` started; (0, 1) alone."""
+    # Some clusters set WORLD_SIZE alone, for a job that is one process.
+    if not all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR")):
+        return 0, 1
+    count = int(os.environ["WORLD_SIZE"])
+    return (int(os.environ["RANK"]) if count > 1 else 0), count
 
 
 def share_out(lengths: Sequence[int], ranks: int) -> list[list[int]]:
@@ -61,10 +70,7 @@ class Ranks:
     """
 
     def __init__(self) -> None:
-        # Some clusters set WORLD_SIZE alone, for a job that is one process.
-        started = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
-        self.count = int(os.environ["WORLD_SIZE"]) if started else 1
-        self.rank = int(os.environ["RANK"]) if self.count > 1 else 0
+        self.rank, self.count = launched()
         self._group: Any = None
         self._started = False
 

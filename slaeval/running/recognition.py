@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from slaeval.loaders.video import Footage
     from slaeval.models.recogniser import Recogniser
 
-__all__ = ["FRAMES_PER_STEP", "Pass", "Recognised", "frame_budget_for", "recognise_corpus"]
+__all__ = [
+    "FRAMES_PER_STEP",
+    "Pass",
+    "Recognised",
+    "frame_budget_for",
+    "out_of_memory",
+    "recognise_corpus",
+]
 
 #: The head halves time twice.
 FRAMES_PER_STEP = 4
@@ -223,7 +230,7 @@ class Pass:
                 raise SlaevalError(
                     f"torch.compile failed ({reason}); leave out --compile"
                 ) from error
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
         # Only here, out of the handler, is what the failed attempt held let go.
         return None
@@ -262,9 +269,9 @@ class Pass:
         return found
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    kinds = (MemoryError, getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError))
-    if isinstance(error, kinds):
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory does not suffice, on any device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     text = str(error).lower()
     # MPS, the CPU's allocator and the libraries of CUDA say it in words only.
