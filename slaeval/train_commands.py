@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from slaeval.console import table
@@ -51,7 +49,12 @@ __all__ = ["train"]
 )
 @click.option("--show-recipe", is_flag=True, help="Print the recipe with its sources and stop.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="cuda, mps, cpu.")
-@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that decode; 0 for none.  [default: by the machine]",
+)
 @click.option(
     "--cache-gb",
     default=2.0,
@@ -73,7 +76,8 @@ __all__ = ["train"]
     "--vocabulary",
     type=existing(),
     metavar="FILE",
-    help="Glosses in the order of their classes, one a line; else those of the training split.",
+    help="Glosses in the order of their classes, one a line, or VAC's gloss_dict.npy; else those "
+    "of the training split.",
 )
 @click.option("--slim", is_flag=True, help="Leave the tower out of the checkpoint.")
 @click.option(
@@ -131,7 +135,7 @@ def train(
     from slaeval.extras import require
 
     require("run", "training")
-    from slaeval.models.config import preset
+    from slaeval.models.config import TINY, preset
     from slaeval.training.recipe import MODEL_SOURCES, SOURCES, model_changes, recipe_for
 
     changes = _pairs(settings)
@@ -155,23 +159,48 @@ def train(
     model = model_changes(of_model)
     if show_recipe:
         config = preset(recipe.variant, recipe.backbone, 2).to_dict() | model
+        shown = config | recipe.to_dict()
         given = {*(key.replace("-", "_") for key in of_recipe), *model}
+        given |= {name for name in ("variant", "backbone") if _is_given(name)}
+        usual = recipe_for()
+        usual_values = preset(usual.variant, usual.backbone, 2).to_dict() | usual.to_dict()
+        # What differs from the recipe that the sources are those of is ours: the tiny tower's.
         rows = [
-            (key, _shown(value), "this command" if key in given else sources[key])
-            for values, sources in ((recipe.to_dict(), SOURCES), (config, MODEL_SOURCES))
-            for key, value in values.items()
-            if key in sources
+            (
+                key,
+                _shown(shown[key]),
+                "this command"
+                if key in given
+                else source
+                if shown[key] == usual_values[key]
+                else "slaeval preset",
+            )
+            for key, source in {**SOURCES, **MODEL_SOURCES}.items()
         ]
         click.echo(table(rows, ("value", "", "source"), left=3))
         return
     if out is None:
         raise UsageError("say where the checkpoint goes: --out sla_lora.pt")
+    if (
+        recipe.pretrained is None
+        and backbone_weights is None
+        and backbone != TINY
+        and "pretrained" not in of_recipe
+    ):
+        raise UsageError(
+            f"say which weights {backbone} has: --pretrained TAG of open_clip, --backbone-weights "
+            "FILE, or --pretrained none for random ones"
+        )
     import json
 
+    from slaeval.checkpoints.foreign import read_vocabulary
+    from slaeval.running.devices import choose_device, choose_workers
+    from slaeval.running.ranks import launched
     from slaeval.training import Options
     from slaeval.training import train as run
 
-    speaks = int(os.environ.get("RANK", "0")) == 0
+    if workers is None:
+        workers = choose_workers(choose_device(device))
     done = run(
         dataset,
         out,
@@ -190,16 +219,19 @@ def train(
             save_every=save_every,
             init=init,
             backbone_weights=backbone_weights,
-            vocabulary=None if vocabulary is None else _glosses(vocabulary),
+            vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
             shuffle_labels=shuffle_labels,
         ),
         say=lambda text: click.echo(text, err=True),
     )
-    if not speaks:
+    if launched()[0]:  # the others would say the same
         return
     if as_json:
-        result = {"checkpoint": done.checkpoint, "history": done.history}
-        result["dev"] = done.score.to_dict()
+        result = {
+            "checkpoint": done.checkpoint,
+            "history": done.history,
+            "dev": done.score.to_dict(),
+        }
         click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
         return
     click.echo(f"{done.checkpoint}: {done.score}")
@@ -217,24 +249,12 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
+def _is_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "none"
     return "none" if value is None else str(value)
-
-
-def _glosses(path: str) -> tuple[str, ...]:
-    from slaeval.errors import InputError
-    from slaeval.files import read_text
-
-    glosses: dict[str, int] = {}
-    for number, line in enumerate(read_text(path, "a list of glosses").split("\n"), 1):
-        word = line.strip()
-        if not word:
-            continue
-        if len(word.split()) != 1:
-            raise InputError(f"expected one gloss a line, found {word!r}", path, number)
-        if word in glosses:
-            raise InputError(f"{word!r} stands here and in line {glosses[word]}", path, number)
-        glosses[word] = number
-    return tuple(glosses)

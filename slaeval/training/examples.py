@@ -134,9 +134,13 @@ def prepare_examples(
     ------
     InputError
         A sample that cannot be trained on (with ``"stop"``), or none that can.
+    UsageError
+        The vocabulary has a gloss twice.
     """
     words = vocabulary_of(corpus, recipe.labels) if vocabulary is None else tuple(vocabulary)
     number = {gloss: index for index, gloss in enumerate(words, 1)}
+    if len(number) < len(words):
+        raise UsageError("the vocabulary names a gloss twice")
     footage, absent = find_footage(corpus, on_missing=on_error)
     skipped = dict(absent)
     samples = {sample.id: sample for sample in corpus}

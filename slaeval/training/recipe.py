@@ -49,7 +49,8 @@ class Recipe:
     max_frames : int
         Longer clips are resampled to so many frames.
     epochs, batch_size, accumulate : int
-        `batch_size` clips a process and step; gradients of `accumulate` steps are summed.
+        `batch_size` clips a process and batch; an optimiser step takes the mean over
+        `accumulate` batches.
     optimiser : {"adam", "adamw"}
         Adam with L2 decay as in the field, or with decoupled decay.
     learning_rate, weight_decay : float
@@ -68,8 +69,8 @@ class Recipe:
     temperature : float
         Of the distillation.
     precision : {"auto", "fp32", "bf16", "fp16"}
-        Mixed precision of the tower; the head is always in fp32. ``"auto"``: bf16 on devices
-        that have it, else fp32.
+        Mixed precision of the tower; the head is always in fp32. ``"auto"``: bf16 on CUDA
+        cards that have it, fp16 on the others, fp32 elsewhere.
     gradient_checkpointing : bool
         Recompute the tower's blocks in the backward pass instead of keeping them.
     seed : int

@@ -28,19 +28,22 @@ from torch import Tensor
 
 from slaeval.batches import Clips, Preprocessing, Reading, prepare
 from slaeval.checkpoints import new_checkpoint, read_checkpoint, save_checkpoint, tower_hash
+from slaeval.checkpoints.storing import form_of
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation import Task, load_task, score_task
 from slaeval.files import write_whole
 from slaeval.loaders.reading import load_corpus
 from slaeval.loaders.video import Footage, find_footage
-from slaeval.models.config import preset
+from slaeval.models.config import TINY, preset
 from slaeval.models.losses import LossWeights, losses
 from slaeval.models.recogniser import build_recogniser
 from slaeval.models.tower import open_tower
 from slaeval.running.devices import choose_device, choose_precision
-from slaeval.running.recognition import recognise_corpus
+from slaeval.running.progress import progress
+from slaeval.running.recognition import out_of_memory, recognise_corpus
 from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
 from slaeval.training.augmentation import Array
 from slaeval.training.examples import TrainingClips, epoch_plan, prepare_examples
@@ -63,12 +66,14 @@ class Options:
     ----------
     device : str
         ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``.
-    workers : int or None
-        Processes that decode; None for a number that suits the machine.
+    workers : int
+        Processes that decode; 0 decodes in this one. With more, a script must guard its code
+        with ``if __name__ == "__main__":``.
     cache_gb : float
-        Keep all resized frames in memory where they take no more than this.
+        Keep all resized frames in memory where they take no more than this, over all processes.
     on_error : {"stop", "skip"}
-        What to do about a sample that cannot be trained on.
+        What to do about a sample that cannot be trained on, or not be read: end the run, or
+        leave it out and name it; on dev it then counts as recognised empty.
     slim : bool
         Leave the tower out of the checkpoint.
     restart : bool
@@ -86,7 +91,7 @@ class Options:
     """
 
     device: str = "auto"
-    workers: int | None = None
+    workers: int = 0
     cache_gb: float = 2.0
     on_error: Literal["stop", "skip"] = "stop"
     slim: bool = False
@@ -96,6 +101,13 @@ class Options:
     backbone_weights: str | None = None
     vocabulary: tuple[str, ...] | None = None
     shuffle_labels: bool = False
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("stop", "skip"):
+            raise UsageError(f"on_error is {self.on_error!r}; expected 'stop' or 'skip'")
+        for name in ("workers", "cache_gb", "save_every"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} must not be negative, found {getattr(self, name)}")
 
 
 class Trained(NamedTuple):
@@ -194,6 +206,7 @@ def train(
         The loss is not a number, or memory does not suffice.
     """
     recipe, options = recipe or Recipe(), options or Options()
+    form_of(out)  # better now than after the first epoch
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(choose_device(options.device)))
         folder = TrainingFolder(out)
@@ -262,18 +275,19 @@ class _Training:
         self.config = replace(standard, **model)
         weights = options.backbone_weights or recipe.pretrained
         tower = open_tower(recipe.backbone, weights, recipe.seed)
+        if weights is None and recipe.backbone != TINY:
+            say(f"{recipe.backbone}: no weights were named, so this tower is random")
         self.model = build_recogniser(self.config, tower, seed=recipe.seed)
         self.tower_hash = tower_hash(self.model.tower_state())
         self.model.to(self.device)
         self.model.gradient_checkpointing = recipe.gradient_checkpointing
         self.parameters = self.model.trainable_parameters()
         say(self.model.summary())
+        begun_from = None
         if options.init is not None:
-            say(
-                warm_start(
-                    self.model, read_checkpoint(options.init, head=True), self.examples.vocabulary
-                )
-            )
+            source = read_checkpoint(options.init, head=True)
+            begun_from = source.hash
+            say(warm_start(self.model, source, self.examples.vocabulary))
         self.optimiser = _optimiser(recipe, self.parameters)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.preprocessing = Preprocessing(recipe.resize, recipe.crop, recipe.normalisation)
@@ -291,12 +305,10 @@ class _Training:
         self.lengths = lengths
         self.batches_per_epoch = len(epoch_plan(lengths, self.batch, 0, recipe.seed))
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / recipe.accumulate)
-        self.fingerprint = fingerprint(
-            self.examples,
-            recipe,
-            world.size,
-            [self.config.to_dict(), decoding.to_dict(), self.tower_hash, dev.name, dev_split],
-        )
+        self.determined_by = [
+            *(self.config.to_dict(), decoding.to_dict(), self.tower_hash, begun_from),
+            *(self.precision, dev.name, dev_split),
+        ]
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
         self.best_score: Score | None = None
@@ -307,10 +319,17 @@ class _Training:
 
     def fit(self) -> Trained:
         """Go through the epochs."""
-        self._resume()
         self._check_memory()
-        workers = self._workers()
+        workers = self.options.workers
         cache = self._filled_cache(workers)
+        # Only now is it known which clips can be read.
+        self.fingerprint = fingerprint(
+            self.examples,
+            self.recipe,
+            self.world.size,
+            [*self.determined_by, [[shot.id, shot.num_frames] for shot in self.dev]],
+        )
+        self._resume()
         clips = TrainingClips(self.examples, self.recipe, cache)
         board = self._tensorboard()
         with Reading(
@@ -325,7 +344,7 @@ class _Training:
         if self.world.first:
             self._save_checkpoint(_last(self.out), self.history[-1])
         self.world.wait()
-        if self.best_score is None:  # every epoch was done before this process began
+        if self.best_score is None:  # the best epoch was done before this process began
             self.best_score = self._rescored()
         return Trained(self.out, self.history, self.best_score)
 
@@ -338,17 +357,23 @@ class _Training:
         self.model.train()
         group: list[Any] = []
         left = len(plan) - self.done
-        for loaded in reading.batches(mine):
-            group.append(loaded)
-            left -= 1
-            if len(group) < self.recipe.accumulate and left:
-                continue
-            self._step(group)
-            self.done += len(group)
-            group = []
-            every = self.options.save_every
-            if every and left and (self.done // self.recipe.accumulate) % every == 0:
-                self._save_state()
+        every = self.options.save_every
+        with self._progress(
+            [self.examples.clips[index].footage for batch in mine for _, index in batch],
+            f"epoch {self.epoch + 1}/{self.recipe.epochs}",
+        ) as advance:
+            for loaded in reading.batches(mine):
+                group.append(loaded)
+                left -= 1
+                if len(group) < self.recipe.accumulate and left:
+                    continue
+                self._step(group)
+                self.done += len(group)
+                for _, index in (key for done in group for key in done.keys):
+                    advance(1, self.lengths[index])
+                group = []
+                if every and left and (self.done // self.recipe.accumulate) % every == 0:
+                    self._save_state()
 
     def _step(self, group: Sequence[Any]) -> None:
         """Do one optimiser step over one or more batches."""
@@ -365,7 +390,9 @@ class _Training:
                 if not torch.isfinite(total):
                     self._stop_at_nan("loss", terms, batch.ids, step)
                 self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-            except torch.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
                 raise SlaevalError(
                     f"memory of {self.device} ran out in step {step + 1} on {len(batch.ids)} clips "
                     f"with {int(batch.lengths.sum())} frames ({', '.join(batch.ids)}): lower "
@@ -406,7 +433,7 @@ class _Training:
             self.examples.vocabulary,
             device=self.device,
             precision=self.precision,
-            workers=self._workers(),
+            workers=0 if cache else self.options.workers,
             cache=cache,
         )
         words: dict[str, list[str]] = {}
@@ -438,15 +465,16 @@ class _Training:
         if better:
             self.best, self.best_score = row, score
         if self.world.first:
+            # The state last: what is written before it is written again after a kill.
             if better:
                 self._save_checkpoint(self.out, row, score)
-            self._save_state()
-            self.folder.write_log(self.history)
-            self._draw_curves()
             if board is not None:
                 for name, value in row.items():
                     if name not in ("epoch", "step"):
                         board.add_scalar(name, value, self.epoch)
+                board.flush()
+            self._write_log()
+            self._save_state()
         self.world.wait()
         mark = "  best so far" if better else ""
         self.say(
@@ -478,8 +506,16 @@ class _Training:
 
     def _resume(self) -> None:
         state = self.folder.load(self.fingerprint)
+        self.world.wait()  # all have read it, or seen none, before the first writes
         if state is None:
+            # From here on a checkpoint at `out` is this run's own.
+            self._save_state()
             return
+        if state["best"] is not None and not os.path.exists(self.out):
+            raise UsageError(
+                f"{self.out} is gone, the checkpoint of an unfinished run: put it back, or begin "
+                "anew with --restart"
+            )
         self.model.load_states(state["adapter"], state["head"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
@@ -488,7 +524,8 @@ class _Training:
         if self.world.first:
             self.sums = state["sums"]
         self.started = time.monotonic() - state["seconds"]
-        self.say(f"going on after epoch {self.epoch}, step {self.done} of the next")
+        if self.epoch or self.done:
+            self.say(f"going on after epoch {self.epoch}, step {self.done} of the next")
 
     def _save_checkpoint(
         self, path: str, row: Mapping[str, float], score: Score | None = None
@@ -512,7 +549,7 @@ class _Training:
                 "setup": self.corpus.setup,
                 "labels": self.recipe.labels,
             },
-            protocol="rwth-2014",
+            protocol=OFFICIAL,
             recipe=self.recipe.to_dict(),
             metrics=metrics,
             backbone={
@@ -530,19 +567,19 @@ class _Training:
 
     def _check_target(self) -> None:
         """See that nothing a user had is lost."""
-        if os.path.splitext(self.out)[1] not in (".pt", ".safetensors"):
-            raise UsageError(f"--out must end in .pt or .safetensors, found {self.out}")
         parent = os.path.dirname(os.path.abspath(self.out))
         if not os.path.isdir(parent):
             raise SlaevalError(f"{self.out}: cannot write: there is no folder {parent}")
         if self.options.restart:
             if self.world.first:
                 self.folder.clear()
-        elif os.path.exists(self.out) and not self.folder.state.exists():
-            raise UsageError(
-                f"{self.out} is there already, and no run that could go on: name another --out, or "
-                "--restart to write over it"
-            )
+        elif not self.folder.state.exists():
+            for path in (self.out, _last(self.out)):
+                if os.path.exists(path):
+                    raise UsageError(
+                        f"{path} is there already, and no run that could go on: name another "
+                        "--out, or --restart to write over it"
+                    )
         self.world.wait()
 
     # -- before the first step -------------------------------------------------------------
@@ -617,17 +654,11 @@ class _Training:
             sizes.append(saved_bytes(forward))
         return (sizes[1] - sizes[0]) / 8
 
-    def _workers(self) -> int:
-        if self.options.workers is not None:
-            return self.options.workers
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(0, min(8, (cores or 1) // self.world.size - 1))
-
     def _filled_cache(self, workers: int) -> dict[str, Array]:
         """Read all frames once, where they fit into memory."""
         footage: list[Footage] = [clip.footage for clip in self.examples.clips] + self.dev
         size = sum(shot.num_frames for shot in footage) * self.recipe.resize**2 * 3
-        kept = size <= self.options.cache_gb * 1e9
+        kept = size * self.world.size <= self.options.cache_gb * 1e9
         if kept:
             self.say(f"reading all frames into memory ({size / 1e6:.0f} MB)")
         elif self.options.on_error == "skip":
@@ -636,9 +667,13 @@ class _Training:
             return {}
         cache: dict[str, Array] = {}
         unreadable: dict[str, InputError] = {}
-        with Reading(Clips(footage, self.recipe.resize), workers=workers) as reading:
+        with (
+            Reading(Clips(footage, self.recipe.resize), workers=workers) as reading,
+            self._progress(footage, "reading") as advance,
+        ):
             plan = [[index] for index in range(len(footage))]
             for loaded in reading.batches(plan, on_error=self.options.on_error):
+                advance(1, footage[loaded.keys[0]].num_frames)
                 unreadable |= loaded.failures
                 if kept and loaded.batch is not None:
                     pixels = loaded.batch.frames.permute(0, 2, 3, 1)
@@ -661,6 +696,14 @@ class _Training:
 
     # -- small things ----------------------------------------------------------------------
 
+    def _progress(
+        self, footage: Sequence[Footage], label: str
+    ) -> contextlib.AbstractContextManager[Callable[[int, int], None]]:
+        """Show how far the first process is; the others do as much."""
+        if not self.world.first:
+            return contextlib.nullcontext(lambda segments, frames: None)
+        return progress(len(footage), sum(shot.num_frames for shot in footage), label)
+
     def _autocast(self) -> Any:
         lower = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         return torch.autocast(self.device.type, lower, enabled=lower is not None)
@@ -668,8 +711,10 @@ class _Training:
     def _stop_at_nan(
         self, what: str, terms: Mapping[str, Tensor], ids: Sequence[str], step: int
     ) -> None:
-        parts = [name for name, value in terms.items() if not torch.isfinite(value).all()]
+        wrong = {name: ~torch.isfinite(value.detach().cpu()) for name, value in terms.items()}
+        parts = [name for name, places in wrong.items() if places.any()]
         where = f" in {', '.join(parts)}" if parts else ""
+        ids = [id for row, id in enumerate(ids) if any(p[row] for p in wrong.values())] or ids
         raise SlaevalError(
             f"the {what} is not a number{where}, in epoch {self.epoch + 1}, step {step + 1}, on "
             f"the clips {', '.join(ids)}. What was saved last is intact. Lower the learning rate "
@@ -691,11 +736,12 @@ class _Training:
             return None
         from torch.utils.tensorboard import SummaryWriter
 
-        return SummaryWriter(str(self.folder.tensorboard), purge_step=self.epoch + 1)  # type: ignore[no-untyped-call]
+        return SummaryWriter(str(self.folder.tensorboard), purge_step=self.epoch + 1)
 
-    def _draw_curves(self) -> None:
+    def _write_log(self) -> None:
         import importlib.util
 
+        self.folder.write_log(self.history)
         if importlib.util.find_spec("matplotlib") is None:
             return  # the table is there; the picture needs the extra 'analysis'
         from slaeval.analysis import draw_curves

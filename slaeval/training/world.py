@@ -7,13 +7,15 @@ does with n·b.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
+
+from slaeval.errors import SlaevalError
+from slaeval.running.ranks import launched
 
 __all__ = ["World", "joined", "sum_gradients"]
 
@@ -54,17 +56,36 @@ class World(NamedTuple):
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[World]:
-    """Join the processes that ``torchrun`` started; one alone without it."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    """Join the processes that ``torchrun`` started; one alone without it.
+
+    Raises
+    ------
+    SlaevalError
+        Another process failed, and this one was waiting for it.
+    """
+    rank, size = launched()
     if size == 1:
         yield World(0, 1, device)
         return
-    rank = int(os.environ["RANK"])
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(rank, size, device)
+    except RuntimeError as error:
+        if not _lost_another(error):
+            raise
+        raise SlaevalError(
+            "another process of this torchrun failed: its own message says why"
+        ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _lost_another(error: RuntimeError) -> bool:
+    """Tell whether a message between processes did not come through."""
+    if isinstance(error, dist.DistError):
+        return True
+    text = str(error).lower()  # gloo has no class of its own
+    return "gloo" in text or "connection closed by peer" in text or "connection reset" in text
 
 
 def sum_gradients(parameters: Iterable[torch.nn.Parameter], world: World) -> None:

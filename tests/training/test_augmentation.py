@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slaeval.training.augmentation import View, random_view, view_of
 
 
@@ -46,9 +47,7 @@ def test_a_view_is_within_the_clip_and_the_bounds(
 
 def _view(id: str, epoch: int, seed: int = 0, **changes: float) -> View:
     settings = {"flip": 0.5, "rescale": 0.2, **changes}
-    return random_view(
-        id, 50, epoch, seed=seed, resize=36, crop=32, max_frames=230, **settings
-    )
+    return random_view(id, 50, epoch, seed=seed, resize=36, crop=32, max_frames=230, **settings)
 
 
 def test_seed_epoch_and_clip_decide_alone() -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slaeval.errors import InputError, UsageError
 from slaeval.loaders import load_corpus
 from slaeval.loaders.records import Corpus, Sample
+
+from slaeval.errors import InputError, UsageError
 from slaeval.models.losses import feasible
 from slaeval.models.recogniser import output_length
 from slaeval.training.examples import (

@@ -6,6 +6,7 @@ import json
 from dataclasses import fields
 
 import pytest
+
 from slaeval.errors import InputError, UsageError
 from slaeval.models.config import TINY, ModelConfig
 from slaeval.training.recipe import MODEL_SOURCES, SOURCES, Recipe, model_changes, recipe_for

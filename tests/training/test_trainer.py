@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 import torch
 from slaeval.checkpoints import read_checkpoint
+
 from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.model_loading import load_checkpoint
 from slaeval.training import Trained, trainer
 
 Run = Callable[..., Trained]
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818 (it is no error)
     """What a kill is in these tests."""
 
 
@@ -87,6 +89,58 @@ def test_going_on_ends_with_the_same_bytes(
     for name in ("tiny.pt", "tiny.last.pt"):
         assert (tmp_path / name).read_bytes() == whole["out"].with_name(name).read_bytes()
     assert [row["epoch"] for row in again.history] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_stopped_between_checkpoint_and_state(
+    run: Run, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    save = trainer.TrainingFolder.save
+
+    def stopping(self: Any, fingerprint: str, content: Any) -> None:
+        if content["epoch"] == epoch:
+            raise Stopped
+        save(self, fingerprint, content)
+
+    out = tmp_path / "tiny.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.TrainingFolder, "save", stopping)
+        with pytest.raises(Stopped):
+            run(out)
+    assert out.exists()
+    run(out)
+    assert _losses(out) == _losses(whole["out"])
+    assert out.read_bytes() == whole["out"].read_bytes()
+
+
+def test_every_epoch_is_in_the_board_once(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out = tmp_path / "tiny.pt"
+    with monkeypatch.context() as patch:
+        _stop_before(4, patch)
+        with pytest.raises(Stopped):
+            run(out)
+    # As after a kill: what was not flushed is lost.
+    assert _steps(EventAccumulator(str(tmp_path / "tiny.training" / "tensorboard"))) == [1]
+    run(out)
+    assert _steps(EventAccumulator(str(tmp_path / "tiny.training" / "tensorboard"))) == [1, 2, 3]
+
+
+def _steps(board: Any) -> list[int]:
+    return [event.step for event in board.Reload().Scalars("dev_wer")]
+
+
+def test_a_checkpoint_that_is_gone_is_missed_before_the_first_step(
+    run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "tiny.pt"
+    run(out, changes={"epochs": "1"})
+    out.unlink()
+    with pytest.raises(UsageError, match=r"tiny\.pt is gone"):
+        run(out, changes={"epochs": "1"})
 
 
 def test_a_finished_run_says_its_result_again(run: Run, whole: dict[str, Any]) -> None:
@@ -165,17 +219,20 @@ def test_another_recipe_does_not_go_on(run: Run, tmp_path: Path) -> None:
     for changes, model in (({"learning_rate": "1"}, {}), ({"epochs": "1"}, {"hidden": 16})):
         with pytest.raises(UsageError, match="--restart"):
             run(out, changes={"epochs": "1", **changes}, model=model)
+    with pytest.raises(UsageError, match="--restart"):
+        run(out, changes={"epochs": "1"}, init=str(out))
     before = out.read_bytes()
     run(out, changes={"epochs": "1", "seed": "5"}, restart=True)
     assert out.read_bytes() != before
 
 
-def test_a_file_of_the_user_is_not_written_over(run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "tiny.pt"
-    out.write_bytes(b"mine")
+@pytest.mark.parametrize("name", ["tiny.pt", "tiny.last.pt"])
+def test_a_file_of_the_user_is_not_written_over(run: Run, tmp_path: Path, name: str) -> None:
+    mine = tmp_path / name
+    mine.write_bytes(b"mine")
     with pytest.raises(UsageError, match="is there already"):
-        run(out)
-    assert out.read_bytes() == b"mine"
+        run(tmp_path / "tiny.pt")
+    assert mine.read_bytes() == b"mine"
 
 
 def test_a_damaged_state_is_named(run: Run, tmp_path: Path) -> None:
@@ -199,7 +256,7 @@ def test_two_runs_do_not_share_a_checkpoint(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tiny.txt", "absent/tiny.pt"])
 def test_where_the_checkpoint_cannot_go(run: Run, tmp_path: Path, name: str) -> None:
-    with pytest.raises(SlaevalError, match=r"--out must end in|cannot write"):
+    with pytest.raises(SlaevalError, match=r"ends in \.pt or|cannot write"):
         run(tmp_path / name)
 
 
@@ -276,8 +333,10 @@ def test_starting_from_a_checkpoint_with_another_vocabulary(
 
 def test_shuffled_labels_and_slim_checkpoints(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "tiny.safetensors"
-    run(out, changes={"epochs": "1"}, shuffle_labels=True, slim=True)
+    # Another seed is another random tower: loading must find that one again.
+    run(out, changes={"epochs": "1", "seed": "5"}, shuffle_labels=True, slim=True)
     assert read_checkpoint(out).slim
+    assert load_checkpoint(out).model.config.backbone == "slaeval-tiny"
 
 
 def test_a_broken_picture_stops_or_is_left_out(
@@ -288,7 +347,8 @@ def test_a_broken_picture_stops_or_is_left_out(
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)
     picture = sorted(copy.rglob("features/*/train/*/*.png"))[5]
-    picture.write_bytes(picture.read_bytes()[:200])
+    sound = picture.read_bytes()
+    picture.write_bytes(sound[:200])
     train = trainer.train
 
     def elsewhere(*arguments: Any, **settings: Any) -> Trained:
@@ -306,6 +366,18 @@ def test_a_broken_picture_stops_or_is_left_out(
             "phoenix2014t", tmp_path / "a.pt", recipe, options=options, say=said.append, **arguments
         )
         assert any("skipped" in line and picture.parent.name in line for line in said)
+    # With the sample back, batches are others: that is no going on.
+    picture.write_bytes(sound)
+    with pytest.raises(UsageError, match="other data"):
+        train("phoenix2014t", tmp_path / "a.pt", recipe, options=trainer.Options(), **arguments)
+
+
+@pytest.mark.parametrize(
+    "options", [{"on_error": "ignore"}, {"workers": -1}, {"cache_gb": float("nan")}]
+)
+def test_options_that_cannot_be_meant(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=next(iter(options))):
+        trainer.Options(**options)
 
 
 def _tiny() -> dict[str, Any]:
