@@ -153,6 +153,8 @@ def load_checkpoint(
     InputError
         The file is missing, damaged, no checkpoint, newer than this slaeval, or its parts do
         not fit each other; or the backbone is another one than it was trained on.
+    UsageError
+        An unknown device, or `backbone` given for a checkpoint that holds its own.
     SlaevalError
         The backbone of a slim checkpoint is not on this machine, or there is no such device.
     """
@@ -208,8 +210,9 @@ def _tower(
         except InputError as error:
             raise InputError(str(error), path) from None
     pretrained = config.pretrained if weights is None else os.fspath(weights)
+    seed = checkpoint.recipe.get("seed", 0)  # of a random tower
     try:
-        tower = open_tower(config.backbone, pretrained)
+        tower = open_tower(config.backbone, pretrained, seed if type(seed) is int else 0)
     except SlaevalError as error:
         if weights is not None:
             raise
