@@ -35,6 +35,7 @@ __all__ = [
     "as_csv",
     "as_latex",
     "as_markdown",
+    "bleu_lines",
     "chosen_format",
     "format_options",
     "group_row",
@@ -157,6 +158,7 @@ def score_row(name: str, score: Score) -> dict[str, Any]:
         "wer_high": high,
         **counts,
         "signature": score.signature,
+        **score.bleu,
     }
 
 
@@ -284,7 +286,16 @@ def latex_notes(name: str, score: Score) -> list[str]:
     for other in score.other_readings:
         cells = " & ".join(_latex_cells(other.total))
         notes.append(f"the same file under {other.protocol}: {cells}")
-    return notes
+    return [*notes, *bleu_lines(score)]
+
+
+def bleu_lines(score: Score) -> list[str]:
+    """Return BLEU and chrF with sacrebleu's signatures, where they were asked for."""
+    return [
+        f"{name} {score.bleu[key]:.2f}, {score.bleu[f'{key}_signature']}"
+        for key, name in (("bleu", "BLEU"), ("chrf", "chrF"))
+        if score.bleu
+    ]
 
 
 def _latex_cells(value: Group | float | None) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import click
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.options import check_outputs, existing, reference_options
-from slaeval.result_tables import chosen_format, format_options
+from slaeval.result_tables import bleu_lines, chosen_format, format_options
 
 if TYPE_CHECKING:
     from slaeval.result_tables import Format
@@ -128,6 +128,8 @@ def score(
     from slaeval.evaluation import score_file
 
     form = chosen_format(format_, as_json)
+    if groupings and form == "csv":
+        raise UsageError("--format csv has one row a file: leave out --by, or use --format json")
     _check_dev(dev, dataset, split, ref, form)
     check_outputs([pred, dev, ref], [csv, pra, dtl, html])
 
@@ -274,6 +276,7 @@ def pasted(
     ]
     if confusions:
         parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
+    parts += [f"`{line}`" for line in bleu_lines(result)]
     signatures = [f"`{score.signature}`" for score in systems.values()]
     return "\n\n".join([*parts, *signatures])
 
@@ -367,11 +370,7 @@ def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
             shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
             out += ["", f"  most often {label}: {shown}"]
     if result.bleu:
-        out += [
-            "",
-            f"  BLEU {result.bleu['bleu']:.2f}  {result.bleu['bleu_signature']}",
-            f"  chrF {result.bleu['chrf']:.2f}  {result.bleu['chrf_signature']}",
-        ]
+        out += ["", *(f"  {line}" for line in bleu_lines(result))]
     out += ["", f"  {result.signature}"]
     return "\n".join(out)
 

@@ -165,6 +165,7 @@ def test_compare_has_a_row_a_system(slaeval, sample, form: str) -> None:
         (("--format", "html"), "known: table, markdown, latex, csv, json"),
         (("--format", "ctm"), "--pred-format ctm"),
         (("--format", "latex", "--json"), "exclude each other"),
+        (("--format", "csv", "--by", "length"), "one row a file"),
         (("--dev", "hyp.ctm"), "--format latex, markdown or csv"),
         (("--dev", "hyp.ctm", "--format", "latex"), "use --dataset"),
         (("--dev", "hyp.ctm", "--format", "json"), "side by side"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -122,6 +123,14 @@ def test_bleu_comes_from_sacrebleu(slaeval, task: Task) -> None:
     bleu = json.loads(done.stdout)["bleu"]
     assert 0 < bleu["bleu"] < 100
     assert "tok:none" in bleu["bleu_signature"]
+    for form in ("table", "markdown", "latex"):
+        shown = slaeval("score", "--pred", task[0], "--ref", task[1], "--bleu", "--format", form)
+        assert f"BLEU {bleu['bleu']:.2f}, {bleu['bleu_signature']}" in shown.stdout
+        assert f"chrF {bleu['chrf']:.2f}, {bleu['chrf_signature']}" in shown.stdout
+    table = slaeval("score", "--pred", task[0], "--ref", task[1], "--bleu", "--format", "csv")
+    [row] = csv.DictReader(io.StringIO(table.stdout))
+    assert float(row["bleu"]) == bleu["bleu"]
+    assert row["chrf_signature"] == bleu["chrf_signature"]
 
 
 def test_bootstrap_interval_is_repeatable(slaeval, task: Task) -> None:
