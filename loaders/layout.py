@@ -155,6 +155,8 @@ class Layout(ABC):
                 "references goes with --ref)",
                 root,
             )
+        if not os.access(root, os.R_OK | os.X_OK):
+            raise InputError("this folder cannot be read: Permission denied", root)
         patterns = self.patterns(setup, split)
         for folder in _folders(root):
             for home in (*self.homes, ""):

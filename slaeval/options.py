@@ -19,7 +19,7 @@ _DATASETS = (
 
 def existing() -> click.Path:
     """Return the type of a path that a reader will check with a message of its own."""
-    return click.Path(path_type=str)
+    return click.Path(readable=False, path_type=str)
 
 
 def reference_options(command: Callable[..., Any]) -> Callable[..., Any]:

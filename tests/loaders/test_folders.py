@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from slaeval.loaders import find, register, registered
 from slaeval.loaders.folders import config_file
+from slaeval.loaders.registry import layout
 
 from slaeval.errors import InputError, SlaevalError, UsageError
 
@@ -99,3 +100,10 @@ def test_a_configuration_that_cannot_be_written(tmp_path: Path, monkeypatch) -> 
 def test_unknown_names_are_misuse() -> None:
     with pytest.raises(UsageError):
         find("nonsense")
+
+
+def test_a_folder_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch) -> None:
+    # Of root everything can be read, so the answer of the system is made up.
+    monkeypatch.setattr("os.access", lambda path, mode: path != str(tmp_path))
+    with pytest.raises(InputError, match="this folder cannot be read"):
+        layout("csl-daily").locate(str(tmp_path), "split_1", "test")
