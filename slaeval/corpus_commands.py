@@ -225,3 +225,8 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
         f"{len(files)} files in {directory}: an invented corpus laid out as {name}{with_pictures}"
     )
     click.echo(f"try: slaeval score --pred {where}/hyp.ctm --dataset {name} --root {where}")
+    if video:
+        click.echo(
+            f"or:  slaeval train --dataset {name} --root {where} --backbone slaeval-tiny "
+            "--out sla_lora.pt"
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import os
-import random
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -394,6 +393,7 @@ def test_the_command_renders(tmp_path: Path, monkeypatch) -> None:
     done = CliRunner().invoke(corpus_command, ["sample", "phoenix2014t", target, "--video"])
     assert done.exit_code == 0, done.output
     assert "with pictures" in done.stdout
+    assert f"slaeval train --dataset phoenix2014t --root {target} " in done.stdout
     assert "rendering" in done.stderr
     assert "rendering" not in done.stdout
     footage, _ = loaders.find_footage(loaders.load_corpus("phoenix2014t", target))
