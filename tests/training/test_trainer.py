@@ -199,7 +199,8 @@ def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
         command = _command(
             root,
             out,
-            *("--epochs", "2", "--batch-size", str(size), "--set", "dropout=0"),
+            # At the recipe's own rate two threads instead of one change the loss by 0.6 % already.
+            *("--epochs", "2", "--batch-size", str(size), "--set", "dropout=0", "--lr", "1e-3"),
             torchrun=processes if processes > 1 else 0,
         )
         done = subprocess.run(
@@ -210,7 +211,7 @@ def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
         curves[processes] = _losses(out)
     for one, two in zip(curves[1], curves[2], strict=True):
         for name, value in one.items():
-            assert float(two[name]) == pytest.approx(float(value), rel=2e-3, abs=1e-6), name
+            assert float(two[name]) == pytest.approx(float(value), rel=2e-4, abs=1e-6), name
 
 
 def test_another_recipe_does_not_go_on(run: Run, tmp_path: Path) -> None:
