@@ -18,14 +18,14 @@ The head computes in the type of its own weights, float32, under autocast too.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from slaeval.models.float32 import without_tf32
 
 __all__ = ["Head", "Logits", "NormalisedLinear", "RaggedBatchNorm", "output_length"]
 
@@ -237,7 +237,7 @@ class Head(nn.Module):
         lengths : Tensor
             int64 [B] on the CPU, frames.
         """
-        with _full_precision(features.device):
+        with torch.autocast(features.device.type, enabled=False), without_tf32(features.device):
             features = features.to(self.classifier.weight.dtype)
             steps, step_lengths = self.temporal_convolution(features, lengths)
             frames = padded_index(lengths, int(lengths.max())).to(features.device)
@@ -253,27 +253,3 @@ class Head(nn.Module):
         packed = pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False)
         out, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
         return out
-
-
-@contextlib.contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
-    """Compute without autocast and, on CUDA, without TF32 in convolutions and LSTM."""
-    with torch.autocast(device.type, enabled=False), contextlib.ExitStack() as stack:
-        if device.type == "cuda":
-            cudnn: Any = torch.backends.cudnn
-            if hasattr(cudnn, "conv"):  # torch 2.9; mixing it with the older switch is an error
-                stack.enter_context(_set(cudnn.conv, "fp32_precision", "ieee"))
-                stack.enter_context(_set(cudnn.rnn, "fp32_precision", "ieee"))
-            else:
-                stack.enter_context(_set(cudnn, "allow_tf32", False))
-        yield
-
-
-@contextlib.contextmanager
-def _set(where: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(where, name)
-    setattr(where, name, value)
-    try:
-        yield
-    finally:
-        setattr(where, name, before)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 
 from slaeval.errors import SlaevalError, UsageError
+from slaeval.models.float32 import setting, without_tf32
 
 __all__ = [
     "DEVICES",
@@ -116,14 +117,10 @@ def numerics(device: torch.device, precision: str, *, exact: bool = False) -> It
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
         if device.type == "cuda":
-            stack.enter_context(
-                torch.backends.cudnn.flags(
-                    enabled=True,
-                    benchmark=False,
-                    deterministic=exact,
-                    allow_tf32=lower is not None,
-                )
-            )
+            stack.enter_context(setting(torch.backends.cudnn, "benchmark", False))
+            stack.enter_context(setting(torch.backends.cudnn, "deterministic", exact))
+            if lower is None:
+                stack.enter_context(without_tf32(device))
         if lower is not None:
             stack.enter_context(torch.autocast(device.type, dtype=lower))
         yield

@@ -15,11 +15,11 @@ pytest.importorskip("torch")
 
 import torch
 
+from slaeval.models.float32 import without_tf32
 from slaeval.models.head import (
     Head,
     NormalisedLinear,
     RaggedBatchNorm,
-    _full_precision,
     output_length,
 )
 
@@ -328,7 +328,7 @@ def test_no_tf32_inside_and_as_before_outside(
     cudnn: Any = torch.backends.cudnn
     monkeypatch.setattr(cudnn, "allow_tf32", allowed)
     for error in (None, ZeroDivisionError):
-        with contextlib.suppress(ZeroDivisionError), _full_precision(torch.device("cuda")):
+        with contextlib.suppress(ZeroDivisionError), without_tf32(torch.device("cuda")):
             assert cudnn.conv.fp32_precision == cudnn.rnn.fp32_precision == "ieee"
             if error:
                 raise error
