@@ -47,13 +47,14 @@ from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
 from slaeval.training.augmentation import Array
 from slaeval.training.examples import TrainingClips, epoch_plan, prepare_examples
-from slaeval.training.memory import available_bytes, saved_bytes
+from slaeval.training.memory import check_memory
+from slaeval.training.optimisation import learning_rate, optimiser_of
 from slaeval.training.recipe import Recipe
 from slaeval.training.state import TrainingFolder, fingerprint
 from slaeval.training.warm_start import warm_start
 from slaeval.training.world import World, joined, sum_gradients
 
-__all__ = ["Options", "Trained", "learning_rate", "train"]
+__all__ = ["Options", "Trained", "train"]
 
 _TERMS = ("total", "sequence", "convolution", "distillation", "tower")
 
@@ -126,33 +127,6 @@ class Trained(NamedTuple):
     checkpoint: str
     history: list[dict[str, float]]
     score: Score
-
-
-def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Return the learning rate of an optimiser step.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        ``"multistep"``: times `gamma` from each milestone on; ``"one-cycle"``: up from 1/25 in
-        the first 30 % of all steps, then down to 1/10,000, both along a cosine (Smith and Topin
-        2019, as torch's ``OneCycleLR``).
-    step : int
-        Steps done, from 0.
-    steps_per_epoch : int
-        Optimiser steps an epoch.
-    """
-    peak = recipe.learning_rate
-    if recipe.schedule == "multistep":
-        passed = sum(step >= milestone * steps_per_epoch for milestone in recipe.milestones)
-        return peak * recipe.gamma**passed
-    total = max(2, recipe.epochs * steps_per_epoch)
-    top = max(1.0, 0.3 * total - 1)
-    if step <= top:
-        low, high, share = peak / 25, peak, step / top
-    else:
-        low, high, share = peak, peak / 1e4, min(1.0, (step - top) / (total - 1 - top))
-    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
 
 
 def train(
@@ -288,7 +262,7 @@ class _Training:
             source = read_checkpoint(options.init, head=True)
             begun_from = source.hash
             say(warm_start(self.model, source, self.examples.vocabulary))
-        self.optimiser = _optimiser(recipe, self.parameters)
+        self.optimiser = optimiser_of(recipe, self.parameters)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.preprocessing = Preprocessing(recipe.resize, recipe.crop, recipe.normalisation)
         self.weights = LossWeights(
@@ -319,7 +293,14 @@ class _Training:
 
     def fit(self) -> Trained:
         """Go through the epochs."""
-        self._check_memory()
+        check_memory(
+            self.model,
+            self.examples.clips,
+            recipe=self.recipe,
+            device=self.device,
+            autocast=self._autocast,
+            processes=self.world.size,
+        )
         workers = self.options.workers
         cache = self._filled_cache(workers)
         # Only now is it known which clips can be read.
@@ -608,52 +589,6 @@ class _Training:
             shown = ", ".join(sorted(unknown)[:5])
             self.say(f"  {len(unknown)} glosses of dev are in no training clip: {shown}")
 
-    def _check_memory(self) -> None:
-        """Hold the largest possible step against the memory that is there."""
-        free = available_bytes(self.device)
-        if free is None:
-            return
-        recipe = self.recipe
-        longest = sorted(
-            self.examples.clips, key=lambda clip: clip.footage.num_frames, reverse=True
-        )[: recipe.batch_size]
-        frames = sum(
-            min(recipe.max_frames, round(clip.footage.num_frames * (1 + recipe.rescale)))
-            for clip in longest
-        )
-        self.model.eval()  # batch statistics stay as they are
-        kept = self._kept_per_frame(recipe.gradient_checkpointing)
-        if recipe.gradient_checkpointing:  # one block at a time is kept whole
-            kept += self._kept_per_frame(False) / len(self.model.tower.blocks)
-        self.model.gradient_checkpointing = recipe.gradient_checkpointing
-        need = kept * frames
-        share = free / (self.world.size if self.device.type == "cpu" else 1)
-        if need > share:
-            first = longest[0].footage
-            raise SlaevalError(
-                f"the longest step, {frames} frames in {len(longest)} clips with "
-                f"{first.id} ({first.num_frames} frames) the longest, keeps about "
-                f"{need / 2**30:.1f} GiB for its backward pass, and {share / 2**30:.1f} GiB are "
-                "free: lower --batch-size or --set max_frames=…, or use "
-                "--set gradient_checkpointing=true"
-            )
-
-    def _kept_per_frame(self, checkpointing: bool) -> float:
-        self.model.gradient_checkpointing = checkpointing
-        sizes = []
-        for frames in (8, 16):
-            pixels = torch.zeros(
-                (frames, 3, self.recipe.crop, self.recipe.crop), device=self.device
-            )
-
-            def forward(pixels: Tensor = pixels, frames: int = frames) -> Tensor:
-                with self._autocast():
-                    output: Tensor = self.model(pixels, torch.tensor([frames])).sequence
-                    return output.sum()
-
-            sizes.append(saved_bytes(forward))
-        return (sizes[1] - sizes[0]) / 8
-
     def _filled_cache(self, workers: int) -> dict[str, Array]:
         """Read all frames once, where they fit into memory."""
         footage: list[Footage] = [clip.footage for clip in self.examples.clips] + self.dev
@@ -747,22 +682,6 @@ class _Training:
         from slaeval.analysis import draw_curves
 
         write_whole(self.folder.curves, draw_curves(self.history))
-
-
-def _optimiser(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.optim.Optimizer:
-    if recipe.optimiser == "adam":
-        return torch.optim.Adam(
-            parameters.values(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-    flat = [parameter for parameter in parameters.values() if parameter.ndim < 2]
-    deep = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
-    return torch.optim.AdamW(
-        [
-            {"params": deep, "weight_decay": recipe.weight_decay},
-            {"params": flat, "weight_decay": 0.0},
-        ],
-        recipe.learning_rate,
-    )
 
 
 def _last(out: str) -> str:

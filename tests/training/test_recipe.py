@@ -9,8 +9,8 @@ import pytest
 
 from slaeval.errors import InputError, UsageError
 from slaeval.models.config import TINY, ModelConfig
+from slaeval.training.optimisation import learning_rate
 from slaeval.training.recipe import MODEL_SOURCES, SOURCES, Recipe, model_changes, recipe_for
-from slaeval.training.trainer import learning_rate
 
 
 def test_every_value_says_where_it_comes_from() -> None:

@@ -18,7 +18,7 @@ from slaeval.checkpoints import read_checkpoint
 
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.model_loading import load_checkpoint
-from slaeval.training import Trained, trainer
+from slaeval.training import Trained, memory, trainer
 
 Run = Callable[..., Trained]
 
@@ -284,7 +284,7 @@ def test_a_loss_that_is_not_a_number_stops_and_names_the_clips(
 def test_too_little_memory_is_known_before_the_first_step(
     run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "available_bytes", lambda device: 50_000_000)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: 50_000_000)
     with pytest.raises(SlaevalError, match=r"the longest step, \d+ frames in 4 clips with"):
         run(tmp_path / "tiny.pt")
     run(
