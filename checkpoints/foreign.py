@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 
 from slaeval.checkpoints.archive import Archive, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, new_checkpoint
-
 from slaeval.errors import InputError
 from slaeval.files import read_start, read_text
 

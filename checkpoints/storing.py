@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from slaeval.checkpoints.archive import Archive, RefusedError, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, check, check_meta, check_name, plain
-
 from slaeval.errors import InputError, UsageError
 from slaeval.extras import require
 from slaeval.files import read_start, replacing

@@ -15,12 +15,11 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from slaeval.errors import InputError
+from slaeval.files import read_start, read_text
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
-
-from slaeval.errors import InputError
-from slaeval.files import read_start, read_text
 from slaeval.stm import parse_stm
 
 __all__ = ["plain_id", "read_references_file"]

@@ -21,10 +21,9 @@ import os
 import re
 from typing import Any
 
+from slaeval.errors import InputError
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
-
-from slaeval.errors import InputError
 
 __all__ = ["CSLDaily"]
 

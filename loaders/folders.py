@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import os
 
-from slaeval.loaders.registry import resolve
-
 from slaeval.errors import InputError, SlaevalError
 from slaeval.files import write_whole
+from slaeval.loaders.registry import resolve
 
 __all__ = ["config_file", "find", "register", "registered"]
 

@@ -23,11 +23,10 @@ import os
 import re
 import unicodedata
 
-from slaeval.loaders.layout import Layout
-from slaeval.loaders.records import Facts, Sample
-
 from slaeval.errors import InputError
 from slaeval.files import read_text
+from slaeval.loaders.layout import Layout
+from slaeval.loaders.records import Facts, Sample
 
 __all__ = ["Isharah500", "Isharah1000", "Isharah2000", "normalised"]
 

@@ -6,10 +6,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
-from slaeval.loaders.records import Facts, Sample
-
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.files import read_text
+from slaeval.loaders.records import Facts, Sample
 
 __all__ = ["Layout", "rows_of"]
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
-
 from slaeval.rewriting import PHOENIX2014, rewrite
 
 __all__ = ["Phoenix2014", "Phoenix2014SI5", "clean_train"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 
+from slaeval.errors import InputError
+from slaeval.files import read_text
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.registry import layout
-
-from slaeval.errors import InputError
-from slaeval.files import read_text
 
 __all__ = ["load_corpus", "load_references", "read_split", "split_ids"]
 

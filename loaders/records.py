@@ -11,6 +11,7 @@ from slaeval.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from slaeval.loaders.verification import Deviation
 
 __all__ = ["Corpus", "Facts", "Sample"]

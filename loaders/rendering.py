@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from slaeval.loaders.scenes import Difficulty, Scene
-from slaeval.loaders.signing import Lexicon, Manner, Poses, generator, lexicon, perform
 
 from slaeval.errors import SlaevalError
+from slaeval.loaders.scenes import Difficulty, Scene
+from slaeval.loaders.signing import Lexicon, Manner, Poses, generator, lexicon, perform
 
 __all__ = ["Look", "look_of", "render", "render_scenes", "write_scene"]
 

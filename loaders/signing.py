@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from slaeval.loaders.scenes import Difficulty
 
 __all__ = [

@@ -20,12 +20,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from slaeval.errors import SlaevalError, UsageError
+from slaeval.extras import require
 from slaeval.loaders.phoenix2014 import clean_train
 from slaeval.loaders.registry import resolve
 from slaeval.loaders.scenes import Scene
-
-from slaeval.errors import SlaevalError, UsageError
-from slaeval.extras import require
 
 __all__ = ["FILMED_SIZES", "SIZES", "write_sample"]
 

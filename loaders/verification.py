@@ -10,13 +10,12 @@ import os
 from collections import Counter
 from typing import Literal, NamedTuple
 
+from slaeval.errors import InputError
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.reading import read_split
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
-
-from slaeval.errors import InputError
 
 __all__ = ["Deviation", "verify"]
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from slaeval.loaders.records import Corpus, Sample
-from slaeval.loaders.registry import layout
 
 from slaeval.errors import InputError
 from slaeval.extras import require
 from slaeval.files import read_start
+from slaeval.loaders.records import Corpus, Sample
+from slaeval.loaders.registry import layout
 
 if TYPE_CHECKING:
     from PIL.Image import Image

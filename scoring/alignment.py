@@ -203,6 +203,7 @@ def _align_compiled(
     ties: Ties,
 ) -> list[str]:
     import numpy as np
+
     from slaeval.scoring.kernels import align_long, align_many
 
     left, left_first, right, right_first = _numbered(references, hypotheses, fold)

@@ -30,9 +30,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from slaeval.scoring.alignment import FOLD
-
 from slaeval.errors import InputError
+from slaeval.scoring.alignment import FOLD
 
 __all__ = ["align_alternatives", "unusual"]
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as np
+
 from slaeval.scoring import bulk_kernels as kernels
 from slaeval.scoring.kernels import align_many
 from slaeval.scoring.protocols import Protocol

@@ -7,6 +7,7 @@ twin elsewhere that gives the same answer on small input; the tests hold them to
 from __future__ import annotations
 
 import numpy as np
+
 from slaeval.scoring.kernels import compiled
 
 __all__ = ["gather", "scan_ctm", "scan_stm", "steps_of"]

@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from slaeval.scoring.hypotheses import Hypotheses
-
 from slaeval.errors import InputError
+from slaeval.scoring.hypotheses import Hypotheses
 
 __all__ = ["parse_ctm", "write_ctm"]
 

@@ -32,8 +32,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
-from slaeval.scoring.hypotheses import Hypotheses
-
 from slaeval.errors import UsageError, nearest
 from slaeval.rewriting import (
     LETTERS,
@@ -44,6 +42,7 @@ from slaeval.rewriting import (
     Rule,
     rewrite,
 )
+from slaeval.scoring.hypotheses import Hypotheses
 
 __all__ = ["EMPTY", "OFFICIAL", "Cleanup", "Protocol", "protocol", "protocols", "register"]
 

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from slaeval.scoring.segments import AlignedSegment
-
 from slaeval.errors import UsageError, nearest
+from slaeval.scoring.segments import AlignedSegment
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from slaeval.scoring.bulk import BulkSegments
 
 __all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite", "length_range", "range_name"]

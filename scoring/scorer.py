@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from slaeval._version import __version__
 from slaeval.scoring.alignment import align
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
 from slaeval.scoring.segments import AlignedSegment, Reference
-
-from slaeval._version import __version__
 
 __all__ = ["floor", "lines_hash", "references_hash", "score_segments", "signature"]
 

@@ -180,6 +180,7 @@ def paired_bootstrap(
     if len(words) < 2 or not sum(words):
         return None
     import numpy as np
+
     from slaeval.scoring.intervals import resampled
 
     columns = np.asarray([np.subtract(errors_a, errors_b), words], dtype=np.float64)

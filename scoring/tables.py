@@ -9,9 +9,8 @@ the words, a list or a string, under ``glosses`` (or ``gloss``, ``hypothesis``, 
 
 from __future__ import annotations
 
-from slaeval.scoring.hypotheses import Hypotheses
-
 from slaeval.errors import InputError
+from slaeval.scoring.hypotheses import Hypotheses
 
 __all__ = ["Collector", "parse_jsonl", "parse_tsv"]
 

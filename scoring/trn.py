@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 
+from slaeval.errors import InputError
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.tables import Collector
-
-from slaeval.errors import InputError
 
 __all__ = ["parse_trn", "write_trn"]
 

@@ -42,11 +42,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, rendered: Path) -> Make
     import dataclasses
 
     import torch
-    from slaeval.checkpoints import new_checkpoint, save_checkpoint, tower_hash
-    from slaeval.loaders import load_corpus
 
     from slaeval.batches import Preprocessing
+    from slaeval.checkpoints import new_checkpoint, save_checkpoint, tower_hash
     from slaeval.decoding import Decoding
+    from slaeval.loaders import load_corpus
     from slaeval.models.config import TINY, preset
     from slaeval.models.recogniser import build_recogniser
 

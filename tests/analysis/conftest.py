@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import matplotlib as mpl
 import pytest
-from slaeval.scoring.score import Score
 
 import slaeval
+from slaeval.scoring.score import Score
 
 mpl.use("agg")
 

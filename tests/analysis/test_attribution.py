@@ -8,10 +8,6 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slaeval.loaders import Corpus, Sample
-from slaeval.scoring import intervals
-from slaeval.scoring.protocols import protocols
-from slaeval.scoring.score import Score
 
 import slaeval
 from slaeval.analysis import (
@@ -24,6 +20,10 @@ from slaeval.analysis import (
 )
 from slaeval.analysis.attribution import FREQUENCIES, GROUPINGS
 from slaeval.errors import UsageError
+from slaeval.loaders import Corpus, Sample
+from slaeval.scoring import intervals
+from slaeval.scoring.protocols import protocols
+from slaeval.scoring.score import Score
 
 WORDS = ["REGEN", "regen", "SÜD", "今天", "لون_احمر", "loc-NORD", "A", "B", "[EMPTY]", "@"]
 KINDS = ("substitutions", "deletions", "insertions")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slaeval.scoring.score import Score
 
 from slaeval.analysis import confusion_map, draw_curves, read_log, save
 from slaeval.analysis.style import FORMATS, picture
 from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.scoring.score import Score
 
 Invented = Callable[[list[str]], Score]
 STARTS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}

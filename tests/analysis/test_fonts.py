@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from matplotlib import font_manager
-from slaeval.scoring.segments import AlignedSegment
 
 from slaeval.analysis import MissingGlyphs, alignment_strip, fonts, save
+from slaeval.scoring.segments import AlignedSegment
 
 CHINESE = "今天 喜欢 妈妈".split()
 ARABIC = "لون_احمر مدرسه لا_2".split()

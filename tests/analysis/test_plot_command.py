@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slaeval.loaders import write_sample
 
 from slaeval.cli import main
+from slaeval.loaders import write_sample
 from slaeval.plot_commands import KINDS
 
 Plot = Callable[..., tuple[int, str, str]]

@@ -13,8 +13,6 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from slaeval.scoring.score import Score
-from slaeval.scoring.segments import AlignedSegment
 
 from slaeval.analysis import (
     alignment_strip,
@@ -30,6 +28,8 @@ from slaeval.analysis import (
 )
 from slaeval.analysis.style import COLOURS, COLUMN
 from slaeval.errors import SlaevalError, UsageError
+from slaeval.scoring.score import Score
+from slaeval.scoring.segments import AlignedSegment
 
 GERMAN = "REGEN SONNE WIND NEBEL SCHNEE loc-NORD TEMPERATUR MORGEN HEUTE poss-EUCH".split()
 ARABIC = "اليوم غدا امس انا معلم رغبه ذهاب مدرسه لون_احمر لا_2".split()

@@ -12,8 +12,9 @@ import pytest
 pytest.importorskip("torch")
 
 from sample_checkpoint import make_checkpoint
-from slaeval.checkpoints import read_checkpoint, save_checkpoint
 from vac_layout import Vac, trained, write, write_gloss_dict
+
+from slaeval.checkpoints import read_checkpoint, save_checkpoint
 
 
 @pytest.fixture

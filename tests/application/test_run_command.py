@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slaeval.loaders import write_sample
 
 from slaeval.__main__ import main
+from slaeval.loaders import write_sample
 
 Make = Callable[..., Path]
 

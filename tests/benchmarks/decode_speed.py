@@ -24,12 +24,12 @@ from itertools import islice
 import decord
 import numpy as np
 from PIL import Image
+
+from slaeval.console import table
 from slaeval.loaders.rendering import render, write_scene
 from slaeval.loaders.scenes import Difficulty, Scene
 from slaeval.loaders.signing import lexicon
 from slaeval.loaders.video import Footage, open_footage, read_frames
-
-from slaeval.console import table
 
 WORDS = ("HEUTE", "NORD", "REGEN", "STARK", "KALT", "MORGEN", "SUED", "SONNE")
 KINDS = {

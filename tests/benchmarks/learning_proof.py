@@ -17,9 +17,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from slaeval.loaders import write_sample
-
 from slaeval.console import table
+from slaeval.loaders import write_sample
 from slaeval.model_loading import LoadedCheckpoint, load_checkpoint
 from slaeval.models.recogniser import build_recogniser
 from slaeval.running.evaluating import evaluate

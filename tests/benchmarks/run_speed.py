@@ -33,14 +33,14 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import torch
+
+from slaeval.batches import Clips, Preprocessing, Reading, plan_batches, prepare
 from slaeval.checkpoints import new_checkpoint, save_checkpoint, tower_hash
+from slaeval.console import table
+from slaeval.decoding import Decoding
 from slaeval.loaders import load_corpus, read_references_file, write_sample
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import find_footage
-
-from slaeval.batches import Clips, Preprocessing, Reading, plan_batches, prepare
-from slaeval.console import table
-from slaeval.decoding import Decoding
 from slaeval.model_loading import LoadedCheckpoint, load_checkpoint
 from slaeval.models.config import preset
 from slaeval.models.recogniser import build_recogniser, output_length

@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 import pytest
+
 from slaeval.scoring.alignment import _path, align
 
 levenshtein = pytest.importorskip("rapidfuzz.distance").Levenshtein

@@ -9,6 +9,7 @@ import random
 
 import numpy as np
 import pytest
+
 from slaeval.scoring import kernels
 from slaeval.scoring.alignment import align, count
 from slaeval.scoring.intervals import bootstrap, linearised

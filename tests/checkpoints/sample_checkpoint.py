@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+
 from slaeval.checkpoints import Checkpoint, new_checkpoint, tower_hash
 
 __all__ = ["assert_same", "make_checkpoint"]

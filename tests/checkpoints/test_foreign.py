@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from slaeval.checkpoints import read_checkpoint, save_checkpoint
-from slaeval.checkpoints.foreign import is_foreign, read_head, read_vocabulary
 from vac_layout import GLOSSES, Vac, trained, write, write_gloss_dict
 
+from slaeval.checkpoints import read_checkpoint, save_checkpoint
+from slaeval.checkpoints.foreign import is_foreign, read_head, read_vocabulary
 from slaeval.errors import InputError
 
 #: What VAC has and every head taken from it.

@@ -19,9 +19,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_checkpoint import make_checkpoint
+
 from slaeval.checkpoints import describe, read_checkpoint, save_checkpoint
 from slaeval.checkpoints.foreign import read_head
-
 from slaeval.errors import InputError
 
 READERS: list[Callable[[Any], Any]] = [

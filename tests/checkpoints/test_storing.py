@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-from slaeval.checkpoints import describe, read_checkpoint, save_checkpoint, tower_hash
 
+from slaeval.checkpoints import describe, read_checkpoint, save_checkpoint, tower_hash
 from slaeval.errors import InputError, SlaevalError, UsageError
 
 

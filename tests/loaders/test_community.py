@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from slaeval.loaders import read_references_file
-from slaeval.loaders.community import plain_id
 
 from slaeval import loaders
 from slaeval.errors import InputError, UsageError
+from slaeval.loaders import read_references_file
+from slaeval.loaders.community import plain_id
 
 ROWS = {"a-1": ["HEUTE", "NORD"], "a-2": ["REGEN"], "b-1": ["4", "loc-SUED"]}
 

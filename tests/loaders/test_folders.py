@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+
+from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.loaders import find, register, registered
 from slaeval.loaders.folders import config_file
 from slaeval.loaders.registry import layout
-
-from slaeval.errors import InputError, SlaevalError, UsageError
 
 
 def test_explicit_then_registered_then_environment(tmp_path: Path, monkeypatch) -> None:

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from slaeval.loaders.isharah import normalised
-from slaeval.loaders.phoenix2014 import clean_train
 
 from slaeval import loaders
 from slaeval.errors import InputError, UsageError
+from slaeval.loaders.isharah import normalised
+from slaeval.loaders.phoenix2014 import clean_train
 
 HEAD = {
     "phoenix2014": "id|folder|signer|annotation",

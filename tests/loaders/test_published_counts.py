@@ -6,10 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from slaeval.loaders.restricted import load_npy
 
 from slaeval import loaders
 from slaeval.errors import InputError
+from slaeval.loaders.restricted import load_npy
 from slaeval.stm import read_stm
 
 BROKEN = "13April_2011_Wednesday_tagesschau_default-14"

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from slaeval.loaders import rendering, signing, synthetic
-from slaeval.loaders.scenes import Difficulty, Scene
 
 from slaeval import loaders
 from slaeval.corpus_commands import corpus as corpus_command
 from slaeval.errors import SlaevalError, UsageError
+from slaeval.loaders import rendering, signing, synthetic
+from slaeval.loaders.scenes import Difficulty, Scene
 
 FILMED = {
     "phoenix2014": ("PNG", (210, 260)),

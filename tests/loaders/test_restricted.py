@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from slaeval.loaders import read_references_file, restricted
-from slaeval.loaders.restricted import Omitted, load_npy, load_pickle
 
 from slaeval.errors import InputError
+from slaeval.loaders import read_references_file, restricted
+from slaeval.loaders.restricted import Omitted, load_npy, load_pickle
 
 
 class Call:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from slaeval.loaders import synthetic
 
 from slaeval import loaders
 from slaeval.errors import SlaevalError, UsageError
+from slaeval.loaders import synthetic
 from slaeval.stm import read_stm
 
 NAMES = [

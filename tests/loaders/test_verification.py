@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from slaeval.loaders.phoenix2014t import Phoenix2014T
-from slaeval.loaders.records import Facts
 
 from slaeval import loaders
 from slaeval.errors import InputError
+from slaeval.loaders.phoenix2014t import Phoenix2014T
+from slaeval.loaders.records import Facts
 
 SPLITS = ("train", "dev", "test")
 

@@ -15,10 +15,10 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from slaeval.loaders.video import Footage, find_footage, open_footage, read_frames
 
 from slaeval import loaders
 from slaeval.errors import InputError, SlaevalError
+from slaeval.loaders.video import Footage, find_footage, open_footage, read_frames
 
 Pixels = np.ndarray
 

@@ -16,8 +16,8 @@ pytest.importorskip("peft")
 
 import torch
 from open_clip.transformer import VisionTransformer
-from slaeval.checkpoints import tower_hash
 
+from slaeval.checkpoints import tower_hash
 from slaeval.errors import InputError, SlaevalError
 from slaeval.models.config import TINY, VARIANTS, ModelConfig, preset
 from slaeval.models.losses import losses

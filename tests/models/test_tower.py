@@ -16,8 +16,8 @@ import torch
 from open_clip.model import resize_pos_embed
 from open_clip.transformer import QuickGELU, VisionTransformer
 from safetensors.torch import save_file
-from slaeval.checkpoints import tower_hash
 
+from slaeval.checkpoints import tower_hash
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.temporal import Bounds
 from slaeval.models.tower import (

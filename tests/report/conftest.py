@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from slaeval.loaders import write_sample
-from slaeval.scoring.hypotheses import read_hypotheses
 
 import slaeval
 from slaeval.evaluation import load_task
+from slaeval.loaders import write_sample
 from slaeval.running.folder import Alignment, write_run
+from slaeval.scoring.hypotheses import read_hypotheses
 
 #: Glosses that would be markup, were they let through.
 _HOSTILE = [

@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from slaeval.scoring.protocols import protocol
-from slaeval.scoring.segments import AlignedSegment
 
 import slaeval
 from slaeval.report import find
 from slaeval.report.findings import Findings
 from slaeval.report.markup import columns
 from slaeval.report.segment_data import as_script, places, segment_data
+from slaeval.scoring.protocols import protocol
+from slaeval.scoring.segments import AlignedSegment
 
 
 def _read(found: Findings) -> list[tuple[str, str, list[str], list[str], str]]:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from slaeval.loaders.video import Footage
 
 from slaeval.batches import (
     Clips,
@@ -22,6 +21,7 @@ from slaeval.batches import (
     prepare,
 )
 from slaeval.errors import InputError, SlaevalError
+from slaeval.loaders.video import Footage
 
 SIDE = 8
 

@@ -19,16 +19,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from slaeval.checkpoints import read_checkpoint
-from slaeval.loaders.records import Corpus
-from slaeval.loaders.video import find_footage, read_frames
 
 import slaeval.running.evaluating as evaluating
 import slaeval.running.folder as run_folder
 from slaeval.batches import Preprocessing
+from slaeval.checkpoints import read_checkpoint
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation import score_file
+from slaeval.loaders.records import Corpus
+from slaeval.loaders.video import find_footage, read_frames
 from slaeval.model_loading import LoadedCheckpoint, load_checkpoint
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from slaeval.checkpoints import read_checkpoint
-from slaeval.loaders.records import Corpus
-from slaeval.loaders.video import find_footage, read_frames
 
+from slaeval.checkpoints import read_checkpoint
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.loaders.records import Corpus
+from slaeval.loaders.video import find_footage, read_frames
 from slaeval.model_loading import load_checkpoint
 from slaeval.running.devices import choose_device, choose_precision
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from slaeval.scoring import sclite_reports
 from slaeval.scoring.alignment import align
 from slaeval.scoring.alternatives import align_alternatives, unusual

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_alignment import cost_of, reference_path
+
 from slaeval.scoring import kernels
 from slaeval.scoring.alignment import align, count
 

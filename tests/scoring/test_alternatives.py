@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from slaeval.scoring.alternatives import align_alternatives, unusual
 
 from slaeval.errors import InputError
+from slaeval.scoring.alternatives import align_alternatives, unusual
 
 # Reference, hypothesis, and what sclite made of them: the words it chose (it folds ASCII) and
 # its path. All invented.

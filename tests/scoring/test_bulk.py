@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from slaeval.scoring import bulk
-from slaeval.scoring.protocols import protocol
 
 from slaeval import evaluation
+from slaeval.scoring import bulk
+from slaeval.scoring.protocols import protocol
 
 WORDS = [*"ABCDE", "regen", "REGEN", "loc-NORD", "NORD", "__PU__", "ZEIGEN", "süden", "他", "[x"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.files import write_whole
 from slaeval.scoring.ctm import parse_ctm, write_ctm
 from slaeval.scoring.hypotheses import detect_format, read_hypotheses
 from slaeval.scoring.tables import parse_jsonl, parse_tsv
 from slaeval.scoring.trn import parse_trn, write_trn
-
-from slaeval.errors import InputError, SlaevalError, UsageError
-from slaeval.files import write_whole
 from slaeval.stm import parse_stm, write_stm
 
 WORD = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=6).filter(

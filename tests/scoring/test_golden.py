@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+
 from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.scorer import score_segments
 from slaeval.scoring.segments import Reference
-
 from slaeval.stm import read_stm
 
 OFFICIAL_SETS = [

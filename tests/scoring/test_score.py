@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slaeval.scoring.protocols import protocols
 
 import slaeval
 from slaeval.errors import InputError, UsageError
+from slaeval.scoring.protocols import protocols
 
 GLOSSES = st.lists(
     st.sampled_from(["A", "B", "REGEN", "loc-NORD", "NORD", "NORDRAUM", "__ON__", "4", "他"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.protocols import protocols
 

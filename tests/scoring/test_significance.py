@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slaeval.scoring import intervals
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.scorer import score_segments

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slaeval.loaders import write_sample
 
+from slaeval.loaders import write_sample
 from slaeval.training import Options, Recipe, Trained, recipe_for, train
 
 #: A head and an adapter small enough to be quick.

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slaeval.loaders import load_corpus
-from slaeval.loaders.records import Corpus, Sample
 
 from slaeval.errors import InputError, UsageError
+from slaeval.loaders import load_corpus
+from slaeval.loaders.records import Corpus, Sample
 from slaeval.models.losses import feasible
 from slaeval.models.recogniser import output_length
 from slaeval.training.examples import (
@@ -135,6 +135,7 @@ def test_shuffled_labels_are_the_same_labels_elsewhere(
 
 def test_cached_frames_give_the_same_clip(corpus: Corpus, small_recipe: Recipe) -> None:
     import numpy as np
+
     from slaeval.loaders.video import read_frames
 
     examples = prepare_examples(corpus, small_recipe)

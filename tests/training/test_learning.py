@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from slaeval.checkpoints import tower_hash
-from slaeval.loaders import load_corpus, write_sample
 
 from slaeval import Run, evaluate, load_checkpoint
+from slaeval.checkpoints import tower_hash
+from slaeval.loaders import load_corpus, write_sample
 from slaeval.model_loading import LoadedCheckpoint
 from slaeval.models.recogniser import Recogniser, build_recogniser
 from slaeval.training import Options, recipe_for, train

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from slaeval.checkpoints import read_checkpoint
 
+from slaeval.checkpoints import read_checkpoint
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.model_loading import load_checkpoint
 from slaeval.training import Trained, memory, trainer
