@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from invented_clips import Invented, Noting
 
 from slaeval.batches import (
-    Clips,
     Preprocessing,
     Reading,
     collate,
@@ -24,18 +22,6 @@ from slaeval.errors import InputError, SlaevalError
 from slaeval.loaders.video import Footage
 
 SIDE = 8
-
-
-class Invented(Clips):
-    """Clips out of nothing: the frames of clip k are all k; some break, one kills its reader."""
-
-    def read(self, key: int) -> NDArray[np.uint8]:
-        footage = self.footage[key]
-        if footage.id.startswith("broken"):
-            raise InputError(f"sample {footage.id!r}: not a picture", "frames/7.png")
-        if footage.id.startswith("deadly"):
-            os._exit(9)
-        return np.full((footage.num_frames, self.resize, self.resize, 3), key, np.uint8)
 
 
 def invented(*named: tuple[str, int]) -> Invented:
@@ -183,18 +169,6 @@ def test_a_dead_reader_is_an_error_that_says_what_to_try() -> None:
         pytest.raises(SlaevalError, match=r"process that reads frames died.*--workers 0"),
     ):
         list(reading.batches([[0], [1]]))
-
-
-class Noting(Clips):
-    """Leaves a file for each clip it reads."""
-
-    def __init__(self, count: int, folder: Path) -> None:
-        super().__init__([Footage(f"clip-{index}", "nowhere", (), 1) for index in range(count)], 4)
-        self.folder = folder
-
-    def read(self, key: int) -> NDArray[np.uint8]:
-        (self.folder / str(key)).touch()
-        return np.zeros((1, 4, 4, 3), np.uint8)
 
 
 def test_readers_do_not_run_far_ahead(tmp_path: Path) -> None:

@@ -31,14 +31,23 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def small_recipe() -> Recipe:
+def _small() -> Recipe:
     return recipe_for("sla-lora", "slaeval-tiny").changed({"epochs": "3", "batch_size": "4"})
 
 
 @pytest.fixture
-def run(root: Path, small_recipe: Recipe) -> Callable[..., Trained]:
-    """Train in this process; ``run(out, recipe=…, epochs="2", options…)``."""
+def small_recipe() -> Recipe:
+    return _small()
+
+
+@pytest.fixture
+def run(train_small: Callable[..., Trained]) -> Callable[..., Trained]:
+    return train_small
+
+
+@pytest.fixture(scope="session")
+def train_small(root: Path) -> Callable[..., Trained]:
+    """Train in this process; ``train_small(out, changes={…}, model={…}, options…)``."""
 
     def go(
         out: Path,
@@ -51,7 +60,7 @@ def run(root: Path, small_recipe: Recipe) -> Callable[..., Trained]:
         return train(
             "phoenix2014t",
             out,
-            (recipe or small_recipe).changed(changes or {}),
+            (recipe or _small()).changed(changes or {}),
             model={**SMALL, **(model or {})},
             root=root,
             options=Options(device="cpu", workers=0, **options),

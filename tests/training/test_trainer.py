@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -45,28 +45,49 @@ def _losses(out: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(stream)]
 
 
+class Whole(NamedTuple):
+    """A run that nothing interrupted."""
+
+    out: Path
+    done: Trained
+    said: str
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Add up in the same order as the processes these runs are compared with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return {"out": tmp_path_factory.mktemp("whole") / "tiny.pt"}
-
-
-def test_what_a_run_leaves(run: Run, whole: dict[str, Any]) -> None:
-    out: Path = whole["out"]
+def whole(tmp_path_factory: pytest.TempPathFactory, train_small: Run) -> Whole:
+    out = tmp_path_factory.mktemp("whole") / "tiny.pt"
     said: list[str] = []
-    done = run(out, said=said)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    done = train_small(out, said=said)
+    torch.set_num_threads(before)
+    return Whole(out, done, "\n".join(said))
+
+
+def test_what_a_run_leaves(whole: Whole) -> None:
+    out = whole.out
     folder = out.with_name("tiny.training")
-    assert done.checkpoint == str(out)
+    assert whole.done.checkpoint == str(out)
     assert {"state.pt", "log.csv", "curves.png", "tensorboard"} <= set(os.listdir(folder))
     assert any(folder.glob("tensorboard/events*"))
     assert [row["epoch"] for row in _losses(out)] == ["1", "2", "3"]
     assert float(_losses(out)[2]["loss"]) < float(_losses(out)[0]["loss"])
-    text = "\n".join(said)
-    assert "12 clips" in text
-    assert "trainable" in text
-    assert "lora_A" in text
+    assert "12 clips" in whole.said
+    assert "trainable" in whole.said
+    assert "lora_A" in whole.said
     best = read_checkpoint(out)
-    assert best.metrics["dev"]["wer"] == done.score.wer == min(h["dev_wer"] for h in done.history)
-    assert best.metrics["signature"] == done.score.signature
+    assert best.metrics["dev"]["wer"] == whole.done.score.wer
+    assert best.metrics["dev"]["wer"] == min(row["dev_wer"] for row in whole.done.history)
+    assert best.metrics["signature"] == whole.done.score.signature
     assert best.corpus == {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw"}
     assert best.recipe["epochs"] == 3
     assert not best.slim
@@ -75,7 +96,7 @@ def test_what_a_run_leaves(run: Run, whole: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 4, 8])
 def test_going_on_ends_with_the_same_bytes(
-    run: Run, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+    run: Run, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     out = tmp_path / "tiny.pt"
     with monkeypatch.context() as patch:
@@ -85,15 +106,15 @@ def test_going_on_ends_with_the_same_bytes(
     said: list[str] = []
     again = run(out, said=said, save_every=1)
     assert any("going on" in line for line in said) == (steps > 0)
-    assert _losses(out) == _losses(whole["out"])
+    assert _losses(out) == _losses(whole.out)
     for name in ("tiny.pt", "tiny.last.pt"):
-        assert (tmp_path / name).read_bytes() == whole["out"].with_name(name).read_bytes()
+        assert (tmp_path / name).read_bytes() == whole.out.with_name(name).read_bytes()
     assert [row["epoch"] for row in again.history] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_stopped_between_checkpoint_and_state(
-    run: Run, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+    run: Run, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
 ) -> None:
     save = trainer.TrainingFolder.save
 
@@ -109,8 +130,8 @@ def test_stopped_between_checkpoint_and_state(
             run(out)
     assert out.exists()
     run(out)
-    assert _losses(out) == _losses(whole["out"])
-    assert out.read_bytes() == whole["out"].read_bytes()
+    assert _losses(out) == _losses(whole.out)
+    assert out.read_bytes() == whole.out.read_bytes()
 
 
 def test_every_epoch_is_in_the_board_once(
@@ -143,11 +164,11 @@ def test_a_checkpoint_that_is_gone_is_missed_before_the_first_step(
         run(out, changes={"epochs": "1"})
 
 
-def test_a_finished_run_says_its_result_again(run: Run, whole: dict[str, Any]) -> None:
-    before = whole["out"].read_bytes()
-    done = run(whole["out"])
-    assert whole["out"].read_bytes() == before
-    assert done.score.wer == read_checkpoint(whole["out"]).metrics["dev_wer"]
+def test_a_finished_run_says_its_result_again(run: Run, whole: Whole) -> None:
+    before = whole.out.read_bytes()
+    done = run(whole.out)
+    assert whole.out.read_bytes() == before
+    assert done.score.wer == read_checkpoint(whole.out).metrics["dev_wer"]
 
 
 def _command(root: Path, out: Path, *more: str, torchrun: int = 0) -> list[str]:
@@ -167,7 +188,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 
 
-def test_killed_at_any_moment(root: Path, run: Run, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_killed_at_any_moment(root: Path, run: Run, whole: Whole, tmp_path: Path) -> None:
     out = tmp_path / "tiny.pt"
     command = _command(
         root, out, "--epochs", "3", "--batch-size", "4", "--save-every", "1", "--set", "dropout=0.3"
@@ -188,8 +209,8 @@ def test_killed_at_any_moment(root: Path, run: Run, whole: dict[str, Any], tmp_p
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert _losses(out) == _losses(whole["out"])
-    assert out.read_bytes() == whole["out"].read_bytes()
+    assert _losses(out) == _losses(whole.out)
+    assert out.read_bytes() == whole.out.read_bytes()
 
 
 def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
@@ -311,16 +332,16 @@ def test_accumulation_sums_batches_into_a_step(run: Run, tmp_path: Path) -> None
 
 
 def test_starting_from_a_checkpoint_with_another_vocabulary(
-    run: Run, whole: dict[str, Any], tmp_path: Path
+    run: Run, whole: Whole, tmp_path: Path
 ) -> None:
-    source = read_checkpoint(whole["out"])
+    source = read_checkpoint(whole.out)
     words = ("ZUSATZ", *reversed(source.vocabulary))
     said: list[str] = []
     run(
         tmp_path / "tiny.pt",
         changes={"epochs": "1", "learning_rate": "1e-9", "weight_decay": "0"},
         said=said,
-        init=str(whole["out"]),
+        init=str(whole.out),
         vocabulary=words,
     )
     assert any(f"{len(source.vocabulary)} of {len(words)} glosses" in line for line in said)

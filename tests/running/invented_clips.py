@@ -1,0 +1,37 @@
+"""Clips that need no files. A module of its own: reading processes must be able to import it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slaeval.batches import Clips
+from slaeval.errors import InputError
+from slaeval.loaders.video import Footage
+
+
+class Invented(Clips):
+    """Clips out of nothing: the frames of clip k are all k; some break, one kills its reader."""
+
+    def read(self, key: int) -> NDArray[np.uint8]:
+        footage = self.footage[key]
+        if footage.id.startswith("broken"):
+            raise InputError(f"sample {footage.id!r}: not a picture", "frames/7.png")
+        if footage.id.startswith("deadly"):
+            os._exit(9)
+        return np.full((footage.num_frames, self.resize, self.resize, 3), key, np.uint8)
+
+
+class Noting(Clips):
+    """Leaves a file for each clip it reads."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        super().__init__([Footage(f"clip-{index}", "nowhere", (), 1) for index in range(count)], 4)
+        self.folder = folder
+
+    def read(self, key: int) -> NDArray[np.uint8]:
+        (self.folder / str(key)).touch()
+        return np.zeros((1, 4, 4, 3), np.uint8)
