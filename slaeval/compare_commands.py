@@ -18,6 +18,7 @@ from slaeval.result_tables import (
     format_options,
     latex_notes,
     markdown_escaped,
+    p_value,
     score_row,
 )
 
@@ -273,7 +274,7 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
         between = "-"
         if pair.interval is not None:
             between = f"[{-pair.interval[1]:+.2f}, {-pair.interval[0]:+.2f}]"
-        tests = (_p(pair.matched_pairs_p), _p(pair.permutation_p))
+        tests = (p_value(pair.matched_pairs_p), p_value(pair.permutation_p))
         rows.append((name, wer, *counts, f"{-pair.difference:+.2f}", between, *tests))
     heads = ("system", "WER %", "S", "D", "I", "diff", "95 %", "MAPSSWE p", "permutation p")
     return [
@@ -285,10 +286,6 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
             "--json holds every pair."
         ),
     ]
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
@@ -304,8 +301,8 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
         styled(f"  {pair.verdict}", bold=True),
         f"    difference {pair.difference:+.2f} points{between}",
         f"    matched pairs (MAPSSWE): {test.segments} stretches, mean {test.mean:+.3f}, "
-        f"Z {test.z:+.3f}, p {_p(pair.matched_pairs_p)}{adjusted}",
-        f"    permutation (exact): p {_p(pair.permutation_p)}{adjusted}",
+        f"Z {test.z:+.3f}, p {p_value(pair.matched_pairs_p)}{adjusted}",
+        f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
         f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
         f"as good in {pair.tied}",
         table(

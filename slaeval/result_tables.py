@@ -42,6 +42,7 @@ __all__ = [
     "latex_escaped",
     "latex_notes",
     "markdown_escaped",
+    "p_value",
     "score_row",
 ]
 
@@ -209,9 +210,14 @@ def _shown(value: Any, key: str) -> str:
     digits = _COLUMNS.get(key, ("", None))[1]
     if digits is None or isinstance(value, str):
         return str(value)
-    if key.endswith("_p") and value < 0.0001:
-        return "< 0.0001"
+    if key.endswith("_p"):
+        return p_value(value)
     return f"{value:+.{digits}f}" if key.startswith("difference") else f"{value:.{digits}f}"
+
+
+def p_value(value: float) -> str:
+    """Return the probability of a test with four digits, ``"< 0.0001"`` below those."""
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[str] = ()) -> str:

@@ -32,6 +32,7 @@ from slaeval.report.markup import (
 )
 from slaeval.report.segment_data import as_script, segment_data
 from slaeval.report.thumbnails import worst
+from slaeval.result_tables import p_value
 from slaeval.scoring.protocols import OFFICIAL, protocol
 
 if TYPE_CHECKING:
@@ -430,10 +431,10 @@ def _comparison(found: Findings, tag: str) -> str:
         ),
         (
             "matched pairs (MAPSSWE)",
-            f"p {_p(pair.matched_pairs_p)}, Z {pair.matched_pairs.z:+.3f} over "
+            f"p {p_value(pair.matched_pairs_p)}, Z {pair.matched_pairs.z:+.3f} over "
             f"{pair.matched_pairs.segments} stretches",
         ),
-        ("paired permutation (exact)", f"p {_p(pair.permutation_p)}"),
+        ("paired permutation (exact)", f"p {p_value(pair.permutation_p)}"),
     ]
     rows = [
         (
@@ -466,10 +467,6 @@ def _comparison(found: Findings, tag: str) -> str:
         + _won_and_lost(pair)
         + f'<div class="parts">{_differing(found, pair, tag)}</div>'
     )
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _won_and_lost(pair: Pair) -> str:
