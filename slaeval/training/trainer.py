@@ -275,10 +275,7 @@ class _Training:
 
         # Where in the run we are.
         self.batch = recipe.batch_size * world.size
-        lengths = [clip.footage.num_frames for clip in self.examples.clips]
-        self.lengths = lengths
-        self.batches_per_epoch = len(epoch_plan(lengths, self.batch, 0, recipe.seed))
-        self.steps_per_epoch = math.ceil(self.batches_per_epoch / recipe.accumulate)
+        self._count_steps()
         self.determined_by = [
             *(self.config.to_dict(), decoding.to_dict(), self.tower_hash, begun_from),
             *(self.precision, dev.name, dev_split),
@@ -625,7 +622,11 @@ class _Training:
             raise InputError("no sample to train on: none can be read", self.corpus.root)
         self.examples = replace(self.examples, clips=clips)
         self.dev = [shot for shot in self.dev if shot.id not in unreadable]
-        self.lengths = [clip.footage.num_frames for clip in clips]
+        self._count_steps()
+
+    def _count_steps(self) -> None:
+        """See how many batches and steps an epoch over the clips has."""
+        self.lengths = [clip.footage.num_frames for clip in self.examples.clips]
         self.batches_per_epoch = len(epoch_plan(self.lengths, self.batch, 0, self.recipe.seed))
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / self.recipe.accumulate)
 
