@@ -295,19 +295,29 @@ def _uninterrupted() -> Iterator[None]:
     """Put a Ctrl-C off until readers have started, and keep it from them for good.
 
     It is for this process, which then ends them; one that is still starting when what it shares
-    with this process is gone dies with a traceback.
+    with this process is gone dies with a traceback. The mask is what readers inherit; it holds
+    for this thread alone, and the system gives the signal to any thread that takes it, after
+    which Python interrupts the main one all the same: hence the handler besides.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # started later, it would let Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    masks = hasattr(signal, "pthread_sigmask")
+    if masks:
+        resource_tracker.ensure_running()  # started later, it would let Ctrl-C through again
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if main:
+        handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masks:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # one that waited comes here
+        if main:
+            signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _end_with_parent(_: int) -> None:

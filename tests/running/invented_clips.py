@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,3 +37,14 @@ class Noting(Clips):
     def read(self, key: int) -> NDArray[np.uint8]:
         (self.folder / str(key)).touch()
         return np.zeros((1, 4, 4, 3), np.uint8)
+
+
+class Interrupting(Invented):
+    """Sends Ctrl-C to its own process whenever a reader is being given the clips."""
+
+    handed_over = 0
+
+    def __reduce__(self) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        Interrupting.handed_over += 1  # a Ctrl-C that gets through has ended this before
+        return Invented, (self.footage, self.resize)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import signal
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from invented_clips import Invented, Noting
+from invented_clips import Interrupting, Invented, Noting
 
 from slaeval.batches import (
     Preprocessing,
@@ -169,6 +171,26 @@ def test_a_dead_reader_is_an_error_that_says_what_to_try() -> None:
         pytest.raises(SlaevalError, match=r"process that reads frames died.*--workers 0"),
     ):
         list(reading.batches([[0], [1]]))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals of POSIX")
+def test_ctrl_c_waits_until_the_readers_are_started(capfd: pytest.CaptureFixture[str]) -> None:
+    # It may come to any thread, and there are others: of OpenMP, of a progress bar.
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait)
+    other.start()
+    before = Interrupting.handed_over
+    handler = signal.getsignal(signal.SIGINT)
+    clips = Interrupting(invented(("a", 5)).footage, 4)
+    try:
+        with pytest.raises(KeyboardInterrupt), Reading(clips, workers=2) as reading:
+            list(reading.batches([[0]]))
+    finally:
+        stop.set()
+        other.join()
+    assert Interrupting.handed_over == before + 2
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_readers_do_not_run_far_ahead(tmp_path: Path) -> None:
