@@ -320,6 +320,14 @@ def _uninterrupted() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
+@contextlib.contextmanager
+def _readers_uncounted() -> Iterator[None]:
+    """Keep torch from counting readers against cores: they wait for disks too."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
 def _end_with_parent(_: int) -> None:
     """End this reader when the process that wants its frames is gone, however it went.
 
@@ -382,9 +390,7 @@ class Reading:
             raise ValueError("the number of workers cannot be negative")
         self._plan = _Plan()
         context = _context() if workers else None
-        with warnings.catch_warnings():
-            # Readers wait for disks too: more of them than cores can be what is wanted.
-            warnings.filterwarnings("ignore", "This DataLoader will create")
+        with _readers_uncounted():
             self._loader = torch.utils.data.DataLoader(
                 clips,
                 batch_sampler=self._plan,
@@ -421,7 +427,8 @@ class Reading:
             A worker died.
         """
         self._plan.entries = plan
-        with _uninterrupted() if self._loader.num_workers else contextlib.nullcontext():
+        started = _uninterrupted() if self._loader.num_workers else contextlib.nullcontext()
+        with started, _readers_uncounted():
             stream = iter(self._loader)
         while True:
             try:
