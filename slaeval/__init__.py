@@ -1,9 +1,10 @@
 """slaeval: evaluate continuous sign language recognition.
 
 ``slaeval.score`` gives the official word error rate of hypotheses against references,
-``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` holds systems against each other.
-``slaeval.train`` makes a CLIP-SLA checkpoint, ``slaeval.load_checkpoint`` opens one and
-``slaeval.evaluate`` runs it over a corpus; these need the extra ``slaeval[run]``.
+``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` holds systems against each other,
+``slaeval.audit`` gives the number under every protocol in use, ``slaeval.analysis`` says and draws
+where the errors are. ``slaeval.train`` makes a CLIP-SLA checkpoint, ``slaeval.load_checkpoint``
+opens one and ``slaeval.evaluate`` runs it over a corpus; these need the extra ``slaeval[run]``.
 Everything is imported when first used, so that ``import slaeval`` costs nothing.
 """
 
@@ -15,33 +16,54 @@ from typing import TYPE_CHECKING, Any
 from slaeval._version import __version__
 
 if TYPE_CHECKING:
+    from slaeval.auditing import audit as audit
     from slaeval.comparison import compare as compare
     from slaeval.evaluation import load_corpus as load_corpus
     from slaeval.evaluation import score as score
+    from slaeval.literature import published as published
+    from slaeval.loaders import find_footage as find_footage
+    from slaeval.loaders import read_frames as read_frames
+    from slaeval.loaders import write_sample as write_sample
     from slaeval.model_loading import load_checkpoint as load_checkpoint
     from slaeval.running import Run as Run
     from slaeval.running import evaluate as evaluate
+    from slaeval.scoring.protocols import protocols as protocols
+    from slaeval.training import recipe_for as recipe_for
     from slaeval.training import train as train
 
 __all__ = [
     "Run",
     "__version__",
+    "audit",
     "compare",
     "evaluate",
+    "find_footage",
     "load_checkpoint",
     "load_corpus",
+    "protocols",
+    "published",
+    "read_frames",
+    "recipe_for",
     "score",
     "train",
+    "write_sample",
 ]
 
 _HOMES = {
     "Run": "slaeval.running",
+    "audit": "slaeval.auditing",
     "compare": "slaeval.comparison",
     "evaluate": "slaeval.running",
+    "find_footage": "slaeval.loaders",
     "load_checkpoint": "slaeval.model_loading",
     "load_corpus": "slaeval.evaluation",
+    "protocols": "slaeval.scoring.protocols",
+    "published": "slaeval.literature",
+    "read_frames": "slaeval.loaders",
+    "recipe_for": "slaeval.training",
     "score": "slaeval.evaluation",
     "train": "slaeval.training",
+    "write_sample": "slaeval.loaders",
 }
 
 #: Names that need torch and its company.

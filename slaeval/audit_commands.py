@@ -20,7 +20,7 @@ from slaeval.result_tables import (
 )
 
 if TYPE_CHECKING:
-    from slaeval.audit import Audit, AuditRow
+    from slaeval.auditing import Audit, AuditRow
     from slaeval.result_tables import Format
 
 __all__ = ["audit", "pasted", "render"]
@@ -83,14 +83,14 @@ def audit(
     form = chosen_format(format_, as_json)
     if pred is None:
         raise click.UsageError("Missing option '--pred'.")
-    from slaeval.audit import audit as make_audit
+    from slaeval.auditing import audit_task
     from slaeval.evaluation import load_task, match_ids, observations
     from slaeval.scoring.hypotheses import read_hypotheses
 
     check_outputs([pred, ref], [csv])
     task = load_task(dataset, split, root=root, ref=ref, setup=setup)
     hypotheses = match_ids(read_hypotheses(pred, pred_format), task, fix_ids)
-    result = make_audit(task, hypotheses, names or None, observations(task.references, hypotheses))
+    result = audit_task(task, hypotheses, names or None, observations(task.references, hypotheses))
     if csv is not None:
         from slaeval.files import write_whole
 

@@ -229,7 +229,7 @@ def _literature(score: Score) -> list[dict[str, Any]]:
     UsageError
         The references are of no known corpus, or nothing is on record for it.
     """
-    from slaeval.published import published
+    from slaeval.literature import published
 
     if score.dataset is None or score.split is None:
         raise UsageError(

@@ -34,6 +34,7 @@ __all__ = [
     "load_corpus",
     "load_task",
     "match_ids",
+    "matched",
     "observations",
     "score",
     "score_file",
@@ -310,12 +311,7 @@ def score(
     UsageError
         Unknown protocol, or a source of another type.
     """
-    task = _task(references, dataset, split, signers)
-    if isinstance(hypotheses, (str, os.PathLike)):
-        read = read_hypotheses(os.fspath(hypotheses))
-    else:
-        read = Hypotheses(_mapping(hypotheses, "hypotheses"))
-    read = match_ids(read, task)
+    task, read = matched(references, hypotheses, dataset, split, signers)
     result = score_task(task, read, protocol)
     if bootstrap:
         result = result.with_bootstrap(bootstrap)
@@ -324,6 +320,22 @@ def score(
 
         result = with_bleu(result)
     return result
+
+
+def matched(
+    references: Source,
+    hypotheses: Source,
+    dataset: str | None = None,
+    split: str | None = None,
+    signers: Mapping[str, str] | None = None,
+) -> tuple[Task, Hypotheses]:
+    """Return what :func:`score` takes as references and hypotheses of the same segments."""
+    task = _task(references, dataset, split, signers)
+    if isinstance(hypotheses, (str, os.PathLike)):
+        read = read_hypotheses(os.fspath(hypotheses))
+    else:
+        read = Hypotheses(_mapping(hypotheses, "hypotheses"))
+    return task, match_ids(read, task)
 
 
 def corpus_task(corpus: Corpus) -> Task:

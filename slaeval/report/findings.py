@@ -1,7 +1,7 @@
 """What there is to say about a system: everything a report shows, counted once.
 
 The page only lays out what is found here, so that its numbers are those of
-:class:`~slaeval.scoring.score.Score`, :mod:`slaeval.analysis`, :mod:`slaeval.audit` and
+:class:`~slaeval.scoring.score.Score`, :mod:`slaeval.analysis`, :mod:`slaeval.auditing` and
 :mod:`slaeval.comparison`, and no others.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from slaeval.analysis.attribution import ErrorGroup, attribute, group
-from slaeval.audit import Audit, audit
+from slaeval.auditing import Audit, audit_task
 from slaeval.comparison import Comparison, compare, file_names
 from slaeval.errors import InputError
 from slaeval.evaluation import observations
@@ -121,7 +121,7 @@ def find(
     task = references_of(run, source, dataset, split, root, ref, setup)
     hypotheses = hypotheses_of(source, run, task, format, fix_ids)
     score = scored(task, hypotheses, protocol, run)
-    audited = audit(task, hypotheses, None, observations(task.references, hypotheses))
+    audited = audit_task(task, hypotheses, None, observations(task.references, hypotheses))
     if score.floor is None:  # left out of the scores of large sets, but the audit has it
         floors = {row.protocol.name: row.floor for row in audited.rows}
         score = replace(score, floor=floors.get(score.protocol))

@@ -37,7 +37,7 @@ from slaeval.scoring.protocols import OFFICIAL, protocol
 
 if TYPE_CHECKING:
     from slaeval.analysis.attribution import ErrorGroup
-    from slaeval.audit import AuditRow
+    from slaeval.auditing import AuditRow
     from slaeval.comparison import Pair
     from slaeval.report.findings import Findings
     from slaeval.scoring.score import Confusion, Group, Score

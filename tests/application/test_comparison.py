@@ -9,7 +9,7 @@ import pytest
 
 import slaeval as package
 from slaeval.errors import UsageError
-from slaeval.published import published
+from slaeval.literature import published
 
 
 def _scores(*systems: dict[str, str], protocol: str = "none"):  # type: ignore[no-untyped-def]

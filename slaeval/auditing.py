@@ -7,12 +7,12 @@ score, how often each rule of its cleanup fired, and which segments it moves.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slaeval.evaluation import Task
+from slaeval.evaluation import Task, matched, observations
 from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
 from slaeval.scoring.score import Group, Score, finite
@@ -21,7 +21,9 @@ from slaeval.scoring.scorer import floor, score_segments
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Audit", "AuditRow", "Moved", "audit", "firings"]
+    from slaeval.evaluation import Source
+
+__all__ = ["Audit", "AuditRow", "Moved", "audit", "audit_task", "firings"]
 
 
 class Moved(NamedTuple):
@@ -139,19 +141,51 @@ class Audit:
 
 
 def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = None,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    signers: Mapping[str, str] | None = None,
+) -> Audit:
+    """Score hypotheses under every protocol.
+
+    Parameters
+    ----------
+    references, hypotheses, dataset, split, signers
+        As for :func:`slaeval.score`.
+    names : sequence of str, optional
+        Protocols; all of them without it. Official comes first in any case.
+
+    Returns
+    -------
+    Audit
+        A row a protocol: its score, its floor, rules that fired, segments that move.
+
+    Raises
+    ------
+    InputError, UsageError
+        As :func:`slaeval.score`.
+    """
+    task, read = matched(references, hypotheses, dataset, split, signers)
+    return audit_task(task, read, names, observations(task.references, read))
+
+
+def audit_task(
     task: Task,
     hypotheses: Hypotheses,
     names: Sequence[str] | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Audit:
-    """Score one file under every protocol.
+    """Score hypotheses whose ids match under every protocol.
 
     Parameters
     ----------
     task : Task
         References, as :func:`slaeval.evaluation.load_task` gives them.
     hypotheses : Hypotheses
-        The file.
+        As :func:`slaeval.evaluation.match_ids` gives them.
     names : sequence of str, optional
         Protocols; all of them without it. Official comes first in any case.
     warnings : tuple of str
