@@ -7,17 +7,16 @@ without network.
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
 import slaeval
+from slaeval import analysis
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -144,20 +143,31 @@ def test_the_first_code_is_what_a_reader_changes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+def test_it_says_what_to_install(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    extras = "analysis,run" if "train" in path.stem else "analysis"
+    above = " ".join(cell.source for cell in notebook.cells[:first])
+    assert f"`pip install 'slaeval[{extras}]'`" in above
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
 def test_only_the_public_surface_is_used(path: Path) -> None:
+    """Of slaeval only ``slaeval.NAME`` and ``analysis.NAME``, as their ``__all__`` say."""
     notebook = nbformat.read(path, as_version=4)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    tree = ast.parse(code)
-    used = 0
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
+    public = {"slaeval": slaeval.__all__, "analysis": analysis.__all__}
+    used = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            assert {alias.name for alias in node.names if "slaeval" in alias.name} <= {"slaeval"}
+            assert not [alias for alias in node.names if alias.asname in public]
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("slaeval"):
+            imported = [(alias.name, alias.asname) for alias in node.names]
+            assert (node.module, imported) == ("slaeval", [("analysis", None)])
+        elif isinstance(node, ast.Attribute):
             assert not node.attr.startswith("_"), node.attr
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("slaeval"):
-            module: Any = importlib.import_module(str(node.module))
-            for alias in node.names:
-                if node.module == "slaeval":  # a part of the package, or a name of it
-                    importlib.import_module(f"slaeval.{alias.name}")
-                else:
-                    assert alias.name in module.__all__, alias.name
-                used += 1
-    assert used
+            if isinstance(node.value, ast.Name) and node.value.id in public:
+                assert node.attr in public[node.value.id], node.attr
+                used.add(node.value.id)
+    assert used == set(public)
