@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from math import erfc, sqrt
 from typing import NamedTuple
 
@@ -86,38 +87,45 @@ def mapsswe(paths_a: Sequence[str], paths_b: Sequence[str], min_good: int = 2) -
 
 def _stretches(path_a: str, path_b: str, min_good: int) -> Iterator[tuple[int, int]]:
     """Yield the errors of both systems in each stretch of a sentence that holds any."""
-    words_a, words_b = _by_word(path_a), _by_word(path_b)
+    words_a, after_a = _by_word(path_a)
+    words_b, after_b = _by_word(path_b)
     if len(words_a) != len(words_b):
         raise ValueError("paths over different references cannot be compared")
     one = other = good = 0
     open_ = False
     for a, b in zip(words_a, words_b, strict=True):
-        # The part of a word is its insertions before it and the word's own step.
-        inserted_a, inserted_b = a.count("I"), b.count("I")
-        if inserted_a or inserted_b:
-            one, other, good, open_ = one + inserted_a, other + inserted_b, 0, True
-        if a.endswith("C") and b.endswith("C"):
-            good += 1
-            if open_ and good == min_good:
-                yield one, other
-                one = other = 0
-                open_ = False
-        elif len(a) > inserted_a:  # the last part holds trailing insertions alone
-            one += not a.endswith("C")
-            other += not b.endswith("C")
-            good, open_ = 0, True
+        if a > 1 or b > 1:
+            one, other, good, open_ = one + a // 2, other + b // 2, 0, True
+        if a % 2 or b % 2:
+            one, other, good, open_ = one + a % 2, other + b % 2, 0, True
+            continue
+        good += 1
+        if open_ and good == min_good:
+            yield one, other
+            one = other = 0
+            open_ = False
+    if after_a or after_b:
+        one, other, open_ = one + after_a, other + after_b, True
     if open_:
         yield one, other
 
 
-def _by_word(path: str) -> list[str]:
-    """Cut a path after each reference word; the last part holds trailing insertions."""
-    parts = [""]
+@lru_cache(maxsize=100_000)
+def _by_word(path: str) -> tuple[list[int], int]:
+    """Return the errors of a path at each reference word, and those behind the last.
+
+    At a word: twice the insertions before it, and one where the word itself is wrong. It is
+    remembered: a system meets every other one, and short paths come again.
+    """
+    words = []
+    inserted = 0
     for op in path:
-        parts[-1] += op
-        if op != "I":
-            parts.append("")
-    return parts
+        if op == "I":
+            inserted += 1
+        else:
+            words.append(2 * inserted + (op != "C"))
+            inserted = 0
+    return words, inserted
 
 
 def permutation(errors_a: Sequence[int], errors_b: Sequence[int]) -> float:
@@ -153,19 +161,24 @@ def permutation(errors_a: Sequence[int], errors_b: Sequence[int]) -> float:
 
 
 def paired_bootstrap(
-    errors_a: Sequence[int],
-    errors_b: Sequence[int],
+    errors: Sequence[Sequence[int]],
     words: Sequence[int],
+    pairs: Sequence[tuple[int, int]] = ((0, 1),),
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
-) -> tuple[float, float] | None:
-    """Return the percentile bootstrap interval of the difference in WER.
+) -> list[tuple[float, float] | None]:
+    """Return the percentile bootstrap interval of the difference in WER of each pair.
 
     Parameters
     ----------
-    errors_a, errors_b, words : sequence of int
-        Errors of two systems and reference words a segment.
+    errors : sequence of sequences of int
+        For each system, the errors a segment.
+    words : sequence of int
+        Reference words a segment.
+    pairs : sequence of tuple of int
+        Which systems to hold against which. All are drawn the same segments, so a pair has the
+        same interval whatever other pairs there are, and many cost little more than one.
     resamples, seed : int
         How many times to draw, and from which seed.
     level : float
@@ -173,21 +186,24 @@ def paired_bootstrap(
 
     Returns
     -------
-    tuple of float or None
-        Low and high in percentage points, first system minus second; None with fewer than
-        two segments or without reference words.
+    list of tuple of float or None
+        For each pair low and high in percentage points, first system minus second; None with
+        fewer than two segments or without reference words.
     """
     if len(words) < 2 or not sum(words):
-        return None
+        return [None] * len(pairs)
     import numpy as np
 
     from slaeval.scoring.intervals import resampled
 
-    columns = np.asarray([np.subtract(errors_a, errors_b), words], dtype=np.float64)
-    sums = resampled(columns, resamples, seed)
-    points = 100 * sums[0] / np.maximum(sums[1], 1)
-    low, high = np.quantile(points, [0.5 - level / 2, 0.5 + level / 2])
-    return float(low), float(high)
+    *drawn, size = resampled(np.asarray([*errors, words], dtype=np.float64), resamples, seed)
+    size = np.maximum(size, 1)
+    intervals: list[tuple[float, float] | None] = []
+    for first, second in pairs:
+        points = 100 * (drawn[first] - drawn[second]) / size
+        low, high = np.quantile(points, [0.5 - level / 2, 0.5 + level / 2])
+        intervals.append((float(low), float(high)))
+    return intervals
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

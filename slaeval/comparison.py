@@ -218,9 +218,15 @@ def compare(
             (s.id, s.reference) for s in first.segments
         ]:
             raise UsageError(f"{called[0]} and {name} are scored on different references")
+    systems = [_Counted.of(name, score) for name, score in zip(called, scores, strict=True)]
+    matches = list(combinations(range(len(systems)), 2))
+    intervals: Sequence[tuple[float, float] | None] = [None] * len(matches)
+    if resamples:
+        errors = [system.errors for system in systems]
+        intervals = paired_bootstrap(errors, systems[0].words, matches, resamples, seed)
     pairs = [
-        _pair((called[i], scores[i]), (called[j], scores[j]), resamples, seed)
-        for i, j in combinations(range(len(scores)), 2)
+        _pair(systems[i], systems[j], interval)
+        for (i, j), interval in zip(matches, intervals, strict=True)
     ]
     matched = holm([pair.matched_pairs_p for pair in pairs])
     permuted = holm([pair.permutation_p for pair in pairs])
@@ -246,38 +252,54 @@ def file_names(paths: Sequence[str]) -> list[str]:
     return [path if paths.count(path) == 1 else f"{path} ({n})" for n, path in enumerate(paths, 1)]
 
 
-def _pair(first: tuple[str, Score], second: tuple[str, Score], resamples: int, seed: int) -> Pair:
-    (name_a, a), (name_b, b) = first, second
-    errors_a, words = a.errors_and_words()
-    errors_b, _ = b.errors_and_words()
-    tested = mapsswe([s.ops for s in a.segments], [s.ops for s in b.segments])
+class _Counted(NamedTuple):
+    """What every pair of a system needs of it."""
+
+    name: str
+    score: Score
+    errors: list[int]
+    words: list[int]
+    paths: list[str]
+    signers: dict[str, float]
+
+    @classmethod
+    def of(cls, name: str, score: Score) -> _Counted:
+        """Count once."""
+        errors, words = score.errors_and_words()
+        paths = [segment.ops for segment in score.segments]
+        return cls(name, score, errors, words, paths, {g.name: g.wer for g in score.by_signer})
+
+
+def _pair(a: _Counted, b: _Counted, interval: tuple[float, float] | None) -> Pair:
+    tested = mapsswe(a.paths, b.paths)
     differing = [
         SegmentDifference(
             one.id,
             one.signer,
-            one.errors,
-            other.errors,
+            mine,
+            theirs,
             " ".join(one.reference),
             " ".join(one.hypothesis),
             " ".join(other.hypothesis),
         )
-        for one, other in zip(a.segments, b.segments, strict=True)
-        if one.errors != other.errors
+        for one, other, mine, theirs in zip(
+            a.score.segments, b.score.segments, a.errors, b.errors, strict=True
+        )
+        if mine != theirs
     ]
-    wers_b = {group.name: group.wer for group in b.by_signer}
-    won = sum(x < y for x, y in zip(errors_a, errors_b, strict=True))
-    lost = sum(x > y for x, y in zip(errors_a, errors_b, strict=True))
+    won = sum(x < y for x, y in zip(a.errors, b.errors, strict=True))
+    lost = sum(x > y for x, y in zip(a.errors, b.errors, strict=True))
     return Pair(
-        name_a,
-        name_b,
-        a.wer - b.wer,
-        paired_bootstrap(errors_a, errors_b, words, resamples, seed) if resamples else None,
+        a.name,
+        b.name,
+        a.score.wer - b.score.wer,
+        interval,
         tested,
         tested.p,
-        permutation(errors_a, errors_b),
+        permutation(a.errors, b.errors),
         won,
         lost,
-        len(words) - won - lost,
-        {group.name: (group.wer, wers_b[group.name]) for group in a.by_signer},
+        len(a.words) - won - lost,
+        {name: (wer, b.signers[name]) for name, wer in a.signers.items()},
         sorted(differing, key=lambda row: (-abs(row.first - row.second), row.id)),
     )

@@ -155,8 +155,27 @@ def test_permutation_is_the_enumeration(pairs: list[tuple[int, int]]) -> None:
 def test_equal_systems_do_not_differ() -> None:
     assert permutation([1, 2, 3], [1, 2, 3]) == 1
     assert mapsswe(["CSC"], ["CSC"]).p == 1
-    assert paired_bootstrap([1, 2], [1, 2], [5, 5], 100) == (0, 0)
-    assert paired_bootstrap([1], [2], [5], 100) is None
+    assert paired_bootstrap([[1, 2], [1, 2]], [5, 5], resamples=100) == [(0, 0)]
+    assert paired_bootstrap([[1], [2]], [5], resamples=100) == [None]
+
+
+def test_a_pair_has_the_interval_it_has_alone() -> None:
+    rng = random.Random(3)
+    words = [rng.randint(1, 12) for _ in range(80)]
+    errors = [[rng.randint(0, size) for size in words] for _ in range(3)]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    together = paired_bootstrap(errors, words, pairs, 500, seed=7)
+    for (a, b), interval in zip(pairs, together, strict=True):
+        assert paired_bootstrap([errors[a], errors[b]], words, resamples=500, seed=7) == [interval]
+    # By its definition, slowly.
+    import numpy as np
+
+    drawn = np.random.default_rng(7).integers(0, 80, (500, 80), dtype=np.int32)
+    points = [
+        100 * sum(errors[0][i] - errors[1][i] for i in row) / sum(words[i] for i in row)
+        for row in drawn
+    ]
+    assert together[0] == pytest.approx(np.quantile(points, [0.025, 0.975]))
 
 
 def test_many_segments_are_no_trouble() -> None:
