@@ -10,6 +10,7 @@ Where several processes work on one run, each has its own file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -47,7 +48,7 @@ def _lines(path: str) -> Iterator[tuple[int, int, Any]]:
             if not line.endswith(b"\n"):
                 return
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             if end == len(data):
                 return
             raise InputError(
@@ -90,8 +91,10 @@ def read_journals(folder: str, header: Mapping[str, Any]) -> list[dict[str, Any]
     records = []
     for path in journals(folder):
         for number, _, value in _lines(path):
-            if not isinstance(value, dict):
-                raise InputError("not a record of a journal; begin again with --restart", path, 1)
+            if not isinstance(value, dict) or (number > 1 and not _is_record(value)):
+                raise InputError(
+                    "not a record of a journal; begin again with --restart", path, number
+                )
             if number > 1:
                 records.append(value)
             elif {key: value.get(key) for key in _FORMAT} != _FORMAT:
@@ -108,6 +111,40 @@ def read_journals(folder: str, header: Mapping[str, Any]) -> list[dict[str, Any]
                     path,
                 )
     return records
+
+
+def _is_record(value: Mapping[str, Any]) -> bool:
+    """Tell whether a line is what a run writes of a batch, not merely JSON."""
+    budget = value.get("frame_budget", 1)
+    segments, skipped = value.get("segments"), value.get("skipped")
+    return (
+        type(budget) is int
+        and budget > 0
+        and isinstance(segments, list)
+        and all(map(_is_segment, segments))
+        and isinstance(skipped, dict)
+        and all(isinstance(reason, str) for reason in skipped.values())
+    )
+
+
+def _is_segment(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    glosses, spans, sure = (value.get(name) for name in ("glosses", "spans", "confidences"))
+    return (
+        isinstance(value.get("id"), str)
+        and type(value.get("frames")) is int
+        and isinstance(glosses, list)
+        and isinstance(spans, list)
+        and isinstance(sure, list)
+        and len(glosses) == len(spans) == len(sure)
+        and all(isinstance(gloss, str) for gloss in glosses)
+        and all(
+            isinstance(span, list) and len(span) == 2 and all(type(end) is int for end in span)
+            for span in spans
+        )
+        and all(type(one) in (int, float) and 0 <= one <= 1 for one in sure)
+    )
 
 
 def _differing(there: Any, wanted: Mapping[str, Any]) -> list[str]:
@@ -139,7 +176,7 @@ class Journal:
             try:
                 self.append({**_FORMAT, "header": header})
             except BaseException:
-                self._stream.close()
+                self.__exit__()
                 raise
 
     def append(self, record: Mapping[str, Any]) -> None:
@@ -161,4 +198,5 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        with contextlib.suppress(OSError):  # on a full disk it tries to write once more
+            self._stream.close()

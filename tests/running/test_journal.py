@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,16 @@ from slaeval.errors import InputError
 from slaeval.running.journal import Journal, journals, read_journals, repair
 
 HEADER = {"checkpoint": "abc", "decoding": {"width": 10}, "corpus": ["x", "y"]}
+SEGMENT = {
+    "id": "a",
+    "frames": 9,
+    "glosses": ["WOLKE\u2028", "今天"],
+    "spans": [[0, 4], [4, 9]],
+    "confidences": [1, 0.5],
+}
 RECORDS = [
-    {"segments": [{"id": "a", "glosses": ["WOLKE\u2028", "今天"]}], "skipped": {}},
-    {"segments": [], "skipped": {"b": "broken\nfile"}},
+    {"segments": [SEGMENT], "skipped": {}},
+    {"segments": [], "skipped": {"b": "broken\nfile"}, "frame_budget": 7},
 ]
 
 
@@ -75,6 +85,86 @@ def test_damage_in_the_middle_is_refused(written: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        [],
+        None,
+        {"segments": []},
+        {"skipped": {}},
+        {"segments": {}, "skipped": {}},
+        {"segments": [], "skipped": []},
+        {"segments": [], "skipped": {"b": None}},
+        {"segments": [], "skipped": {}, "frame_budget": 0},
+        {"segments": [], "skipped": {}, "frame_budget": "60"},
+        {"segments": [[]], "skipped": {}},
+        *(
+            {"segments": [{k: v for k, v in SEGMENT.items() if k != key}], "skipped": {}}
+            for key in SEGMENT
+        ),
+        *(
+            {"segments": [{**SEGMENT, **wrong}], "skipped": {}}
+            for wrong in (
+                {"id": 3},
+                {"frames": "9"},
+                {"glosses": "WOLKE"},
+                {"glosses": ["WOLKE", 1]},
+                {"spans": [[0, 4]]},
+                {"spans": [[0, 4], [4]]},
+                {"spans": [[0, 4], [4, "9"]]},
+                {"confidences": [1, "0.5"]},
+                {"confidences": [1, 2]},
+            )
+        ),
+    ],
+)
+def test_a_line_that_is_json_but_no_record_is_refused(written: Path, record: object) -> None:
+    lines = written.read_bytes().splitlines(keepends=True)
+    # In the middle and at the end: a whole line was not cut off by a kill.
+    for place in (1, 2):
+        changed = [*lines]
+        changed[place] = json.dumps(record).encode() + b"\n"
+        written.write_bytes(b"".join(changed))
+        repair(str(written))
+        with pytest.raises(
+            InputError, match=rf"jsonl:{place + 1}: not a record of a journal.*--restart"
+        ):
+            read_journals(str(written.parent), HEADER)
+
+
+def test_a_line_nested_too_deep_is_refused(written: Path) -> None:
+    lines = written.read_bytes().splitlines(keepends=True)
+    written.write_bytes(lines[0] + b"[" * 100_000 + b"\n" + lines[2])
+    with pytest.raises(InputError, match=r"jsonl:2: .*damaged.*--restart"):
+        read_journals(str(written.parent), HEADER)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="no limit on the size of files here")
+def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+    """Files may grow to 300 bytes, in a process of its own."""
+    script = f"""
+import resource, signal, sys
+from slaeval.errors import SlaevalError
+from slaeval.running.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+try:
+    with Journal({str(tmp_path / "journal.jsonl")!r}, {HEADER!r}) as journal:
+        for _ in range(9):
+            journal.append({RECORDS[0]!r})
+except SlaevalError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert "journal.jsonl: cannot write: " in done.stdout
+    repair(str(tmp_path / "journal.jsonl"))
+    assert read_journals(str(tmp_path), HEADER) == RECORDS[:1]
+
+
+@pytest.mark.parametrize(
     "line", ['{"format": "slaeval-journal", "version": 2}', '{"header": {}}', "[1]"]
 )
 def test_a_foreign_journal_is_refused(written: Path, line: str) -> None:
@@ -84,7 +174,7 @@ def test_a_foreign_journal_is_refused(written: Path, line: str) -> None:
 
 
 def test_journals_of_several_processes_count_together(written: Path) -> None:
-    extra = {"segments": [{"id": "z"}], "skipped": {}}
+    extra = {"segments": [{**SEGMENT, "id": "z"}], "skipped": {}}
     with Journal(str(written.parent / "journal-1.jsonl"), HEADER) as journal:
         journal.append(extra)
     assert len(journals(str(written.parent))) == 2
