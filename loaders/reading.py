@@ -12,7 +12,7 @@ from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.registry import layout
 
-__all__ = ["load_corpus", "load_references", "read_split", "split_ids"]
+__all__ = ["annotation_folders", "load_corpus", "load_references", "read_split", "split_ids"]
 
 
 def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sample]:
@@ -121,3 +121,17 @@ def split_ids(
             continue  # this is asked for a hint: a missing split gives none
         ids[split] = {sample.id for sample in samples}
     return ids
+
+
+def annotation_folders(name: str, root: str | os.PathLike[str] | None = None) -> set[str]:
+    """Return the folders that hold the annotation of a corpus, in any setup and split."""
+    described = layout(name)
+    folders = set()
+    for setup in described.setups:
+        for split in described.splits:
+            try:
+                path, _ = described.locate(find(described.name, root), setup, split)
+            except InputError:
+                continue  # what is not there need not be guarded
+            folders.add(os.path.realpath(os.path.dirname(path)))
+    return folders

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.options import check_outputs, existing, reference_options
+from slaeval.options import (
+    check_dev,
+    check_outputs,
+    existing,
+    hypothesis_options,
+    reference_options,
+)
 from slaeval.result_tables import (
     PaperRow,
     as_csv,
@@ -20,8 +26,11 @@ from slaeval.result_tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slaeval.auditing import Audit, AuditRow
     from slaeval.result_tables import Format
+    from slaeval.scoring.score import Group
 
 __all__ = ["audit", "pasted", "render"]
 
@@ -36,8 +45,13 @@ __all__ = ["audit", "pasted", "render"]
     metavar="NAME",
     help="Only these protocols beside official; may be given several times.",
 )
-@click.option("--pred-format", default="auto", metavar="NAME", help="Format of --pred.")
-@click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
+@hypothesis_options
+@click.option(
+    "--dev",
+    type=existing(),
+    metavar="FILE",
+    help="Hypotheses of the dev split too: more rows, or the dev cells of the LaTeX rows.",
+)
 @click.option(
     "--top",
     default=3,
@@ -59,6 +73,7 @@ def audit(
     names: tuple[str, ...],
     pred_format: str,
     fix_ids: bool,
+    dev: str | None,
     top: int,
     format_: str | None,
     as_json: bool,
@@ -87,35 +102,60 @@ def audit(
     from slaeval.evaluation import load_task, match_ids, observations
     from slaeval.scoring.hypotheses import read_hypotheses
 
-    check_outputs([pred, ref], [csv])
-    task = load_task(dataset, split, root=root, ref=ref, setup=setup)
-    hypotheses = match_ids(read_hypotheses(pred, pred_format), task, fix_ids)
-    result = audit_task(task, hypotheses, names or None, observations(task.references, hypotheses))
+    if dev is not None:
+        check_dev(dataset, split, ref, form)
+    check_outputs([pred, dev, ref], [csv], dataset, root)
+
+    def audited(path: str, split: str | None) -> Audit:
+        task = load_task(dataset, split, root=root, ref=ref, setup=setup)
+        hypotheses = match_ids(read_hypotheses(path, pred_format), task, fix_ids)
+        noticed = observations(task.references, hypotheses)
+        return audit_task(task, hypotheses, names or None, noticed)
+
+    results = [audited(pred, split)]
+    if dev is not None:
+        results.insert(0, audited(dev, "dev"))
     if csv is not None:
         from slaeval.files import write_whole
 
-        write_whole(csv, pasted(result, "csv"))
-    for message in result.warnings:
-        warn(message)
+        write_whole(csv, pasted(results, "csv"))
+    for result in results:
+        for message in result.warnings:
+            warn(message if dev is None else f"{result.split}: {message}")
     if form == "json":
         import json
 
-        click.echo(json.dumps(result.to_dict(top), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(results[0].to_dict(top), ensure_ascii=False, indent=2))
     elif form == "table":
-        click.echo(render(result, top))
+        click.echo(render(results[0], top))
     else:
-        click.echo(pasted(result, form), nl=form != "csv")
+        click.echo(pasted(results, form), nl=form != "csv")
 
 
-def pasted(result: Audit, form: Format) -> str:
-    """Write an audit as Markdown, LaTeX or CSV: one row a protocol."""
+def pasted(results: Sequence[Audit], form: Format) -> str:
+    """Write audits of the same protocols as Markdown, LaTeX or CSV.
+
+    Parameters
+    ----------
+    results : sequence of Audit
+        One a split.
+    form : {"markdown", "latex", "csv"}
+        LaTeX has one row a protocol, the others one a protocol and split.
+    """
     if form == "latex":
-        split = result.split or ""
+        cells: dict[str, dict[str, Group | float]] = {}
+        for result in results:
+            for row in result.rows:
+                mine = cells.setdefault(row.protocol.name, {})
+                mine[result.split or ""] = row.score.total
         return as_latex(
-            [PaperRow(row.protocol.name, {split: row.score.total}) for row in result.rows],
+            [PaperRow(name, mine) for name, mine in cells.items()],
             first="Protocol",
             notes=[
-                note for row in result.rows for note in latex_notes(row.protocol.name, row.score)
+                note
+                for result in results
+                for row in result.rows
+                for note in latex_notes(row.protocol.name, row.score)
             ],
         )
     rows = [
@@ -125,13 +165,16 @@ def pasted(result: Audit, form: Format) -> str:
             "floor": row.floor.wer,
             "moved_segments": len(row.moved),
         }
+        for result in results
         for row in result.rows
     ]
     if form == "csv":
         return as_csv(rows)
     counts = ("substitutions", "deletions", "insertions", "reference_words")
-    columns = ("protocol", "wer", "difference", *counts, "floor", "moved_segments")
-    return as_markdown(rows, columns) + f"\n\n`{result.rows[0].score.signature}`"
+    splits = ("split",) if len(results) > 1 else ()
+    columns = (*splits, "protocol", "wer", "difference", *counts, "floor", "moved_segments")
+    signatures = [f"`{result.rows[0].score.signature}`" for result in results]
+    return "\n\n".join([as_markdown(rows, columns), *signatures])
 
 
 def render(result: Audit, top: int) -> str:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
-from slaeval.options import check_outputs, existing, reference_options
+from slaeval.options import (
+    check_dev,
+    check_outputs,
+    existing,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+)
 from slaeval.result_tables import (
     PaperRow,
     as_csv,
@@ -23,24 +31,38 @@ from slaeval.result_tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from slaeval.comparison import Comparison, Pair
     from slaeval.result_tables import Format
-    from slaeval.scoring.score import Score
+    from slaeval.scoring.score import Group, Score
 
 __all__ = ["compare", "pasted"]
+
+#: Ends of file names that say nothing about a system; what else has a dot may be a version.
+_HYPOTHESES = (".ctm", ".trn", ".tsv", ".jsonl", ".txt")
 
 #: So many pairs are spelled out, all of four systems; of more only those with the first.
 _SPELLED_OUT = 6
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=existing(), metavar="FILE…")
+@click.argument("sources", nargs=-1, required=True, type=existing(), metavar="RUN|FILE…")
 @reference_options
-@click.option("--protocol", default="official", show_default=True, metavar="NAME")
+@protocol_option
+@hypothesis_options
+@click.option(
+    "--dev",
+    multiple=True,
+    type=existing(),
+    metavar="RUN|FILE",
+    help="Hypotheses of the dev split too, once for each system, in the same order: more rows, "
+    "or the dev cells of the LaTeX rows.",
+)
 @click.option(
     "--against",
     type=click.Choice(["published"]),
-    help="Also hold the files against published results on the corpus.",
+    help="Also hold the systems against published results on the corpus.",
 )
 @click.option(
     "--bootstrap",
@@ -51,7 +73,6 @@ _SPELLED_OUT = 6
     help="Resamples for the interval of the difference.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the resamples.")
-@click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
 @click.option(
     "--top",
     default=5,
@@ -63,67 +84,95 @@ _SPELLED_OUT = 6
 @format_options
 @click.option("--csv", type=existing(), metavar="OUT", help="Write one row a segment.")
 def compare(
-    files: tuple[str, ...],
+    sources: tuple[str, ...],
     dataset: str | None,
     split: str | None,
     root: str | None,
     ref: str | None,
     setup: str | None,
     protocol: str,
+    pred_format: str,
+    fix_ids: bool,
+    dev: tuple[str, ...],
     against: str | None,
     bootstrap: int,
     seed: int,
-    fix_ids: bool,
     top: int,
     format_: str | None,
     as_json: bool,
     csv: str | None,
 ) -> None:
-    """Hold two or more hypothesis files against each other.
+    """Hold two or more hypothesis files, or runs, against each other.
 
     Prints the difference in WER with its interval, the matched-pairs test of sc_stats and the
     exact paired permutation test, segments won and lost, and both WERs by signer. More than
-    four files are ranked, each tested against the first; --json holds every pair.
+    four systems are ranked, each tested against the first; --json holds every pair. Runs bring
+    their references with them.
 
     \b
     slaeval compare a.ctm b.ctm --dataset phoenix2014t
+    slaeval compare runs/sla_lora runs/sla_adapter
     slaeval compare mine.ctm --dataset phoenix2014t --against published
+    slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
+        --format latex
     """
     from slaeval.comparison import compare as hold
     from slaeval.comparison import file_names
-    from slaeval.evaluation import score_file
+    from slaeval.systems import files_of, score_systems
 
     form = chosen_format(format_, as_json)
-    if len(files) < 2 and against is None:
-        raise UsageError("name two files or more, or add --against published")
-    check_outputs([*files, ref], [csv])
-    names = file_names(files)
-    scores = [
-        score_file(
-            path,
+    if len(sources) < 2 and against is None:
+        raise UsageError("name two systems or more, or add --against published")
+    if dev:
+        check_dev(dataset, split, ref, form, runs=all(map(os.path.isdir, (*sources, *dev))))
+        if len(dev) != len(sources):
+            raise UsageError(
+                f"{len(sources)} systems and {len(dev)} --dev: name one for each system, in the "
+                "same order"
+            )
+    read = [file for one in (*sources, *dev) for file in files_of(one)]
+    check_outputs([*read, ref], [csv], dataset, root)
+    names = file_names([os.path.abspath(one) if os.path.isdir(one) else one for one in sources])
+
+    def scored(sources: tuple[str, ...], split: str | None) -> list[Score]:
+        return score_systems(
+            sources,
             dataset,
             split,
             root=root,
             ref=ref,
             setup=setup,
             protocol=protocol,
+            format=pred_format,
             fix_ids=fix_ids,
         )
-        for path in files
-    ]
-    rows = _literature(scores[0]) if against else []
-    result = hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(files) > 1 else None
+
+    scores = scored(sources, split)
+    others = scored(dev, "dev" if dataset is not None else None) if dev else []
+    for other in others[:1]:
+        if other.split != "dev" or scores[0].split == "dev" or other.dataset != scores[0].dataset:
+            raise UsageError(
+                f"--dev takes the dev split of the same corpus: {dev[0]} is of {other.dataset} "
+                f"{other.split}, {sources[0]} of {scores[0].dataset} {scores[0].split}"
+            )
+    rows = [row for score in (*others[:1], scores[0]) for row in _literature(score, against)]
+    result = (
+        hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(sources) > 1 else None
+    )
     if csv is not None:
         from slaeval.files import write_whole
 
         if result is None:
-            raise UsageError("--csv needs two files or more")
+            raise UsageError("--csv needs two systems or more")
         write_whole(csv, result.to_pandas().to_csv(index=False))
     for name, score in zip(names, scores, strict=True):
         for message in score.warnings:
             warn(f"{name}: {message}")
+    for name, other in zip(names, others, strict=False):
+        for message in other.warnings:
+            warn(f"{name}, dev: {message}")
     if form in ("markdown", "latex", "csv"):
-        click.echo(pasted(names, scores, result, rows, form), nl=form != "csv")
+        click.echo(pasted(names, scores, result, rows, form, others), nl=form != "csv")
         return
     if form == "json":
         import json
@@ -153,32 +202,16 @@ def pasted(
     result: Comparison | None,
     literature: list[dict[str, Any]],
     form: Format,
+    dev: Sequence[Score] = (),
 ) -> str:
-    """Write systems as Markdown, LaTeX or CSV: one row a system.
+    """Write systems as Markdown, LaTeX or CSV: one row a system, and split if not LaTeX.
 
-    Differences and tests are those of each system against the first; published results
-    follow with what is known of them.
+    Differences and tests are those of each system against the first, on the split that was
+    asked for; published results follow with what is known of them.
     """
-    import os
-
     if form == "latex":
-        split = scores[0].split or ""
-        return as_latex(
-            [PaperRow(row["system"], {split: row["wer"]}) for row in literature]
-            + [
-                PaperRow(os.path.splitext(name)[0], {split: score.total})
-                for name, score in zip(names, scores, strict=True)
-            ],
-            notes=[
-                *(
-                    note
-                    for name, score in zip(names, scores, strict=True)
-                    for note in latex_notes(name, score)
-                ),
-                *(pair.verdict for pair in _spelled_out(names, result)),
-            ],
-        )
-    rows = []
+        return _latex(names, scores, result, literature, dev)
+    rows = [score_row(name, score) for name, score in zip(names, dev, strict=False)]
     for name, score in zip(names, scores, strict=True):
         row = score_row(name, score)
         for pair in result.pairs if result else ():
@@ -200,16 +233,44 @@ def pasted(
     if form == "csv":
         return as_csv([*rows, *published])
     counts = ("substitutions", "deletions", "insertions", "reference_words")
-    columns = ["system", "wer", "wer_low", "wer_high", *counts]
+    split = ["split"] if dev else []
+    columns = ["system", *split, "wer", "wer_low", "wer_high", *counts]
     if result is not None:
         columns += ["difference", "difference_low", "difference_high"]
         columns += ["mapsswe_p", "permutation_p"]
     parts = [as_markdown(rows, columns)]
     if published:
         printed = [{**row, "printed": row["wer"]} for row in published]
-        parts.append(as_markdown(printed, ("system", "protocol", "printed", "paper")))
+        parts.append(as_markdown(printed, ("system", *split, "protocol", "printed", "paper")))
     verdicts = [markdown_escaped(pair.verdict) for pair in _spelled_out(names, result)]
-    return "\n\n".join([*parts, *verdicts, f"`{scores[0].signature}`"])
+    signatures = [f"`{score.signature}`" for score in (*dev[:1], scores[0])]
+    return "\n\n".join([*parts, *verdicts, *signatures])
+
+
+def _latex(
+    names: list[str],
+    scores: list[Score],
+    result: Comparison | None,
+    literature: list[dict[str, Any]],
+    dev: Sequence[Score],
+) -> str:
+    cells: dict[str, dict[str, Group | float]] = {}
+    for row in literature:
+        cells.setdefault(row["system"], {})[row["split"]] = row["wer"]
+    rows = [PaperRow(name, mine) for name, mine in cells.items()]
+    notes = [
+        f"{row['system']}, {row['split']}: {row['wer']:.1f} as printed by {row['paper']}; "
+        f"protocol {row['protocol'] or 'unknown'}"
+        for row in literature
+    ]
+    for number, name in enumerate(names):
+        of_system = [*dev[number : number + 1], scores[number]]
+        own: dict[str, Group | float] = {score.split or "": score.total for score in of_system}
+        stem, end = os.path.splitext(name)
+        rows.append(PaperRow(stem if end in _HYPOTHESES else name, own))
+        notes += [note for score in of_system for note in latex_notes(name, score)]
+    notes += [pair.verdict for pair in _spelled_out(names, result)]
+    return as_latex(rows, notes=notes)
 
 
 def _spelled_out(names: list[str], result: Comparison | None) -> list[Pair]:
@@ -221,8 +282,8 @@ def _spelled_out(names: list[str], result: Comparison | None) -> list[Pair]:
     return [pair for pair in result.pairs if pair.first == names[0]]
 
 
-def _literature(score: Score) -> list[dict[str, Any]]:
-    """Return published results on the score's corpus and split.
+def _literature(score: Score, against: str | None) -> list[dict[str, Any]]:
+    """Return published results on the score's corpus and split, where they are asked for.
 
     Raises
     ------
@@ -231,6 +292,8 @@ def _literature(score: Score) -> list[dict[str, Any]]:
     """
     from slaeval.literature import published
 
+    if against is None:
+        return []
     if score.dataset is None or score.split is None:
         raise UsageError(
             "--against published needs --dataset (and --split where references come with "

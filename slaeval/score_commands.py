@@ -8,7 +8,14 @@ import click
 
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
-from slaeval.options import check_outputs, existing, reference_options
+from slaeval.options import (
+    check_dev,
+    check_outputs,
+    existing,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+)
 from slaeval.result_tables import bleu_lines, chosen_format, format_options
 
 if TYPE_CHECKING:
@@ -27,30 +34,13 @@ __all__ = ["pasted", "render", "score"]
     help="Hypotheses: CTM, TRN, TSV, JSON lines.",
 )
 @reference_options
-@click.option(
-    "--protocol",
-    default="official",
-    show_default=True,
-    metavar="NAME",
-    help="What exactly is compared; see 'slaeval audit --list'.",
-)
-@click.option(
-    "--pred-format",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Format of --pred: auto, ctm, trn, tsv, jsonl.",
-)
+@protocol_option
+@hypothesis_options
 @click.option(
     "--dev",
     type=existing(),
     metavar="FILE",
     help="Hypotheses of the dev split too: a second row, or the dev cells of the LaTeX row.",
-)
-@click.option(
-    "--fix-ids",
-    is_flag=True,
-    help="Accept ids with a path around them or in another letter case.",
 )
 @click.option(
     "--by",
@@ -130,8 +120,9 @@ def score(
     form = chosen_format(format_, as_json)
     if groupings and form == "csv":
         raise UsageError("--format csv has one row a file: leave out --by, or use --format json")
-    _check_dev(dev, dataset, split, ref, form)
-    check_outputs([pred, dev, ref], [csv, pra, dtl, html])
+    if dev is not None:
+        check_dev(dataset, split, ref, form)
+    check_outputs([pred, dev, ref], [csv, pra, dtl, html], dataset, root)
 
     def scored(path: str, split: str | None) -> Score:
         return score_file(
@@ -193,26 +184,6 @@ def score(
         systems = {pred: result} if dev is None or other is None else {pred: result, dev: other}
         shown = groups if groupings or form == "markdown" else {}
         click.echo(pasted(systems, shown, top, form), nl=form != "csv")
-
-
-def _check_dev(
-    dev: str | None, dataset: str | None, split: str | None, ref: str | None, form: str
-) -> None:
-    """Refuse ``--dev`` where it can mean nothing.
-
-    Raises
-    ------
-    UsageError
-        Naming what it needs.
-    """
-    if dev is None:
-        return
-    if form in ("table", "json"):
-        raise UsageError("--dev puts two splits side by side: add --format latex, markdown or csv")
-    if ref is not None or dataset is None:
-        raise UsageError("--dev takes the references of both splits from a corpus: use --dataset")
-    if split == "dev":
-        raise UsageError("--split dev and --dev FILE are the same split: leave one out")
 
 
 def pasted(

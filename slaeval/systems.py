@@ -7,18 +7,25 @@ be read is an ``InputError``, options that cannot be meant together are a ``Usag
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from slaeval.analysis.attribution import training_counts
 from slaeval.errors import InputError, UsageError
 from slaeval.evaluation import Task, load_task, match_ids, score_task
-from slaeval.running.folder import Run
+from slaeval.running.folder import RESULTS, Run
 from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.score import Score
 from slaeval.scoring.segments import Reference
 
-__all__ = ["hypotheses_of", "references_of", "scored", "training_of"]
+__all__ = ["files_of", "hypotheses_of", "references_of", "score_systems", "scored", "training_of"]
+
+
+def files_of(source: str | None) -> list[str | None]:
+    """Return the files of a source, which nothing may be written over: a run has several."""
+    if source is None or not os.path.isdir(source):
+        return [source]
+    return [os.path.join(source, name) for name in RESULTS]
 
 
 def references_of(
@@ -72,6 +79,28 @@ def scored(task: Task, hypotheses: Hypotheses, rules: str, run: Run | None) -> S
         )
         score = replace(score, warnings=(*score.warnings, note))
     return score
+
+
+def score_systems(
+    sources: Sequence[str],
+    dataset: str | None,
+    split: str | None,
+    *,
+    root: str | os.PathLike[str] | None,
+    ref: str | os.PathLike[str] | None,
+    setup: str | None,
+    protocol: str,
+    format: str,
+    fix_ids: bool,
+) -> list[Score]:
+    """Score several systems on the same references: those named, else those of the first run."""
+    runs = [Run.open(source) if os.path.isdir(source) else None for source in sources]
+    first = next((n for n, run in enumerate(runs) if run is not None), 0)
+    task = references_of(runs[first], sources[first], dataset, split, root, ref, setup)
+    return [
+        scored(task, hypotheses_of(source, run, task, format, fix_ids), protocol, run)
+        for source, run in zip(sources, runs, strict=True)
+    ]
 
 
 def training_of(

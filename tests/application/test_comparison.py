@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 import slaeval as package
 from slaeval.errors import UsageError
+from slaeval.evaluation import load_task
 from slaeval.literature import published
 
 
@@ -106,6 +108,86 @@ def test_many_systems_are_ranked_against_the_first(slaeval, task, tmp_path) -> N
     for form in ("markdown", "latex"):
         told = slaeval(*given, "--format", form).stdout
         assert len(re.findall("points (?:better|worse)|the same WER", told)) == 4
+
+
+def _run(folder: Path, split: str, left_out: int) -> None:
+    """Write a run on the sample ``c`` beside it that lacks the first glosses of every segment."""
+    from slaeval.running.folder import Alignment, write_run
+
+    root = folder.parent / "c"
+    corpus = package.load_corpus("phoenix2014t", root, split)
+    rows = [
+        Alignment(
+            sample.id,
+            80,
+            list(sample.glosses[left_out:]),
+            [(10 * n, 10 * n + 10) for n in range(len(sample.glosses) - left_out)],
+            [0.9] * (len(sample.glosses) - left_out),
+            sample.signer or "",
+            list(sample.glosses),
+        )
+        for sample in corpus
+    ]
+    settings = {"dataset": "phoenix2014t", "label": "phoenix2014t", "setup": corpus.setup}
+    settings |= {"split": split, "root": corpus.root, "skipped": {}}
+    folder.mkdir()
+    task = load_task("phoenix2014t", split, root=root)
+    write_run(str(folder), rows, task, "official", settings)
+
+
+def test_runs_bring_their_references(slaeval, tmp_path) -> None:
+    slaeval("corpus", "sample", "phoenix2014t", "c")
+    for name, split, left_out in (
+        ("lora.v1", "test", 1),
+        ("adapter", "test", 2),
+        ("lora_dev", "dev", 0),
+        ("adapter_dev", "dev", 1),
+    ):
+        _run(tmp_path / name, split, left_out)
+    done = slaeval("compare", "lora.v1", "adapter", "--json")
+    assert done.returncode == 0, done.stderr
+    out = json.loads(done.stdout)
+    files = ("lora.v1/hyp.ctm", "adapter/hyp.ctm", "--dataset", "phoenix2014t", "--root", "c")
+    same = json.loads(slaeval("compare", *files, "--json").stdout)
+    assert [row["name"] for row in out["systems"]] == ["lora.v1", "adapter"]
+    assert [row["signature"] for row in out["systems"]] == [
+        row["signature"] for row in same["systems"]
+    ]
+    assert out["pairs"][0]["difference"] == same["pairs"][0]["difference"] < 0
+    # A file is held against the references of the run beside it, wherever it stands.
+    mixed = slaeval("compare", "c/hyp.ctm", "adapter", "--json")
+    assert json.loads(mixed.stdout)["systems"][0]["wer"] == pytest.approx(21.46, abs=0.005)
+    dev = ("--dev", "lora_dev", "--dev", "adapter_dev", "--format", "latex")
+    shown = slaeval("compare", "lora.v1", "adapter", *dev)
+    assert shown.returncode == 0, shown.stderr
+    wers = {row["name"]: f"{row['wer']:.1f}" for row in out["systems"]}
+    row = rf"^lora\.v1 & 0\.0/0\.0 & \d\.\d & \d+\.\d/0\.0 & {re.escape(wers['lora.v1'])} "
+    assert re.search(row, shown.stdout, re.M), shown.stdout
+    for sources, message in (
+        (("lora.v1", "adapter", "--dev", "lora_dev"), "one for each system"),
+        (("lora.v1", "adapter", "--dev", "lora.v1", "--dev", "adapter"), "dev split of the same"),
+        (("lora_dev", "adapter_dev", "--dev", "lora_dev", "--dev", "adapter_dev"), "dev split of"),
+        (("lora.v1", "c/hyp.ctm", "--dev", "lora_dev", "--dev", "adapter_dev"), "use --dataset"),
+        (("lora.v1", "adapter", "--split", "dev"), "--split needs --dataset"),
+        (("lora.v1", "adapter", "--csv", "adapter/hyp.ctm"), "written over"),
+    ):
+        form = () if "--csv" in sources or "--split" in sources else ("--format", "latex")
+        refused = slaeval("compare", *sources, *form)
+        assert refused.returncode == 2, refused.stderr
+        assert message in refused.stderr
+
+
+def test_other_formats_of_hypotheses(slaeval, task, tmp_path) -> None:
+    rows: dict[str, list[str]] = {}
+    for line in task[0].read_text().splitlines():
+        rows.setdefault(line.split()[0], []).append(line.split()[4])
+    (tmp_path / "odd").write_text("".join(f"{id}\t{' '.join(w)}\n" for id, w in rows.items()))
+    done = slaeval("compare", task[0], "odd", "--ref", task[1], "--pred-format", "tsv")
+    assert done.returncode == 1  # for all files
+    (tmp_path / "odd2").write_text((tmp_path / "odd").read_text())
+    done = slaeval("compare", "odd", "odd2", "--ref", task[1], "--pred-format", "tsv")
+    assert done.returncode == 0, done.stderr
+    assert "odd and odd2 have the same WER" in done.stdout
 
 
 def test_against_published(slaeval, tmp_path) -> None:

@@ -159,6 +159,50 @@ def test_compare_has_a_row_a_system(slaeval, sample, form: str) -> None:
         assert done.stdout.index("SEN") < done.stdout.index(r"hyp\_b &")
 
 
+@pytest.mark.parametrize("command", ["audit", "compare"])
+def test_audit_and_compare_show_both_splits(slaeval, sample, command: str) -> None:
+    corpus = sample[2:]
+    systems = ("--pred", "c/hyp.ctm") if command == "audit" else ("c/hyp.ctm", "c/hyp_b.ctm")
+    devs = ("--dev", "dev.tsv") * (1 if command == "audit" else 2)
+    more = () if command == "audit" else ("--against", "published")
+    given = (command, *systems, *corpus, *devs, *more)
+    latex = slaeval(*given, "--format", "latex")
+    assert latex.returncode == 0, latex.stderr
+    both = slaeval("score", *sample, "--dev", "dev.tsv", "--format", "latex").stdout
+    [cells] = re.findall(r"^hyp (& .* & .* & .* & .* \\\\)$", both, re.M)
+    first = "rwth-2014" if command == "audit" else "hyp"
+    assert f"\n{first} {cells}\n" in latex.stdout
+    assert r"\multicolumn{2}{c}{Dev} & \multicolumn{2}{c}{Test}" in latex.stdout
+    if command == "compare":
+        assert r"AdaptSign ViT-B/16 & -- & 18.6 & -- & 18.9 \\" in latex.stdout
+        assert "% AdaptSign ViT-B/16, dev: 18.6 as printed by Hu" in latex.stdout
+    rows = list(csv.DictReader(io.StringIO(slaeval(*given, "--format", "csv").stdout)))
+    splits = [row["split"] for row in rows if row["signature"]]
+    assert splits == sorted(splits)
+    assert splits.count("dev") == splits.count("test") == (9 if command == "audit" else 2)
+    alone = slaeval("score", "--pred", "dev.tsv", *corpus, "--split", "dev", "--json")
+    assert float(rows[0]["wer"]) == json.loads(alone.stdout)["wer"]
+    table = slaeval(*given, "--format", "markdown").stdout
+    assert "|split:dev|" in table
+    assert "|split:test|" in table
+    refused = slaeval(*given)
+    assert refused.returncode == 2
+    assert "side by side" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["score", "audit", "compare"])
+def test_the_annotation_is_not_written_over(slaeval, sample, tmp_path, command: str) -> None:
+    [annotation] = (tmp_path / "c").rglob("*.dev.corpus.csv")
+    before = annotation.read_bytes()
+    systems = ("c/hyp.ctm", "c/hyp_b.ctm") if command == "compare" else sample[:2]
+    done = slaeval(command, *systems, *sample[2:], "--csv", annotation)
+    assert done.returncode == 2
+    assert "phoenix2014t's annotation" in done.stderr
+    assert annotation.read_bytes() == before
+    new = annotation.with_name("rows.csv")  # a new file may stand there
+    assert slaeval(command, *systems, *sample[2:], "--csv", new).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
