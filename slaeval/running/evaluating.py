@@ -20,7 +20,7 @@ from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation import Task, corpus_task
 from slaeval.running.devices import choose_precision
-from slaeval.running.folder import Alignment, Run, clear, lock, write_run
+from slaeval.running.folder import Alignment, Run, claim, clear, lock, write_run
 from slaeval.running.journal import Journal, journals, read_journals, repair
 from slaeval.running.progress import progress
 from slaeval.running.ranks import Ranks, share_out
@@ -140,8 +140,10 @@ def evaluate(
     with Ranks() as ranks, contextlib.ExitStack() as stack:
         records: list[dict[str, Any]] = []
         if ranks.first:
-            clear(folder, restart=restart)
+            claim(folder)
             stack.enter_context(lock(folder))
+            if restart:
+                clear(folder)
             for path in journals(folder):
                 repair(path)
             records = read_journals(folder, header)

@@ -29,16 +29,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, SlaevalError, UsageError
-from slaeval.files import read_text, write_whole
+from slaeval.files import read_start, read_text, write_whole
 from slaeval.running.journal import journals
 
 if TYPE_CHECKING:
     from slaeval.evaluation import Task
     from slaeval.scoring.score import Score
 
-__all__ = ["REPORT", "RESULTS", "Alignment", "Run", "clear", "lock", "score_of", "write_run"]
+__all__ = ["REPORT", "RESULTS", "Alignment", "Run", "claim", "clear", "lock", "score_of", "write_run"]
 
 _FORMAT = {"format": "slaeval-run", "version": 1}
+
+#: What journals and run.json begin with, but for blanks.
+_START = b'{"format":"slaeval-'
 
 #: The files of a finished run.
 RESULTS = ("run.json", "hyp.ctm", "score.json", "segments.csv", "alignment.jsonl")
@@ -290,15 +293,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def clear(folder: str, *, restart: bool) -> None:
-    """Make a folder ready for a run.
-
-    Parameters
-    ----------
-    folder : str
-        Made where it is missing.
-    restart : bool
-        Take away what an earlier run left.
+def claim(folder: str) -> None:
+    """Make the folder of a run, or make sure that it is one.
 
     Raises
     ------
@@ -309,18 +305,41 @@ def clear(folder: str, *, restart: bool) -> None:
     """
     try:
         os.makedirs(folder, exist_ok=True)
-        there = {name for name in os.listdir(folder) if not name.startswith(".")}
-        if there and not journals(folder) and "run.json" not in there:
+        there = [name for name in os.listdir(folder) if not name.startswith(".")]
+        signs = [*journals(folder), os.path.join(folder, "run.json")]
+        if there and not any(map(_is_ours, signs)):
             raise UsageError(
                 f"{folder} is not empty and holds no run; name another folder with --out"
             )
-        if restart:
-            mine = (os.path.join(folder, name) for name in (*RESULTS, REPORT))
-            for path in [*mine, *journals(folder)]:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
     except OSError as error:
         raise SlaevalError(f"{folder}: cannot write: {error.strerror or error}") from None
+
+
+def _is_ours(path: str) -> bool:
+    """Tell a journal or run.json from another program's, however short a kill cut it."""
+    if not os.path.isfile(path):
+        return False
+    start = read_start(path, "a file of a run", 100)
+    start = start.rstrip(b"\0").translate(None, b" \r\n")
+    return start[: len(_START)] == _START[: len(start)]
+
+
+def clear(folder: str) -> None:
+    """Take away what an earlier run left; only who holds the :func:`lock` may.
+
+    Raises
+    ------
+    SlaevalError
+        It cannot be taken away.
+    """
+    # The journals last: what they stand for is never there without them.
+    for path in [*(os.path.join(folder, name) for name in (*RESULTS, REPORT)), *journals(folder)]:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise SlaevalError(f"{path}: cannot remove: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def journals(folder: str) -> list[str]:
     return [
         os.path.join(folder, name)
         for name in sorted(os.listdir(folder))
-        if name.startswith("journal") and name.endswith(".jsonl")
+        if re.fullmatch(r"journal(-[0-9]+)?\.jsonl", name)
     ]
 
 

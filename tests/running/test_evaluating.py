@@ -171,7 +171,7 @@ def _stopping_journal(after: int) -> type[evaluating.Journal]:
         def append(self, record: Any) -> None:
             if not Stopping.left:
                 # Half a line is on disk when the kill comes.
-                self._stream.write(b'{"segments":[{"id":')
+                self._stream.write(json.dumps(record, separators=(",", ":")).encode()[:18])
                 self._stream.flush()
                 raise Stop
             Stopping.left -= 1
@@ -340,13 +340,32 @@ def test_a_folder_with_other_things_is_left_alone(
     assert mine.read_text() == "precious"
 
 
-def test_two_runs_do_not_write_into_one_folder(
-    loaded: dict[str, LoadedCheckpoint], root: Path
+@pytest.mark.parametrize("name", ["run.json", "journal.jsonl", "journal-of-mine.jsonl"])
+def test_files_of_other_programs_make_no_run(
+    name: str, loaded: dict[str, LoadedCheckpoint], root: Path, tmp_path: Path
 ) -> None:
-    os.mkdir("out")
+    mine = tmp_path / "thesis"
+    mine.mkdir()
+    for each in (name, "hyp.ctm"):
+        (mine / each).write_text('{"mood": "precious"}\n')
+    for restart in (False, True):
+        with pytest.raises(UsageError, match="not empty and holds no run"):
+            evaluate(loaded["sla-lora"], root=root, out=mine, restart=restart)
+    assert {path.name for path in mine.iterdir()} == {name, "hyp.ctm"}
+    assert {path.read_text() for path in mine.iterdir()} == {'{"mood": "precious"}\n'}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_two_runs_do_not_write_into_one_folder(
+    restart: bool, loaded: dict[str, LoadedCheckpoint], root: Path
+) -> None:
+    evaluate(loaded["sla-lora"], root=root, out="out")
+    before = {path: path.read_bytes() for path in Path("out").iterdir() if path.suffix}
     with run_folder.lock("out"), pytest.raises(SlaevalError, match="another run is writing"):
-        evaluate(loaded["sla-lora"], root=root, out="out")
-    assert evaluate(loaded["sla-lora"], root=root, out="out").score is not None
+        evaluate(loaded["sla-lora"], root=root, out="out", restart=restart)
+    # Nothing was taken away from under the one that is at work.
+    assert {path: path.read_bytes() for path in Path("out").iterdir() if path.suffix} == before
+    assert evaluate(loaded["sla-lora"], root=root, out="out", restart=restart).score is not None
 
 
 def _limited(monkeypatch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
