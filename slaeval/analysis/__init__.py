@@ -3,7 +3,8 @@
 :func:`attribute` and :func:`group` count, without anything but Python. The other functions draw
 with matplotlib (``pip install 'slaeval[analysis]'``): each returns the Axes it drew on and draws
 into yours with ``ax=``; :func:`save` writes a plot as PNG, SVG or PDF. ``STYLE`` is the look of
-these plots, for ``plt.rcParams.update`` or ``plt.rc_context``.
+these plots, for ``plt.rcParams.update`` or ``plt.rc_context``; :func:`shaped` and
+:func:`families` give the text and the fonts to write glosses of any script with.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from slaeval.analysis.curves import read_log as read_log
     from slaeval.analysis.curves import wer_curve as wer_curve
     from slaeval.analysis.fonts import MissingGlyphs as MissingGlyphs
+    from slaeval.analysis.fonts import families as families
+    from slaeval.analysis.fonts import shaped as shaped
     from slaeval.analysis.rates import error_bars as error_bars
     from slaeval.analysis.rates import error_curve as error_curve
     from slaeval.analysis.strips import alignment_strip as alignment_strip
@@ -49,12 +52,14 @@ _HOMES = {
     "draw_curves": "curves",
     "error_bars": "rates",
     "error_curve": "rates",
+    "families": "fonts",
     "frequency_class": "attribution",
     "group": "attribution",
     "loss_curve": "curves",
     "posterior_strip": "strips",
     "read_log": "curves",
     "save": "style",
+    "shaped": "fonts",
     "training_counts": "attribution",
     "wer_curve": "curves",
 }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slaeval.analysis.attribution import attribute, gloss_key, gloss_names
-from slaeval.analysis.fonts import families, shaped
+from slaeval.analysis.fonts import families, shaped, shortened
 from slaeval.analysis.style import INK, canvas
 from slaeval.errors import UsageError
 from slaeval.scoring.protocols import EMPTY
@@ -153,7 +153,7 @@ def confusion_map(score: Score, *, top: int = 12, ax: Axes | None = None) -> Axe
         _diagonal(ax, size)
         if size <= _NUMBERS_UP_TO:
             _numbers(ax, shares, scale)
-        glosses = [shaped(gloss) for gloss in table.glosses]
+        glosses = [shaped(shortened(gloss, 20)) for gloss in table.glosses]
         fonts = families(glosses)
         columns = [*glosses, "other", "deleted"]
         ax.set_xticks(range(size + 2), columns, rotation=90, family=fonts)
@@ -168,7 +168,7 @@ def confusion_map(score: Score, *, top: int = 12, ax: Axes | None = None) -> Axe
         bar = ax.figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.03, 1)))
         bar.outline.set_visible(False)
         bar.ax.tick_params(length=2)
-        bar.set_label("share of the times signed [%]")
+        bar.set_label("% of times signed")
     return ax
 
 

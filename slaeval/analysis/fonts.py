@@ -19,7 +19,15 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 
-__all__ = ["MissingGlyphs", "families", "quiet", "right_to_left", "shaped", "width_of"]
+__all__ = [
+    "MissingGlyphs",
+    "families",
+    "quiet",
+    "right_to_left",
+    "shaped",
+    "shortened",
+    "width_of",
+]
 
 #: Looked at first, in this order: plain, free or part of a system, Chinese in its simplified
 #: forms. Any other font that has the characters will do after them.
@@ -118,7 +126,10 @@ def right_to_left(text: str) -> bool:
 
 
 def shaped(text: str) -> str:
-    """Return a gloss so that matplotlib draws it with joined letters in their direction.
+    """Return a gloss so that matplotlib draws it as it is: no formula, letters joined.
+
+    Dollar signs are escaped, without which matplotlib would read a formula between two of them.
+    Letters of a right-to-left script are joined and put in order where matplotlib does not.
 
     Warns
     -----
@@ -126,6 +137,7 @@ def shaped(text: str) -> str:
         It runs from right to left, matplotlib is older than 3.11 and the packages that could
         help are not installed.
     """
+    text = text.replace("$", r"\$")
     if text.isascii() or _shapes() or not any(map(right_to_left, text)):
         return text
     try:
@@ -144,6 +156,14 @@ def shaped(text: str) -> str:
     return out
 
 
+def shortened(text: str, longest: int = 24) -> str:
+    """Return a name of at most so many characters, cut in its middle: its end may tell it apart."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 1) // 2
+    return f"{text[: longest - 1 - end]}…{text[len(text) - end :]}"
+
+
 def width_of(text: str, fonts: list[str], size: float) -> float:
     """Return how wide `text` is in points, drawn with `fonts` at so many points."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -151,11 +171,12 @@ def width_of(text: str, fonts: list[str], size: float) -> float:
 
     if not text:
         return 0.0
-    figure = Figure(figsize=(1, 1), dpi=72)
+    # As fine as files are: at 72 dpi, letters are moved to whole points.
+    figure = Figure(figsize=(1, 1), dpi=300)
     FigureCanvasAgg(figure)
     with quiet():
         drawn = figure.text(0, 0, text, family=fonts, fontsize=size)
-        return float(drawn.get_window_extent().width)
+        return float(drawn.get_window_extent().width) * 72 / 300
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from slaeval.analysis.attribution import ErrorGroup, binned, group
-from slaeval.analysis.fonts import families, shaped
+from slaeval.analysis.fonts import families, shaped, shortened
 from slaeval.analysis.style import COLOURS, HATCHES, INK, NAMES, canvas
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _GROUPS = {
     "frequency": "in training",
     "position": "place in sentence",
 }
-
-_LONGEST_LABEL = 24
 
 
 def error_bars(
@@ -74,9 +72,9 @@ def error_bars(
     rates = by != "gloss"
     with canvas(ax, 0.75 + 0.16 * max(len(shown), 2)) as ax:
         if not shown:
-            ax.text(0.5, 0.5, "no errors", transform=ax.transAxes, ha="center")
-            ax.set_axis_off()
-            return ax
+            return _nothing(ax, "no errors")
+        if rates and not score.reference_words:
+            return _nothing(ax, "no reference words, so no rates")
         import matplotlib as mpl
         from matplotlib.ticker import MaxNLocator
 
@@ -100,7 +98,7 @@ def error_bars(
             _whiskers(ax, shown, ends)
             if score.reference_words:
                 ax.axvline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
-        names = [shaped(_short(mine.name)) for mine in shown]
+        names = [shaped(shortened(mine.name)) for mine in shown]
         ax.set_yticks(places, names, family=families(names))
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(shown) - 0.5, -0.6)
@@ -177,9 +175,9 @@ def error_curve(
     -------
     Axes
         Points at the mean of each bin with their 95 % interval over segments, and a line at
-        the word error rate of the whole. Frequencies are logarithmic, unseen glosses stand
-        apart at the left. A bin without reference words has no rate and no point; its
-        insertions are in the line of the whole only.
+        the word error rate of the whole, named with its protocol. Frequencies are logarithmic,
+        unseen glosses stand apart at the left. A bin without reference words has no rate and
+        no point; its insertions are in the line of the whole only.
 
     Raises
     ------
@@ -188,6 +186,10 @@ def error_curve(
     """
     points = [point for point in binned(score, by, training, bins=bins) if point[1].reference_words]
     with canvas(ax, 1.7) as ax:
+        if not points:
+            return _nothing(ax, "no reference words, so no rates")
+        from matplotlib.ticker import MaxNLocator
+
         at = [mean for mean, _ in points]
         if by == "frequency":
             ax.set_xscale("log")
@@ -196,32 +198,38 @@ def error_curve(
             gap = max(2.0, (max(seen) / min(seen)) ** 0.22)
             at = [mean or min(seen) / gap for mean in at]
         wers = [mine.wer for _, mine in points]
-        if points:
-            apart = by == "frequency" and not points[0][0]
-            ax.plot(at[apart:], wers[apart:], color="#0072B2", linewidth=0.9)
-            ax.plot(at, wers, color="#0072B2", marker="o", linestyle="none")
-            for x, (_, mine) in zip(at, points, strict=True):
-                if mine.interval is not None:
-                    ax.plot([x, x], mine.interval, color="#0072B2", linewidth=0.8, zorder=1)
-            ax.axhline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
-            ax.annotate(
-                f"all {score.wer:.1f} %",
-                (1, score.wer),
-                xycoords=ax.get_yaxis_transform(),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize="small",
-            )
+        apart = by == "frequency" and not points[0][0]
+        ax.plot(at[apart:], wers[apart:], color="#0072B2", linewidth=0.9)
+        ax.plot(at, wers, color="#0072B2", marker="o", linestyle="none")
+        for x, (_, mine) in zip(at, points, strict=True):
+            if mine.interval is not None:
+                ax.plot([x, x], mine.interval, color="#0072B2", linewidth=0.8, zorder=1)
+        ax.axhline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
+        ax.annotate(
+            f"all {score.wer:.1f} %\n{score.protocol}",  # no number without its protocol
+            (1, score.wer),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize="small",
+        )
         if by == "frequency":
-            _counts(ax, at, bool(points) and not points[0][0])
+            _counts(ax, at, apart)
             ax.set_xlabel("times in training")
             ax.set_ylabel("errors [% of words]")
         else:
             ax.set_xlim(left=0)
+            ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
             ax.set_xlabel("reference words of the segment")
             ax.set_ylabel("WER [%]")
         ax.set_ylim(bottom=0)
+    return ax
+
+
+def _nothing(ax: Axes, why: str) -> Axes:
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center")
+    ax.set_axis_off()
     return ax
 
 
@@ -232,10 +240,6 @@ def _length(mine: ErrorGroup, op: str, rates: bool) -> float:
     return mine.rate(count) if mine.reference_words else 0.0
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
-
-
 def _whiskers(ax: Axes, shown: list[ErrorGroup], ends: list[float]) -> None:
     for place, (mine, end) in enumerate(zip(shown, ends, strict=True)):
         if mine.interval is not None:
@@ -243,7 +247,8 @@ def _whiskers(ax: Axes, shown: list[ErrorGroup], ends: list[float]) -> None:
             ax.errorbar(
                 end,
                 place,
-                xerr=[[max(0.0, end - low)], [high - end]],
+                # The ends are sums of rounded parts: by a hair they may lie outside.
+                xerr=[[max(0.0, end - low)], [max(0.0, high - end)]],
                 color=INK,
                 elinewidth=0.8,
                 capsize=1.8,
@@ -255,8 +260,6 @@ def _counts(ax: Axes, at: list[float], unseen: bool) -> None:
     """Write frequencies as plain numbers, and "unseen" under the point that stands apart."""
     from matplotlib.ticker import NullFormatter
 
-    if not at:
-        return
     seen = (at[1:] if unseen else at) or [1.0]
     low, high = min(seen) / 1.2, 1.3 * max(seen)
     steps = (1, 2, 5) if high < 50 * low else (1,)

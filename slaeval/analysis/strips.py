@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from slaeval.analysis.fonts import families, right_to_left, shaped, width_of
+from slaeval.analysis.fonts import families, right_to_left, shaped, shortened, width_of
 from slaeval.analysis.style import COLOURS, COLUMN, INK, SIGNS, STYLE, canvas
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -52,7 +52,7 @@ def alignment_strip(
     segment : AlignedSegment
         One of ``score.segments``.
     title : str
-        Written above it, for instance the name of the segment.
+        Written above it, for instance the name of the segment; plain text.
     ax : Axes, optional
         Where to draw; a figure as high as it needs to be without it. Given axes are filled
         with as many lines as their width asks for; too low ones squeeze the lines.
@@ -62,23 +62,27 @@ def alignment_strip(
     Returns
     -------
     Axes
-        In points, without ticks.
+        In points, without ticks. A gloss that is wider than a line is cut in its middle.
     """
     require("analysis", "a plot")
     import matplotlib as mpl
 
     size = float(mpl.rcParams["font.size"]) if ax is not None else float(STYLE["font.size"])
     scale = size / 7
-    steps = [(op, shaped(one), shaped(other)) for op, one, other in segment.pairs()]
-    fonts = families([word for _, *both in steps for word in both])
-    words = [(one, f"{SIGNS[op]} {other}".strip()) for op, one, other in steps]
-    both = [width_of(word, fonts, size) for pair in words for word in pair]
+    steps = list(segment.pairs())
+    fonts = families([shaped(word) for _, *both in steps for word in both] + [shaped(title)])
     pad = 2 * _PAD * scale
-    widths = [max(*pair, size) + pad for pair in zip(both[::2], both[1::2], strict=True)]
     head = max(width_of(name, fonts, 0.85 * size) for name in ("REF", "HYP")) + 5 * scale
     available = 72 * (width - 0.1)
     if ax is not None:
         available = 72 * ax.get_window_extent().width / ax.figure.dpi
+    room = available - head - pad
+    cells = [
+        (_fitting(one, room, fonts, size), _fitting(other, room, fonts, size, SIGNS[op]))
+        for op, one, other in steps
+    ]
+    words = [(one, other) for (one, _), (other, _) in cells]
+    widths = [max(one, other, size) + pad for (_, one), (_, other) in cells]
     lines = _lines(widths, available - head, _GAP * scale)
     line, between = _LINE * scale, _BETWEEN * scale
     high = len(lines) * 2 * line + (len(lines) - 1) * between
@@ -114,7 +118,15 @@ def alignment_strip(
                     )
                 at += widths[place] + _GAP * scale
             top -= 2 * line + between
-        ax.text(0, high + above / 2 + 1, title, va="center", fontsize=0.85 * size, color="#666666")
+        ax.text(
+            0,
+            high + above / 2 + 1,
+            _fitting(title, available, fonts, 0.85 * size)[0],
+            va="center",
+            family=fonts,
+            fontsize=0.85 * size,
+            color="#666666",
+        )
         if not steps:
             ax.text(head, high - line, "(no words on either side)", va="center", fontsize=size)
         ax.set_xlim(0, available)
@@ -186,7 +198,7 @@ def posterior_strip(
     peaks = probabilities.max(axis=0)
     order = sorted(range(1, values.shape[1]), key=lambda k: (k not in known, -peaks[k], k))
     drawn = [k for k in order[: max(top, len(set(known)))] if peaks[k] >= 0.05 or k in known]
-    names = [shaped(gloss) for gloss in glosses]
+    names = [shaped(shortened(gloss)) for gloss in glosses]
     fonts = families([shaped(vocabulary[k - 1]) for k in drawn] + names)
     # In the order in which they are signed, so that neighbours differ in colour.
     drawn.sort(key=lambda k: (int(probabilities[:, k].argmax()), k))
@@ -199,17 +211,20 @@ def posterior_strip(
     }
     marks = _Marks(names, spans, frames, fonts, ax)
     with canvas(ax, marks.height) as ax:
-        ax.fill_between(at, probabilities[:, 0], color="#E4E4E4", linewidth=0, label="blank")
+        blank = ax.fill_between(at, probabilities[:, 0], color="#E4E4E4", linewidth=0)
+        named = [(blank, "blank")]
         for k in drawn:
-            ax.plot(
+            name = shaped(shortened(vocabulary[k - 1]))
+            (curve,) = ax.plot(
                 at,
                 probabilities[:, k],
                 **looks[k],
                 linewidth=1.0,
                 marker="o" if steps == 1 else None,
-                # Those recognised are named above.
-                label=None if spans and k in known else shaped(vocabulary[k - 1]),
+                label=name,
             )
+            if not (spans and k in known):  # those recognised are named above
+                named.append((curve, name))
         ax.set_xlim(0, length)
         ax.set_ylim(0, marks.top)
         ax.set_yticks([0, 0.5, 1])
@@ -219,7 +234,9 @@ def posterior_strip(
         ax.set_ylabel("probability", y=0.5 / marks.top)
         lines = [looks.get(number.get(gloss, 0), {"color": INK}) for gloss in glosses]
         marks.draw(ax, lines)
-        ax.legend(
+        legend = ax.legend(
+            [handle for handle, _ in named],
+            [""] * len(named),
             frameon=False,
             loc="upper center",
             bbox_to_anchor=(0.5, 0),
@@ -229,7 +246,23 @@ def posterior_strip(
             columnspacing=1.2,
             borderaxespad=4,  # below the label of the axis
         )
+        # Not as labels: matplotlib hides those that begin with an underscore, as __ON__ does.
+        for text, (_, name) in zip(legend.get_texts(), named, strict=True):
+            text.set_text(name)
     return ax
+
+
+def _fitting(
+    word: str, room: float, fonts: list[str], size: float, sign: str = ""
+) -> tuple[str, float]:
+    """Return a word behind its sign, cut where it is wider than `room`, and its width."""
+    longest = len(word)
+    while True:
+        text = f"{sign} {shaped(shortened(word, longest))}".strip()
+        wide = width_of(text, fonts, size)
+        if wide <= room or longest <= 3:
+            return text, wide
+        longest = max(3, min(longest - 1, int(longest * room / wide)))
 
 
 def _lines(widths: list[float], available: float, gap: float) -> list[list[int]]:

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+import slaeval
 from slaeval.analysis import (
     alignment_strip,
     binned,
@@ -206,8 +207,6 @@ def test_the_heat_map_shows_the_table(score: Score) -> None:
 
 
 def test_nothing_to_draw_is_said() -> None:
-    import slaeval
-
     perfect = slaeval.score({"a": "A"}, {"a": "A"})
     assert "no confusions" in [text.get_text() for text in confusion_map(perfect).texts]
     assert "no errors" in [text.get_text() for text in error_bars(perfect, "gloss").texts]
@@ -330,3 +329,63 @@ def test_curves_show_the_log_and_mark_the_best_epoch() -> None:
     assert list(wer.lines[0].get_xdata()) == [row["epoch"] for row in LOG]
     best = min(LOG, key=lambda row: row["dev_wer"])
     assert f"epoch {best['epoch']}" in wer.texts[0].get_text()
+
+
+#: A formula to matplotlib, half a formula, a label it hides, a name too long for a column.
+AWKWARD = ["$A$", r"$\frac{1$", "__ON__", "_X", "LANG" * 20 + "-1", "LANG" * 20 + "-2"]
+
+
+@pytest.mark.parametrize("name", ["confusions", "glosses", "signers", "segment"])
+def test_awkward_glosses_fit_too(name: str, invented: Callable[[list[str]], Score]) -> None:
+    assert_legible(PLOTS[name](invented(AWKWARD)))
+
+
+def test_a_dollar_is_a_dollar() -> None:
+    score = slaeval.score({"$s_1$": "$A$ B"}, {"$s_1$": "$A$ C"})
+    [segment] = score.segments
+    ax = alignment_strip(segment, title=segment.id)
+    ax.figure.canvas.draw()
+    shown = {text.get_text(): text for text in ax.texts}
+    for word in ("$A$", "$s_1$"):
+        drawn = shown[word.replace("$", r"\$")]
+        assert drawn._preprocess_math(drawn.get_text()) == (word, False)
+
+
+def test_names_are_cut_so_that_they_stay_apart(invented: Callable[[list[str]], Score]) -> None:
+    ax = error_bars(invented(AWKWARD), "gloss")
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(set(labels)) == len(labels)
+    assert max(map(len, labels)) <= 24
+
+
+def test_whiskers_of_segments_that_are_all_alike() -> None:
+    # The rates of two kinds of errors add up to a hair more than the interval, which is a point.
+    score = slaeval.score({f"s{n}": "A B C" for n in range(7)}, {f"s{n}": "X B" for n in range(7)})
+    [mine] = group(score, "signer")
+    assert mine.interval is not None
+    assert mine.rate(mine.substitutions) + mine.rate(mine.deletions) != mine.interval[1]
+    error_bars(score, "signer")
+
+
+def test_without_reference_words_there_are_no_rates() -> None:
+    score = slaeval.score({"a": "", "b": ""}, {"a": "X", "b": ""})
+    counts = {"X": 1}
+    for ax in (
+        error_bars(score, "signer"),
+        error_curve(score, "length"),
+        error_curve(score, "frequency", counts),
+    ):
+        assert [text.get_text() for text in ax.texts] == ["no reference words, so no rates"]
+
+
+@pytest.mark.parametrize("by", ["length", "frequency"])
+def test_a_wer_stands_with_its_protocol(by: str, score: Score) -> None:
+    ax = error_curve(score, by, TRAINING)
+    assert f"all {score.wer:.1f} %\n{score.protocol}" in [text.get_text() for text in ax.texts]
+
+
+def test_glosses_that_begin_with_an_underscore_are_in_the_legend() -> None:
+    log_probs = np.log(np.array([[0.2, 0.5, 0.3], [0.3, 0.1, 0.6]]))
+    ax = posterior_strip(log_probs, ["__ON__", "_X"])
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["blank", "__ON__", "_X"]
