@@ -32,6 +32,9 @@ __all__ = ["Archive", "RefusedError", "Stored"]
 
 #: Largest pickle, in bytes. The weights are not in it: it has about 100 bytes a tensor or gloss.
 _LARGEST_PICKLE = 64 << 20
+#: What is in it, written out: a pickle may name one part many times. Values count as 16 characters.
+_MOST_CHARACTERS = 64 << 20
+_DEEPEST = 64
 
 #: Kind of storage: type of its numbers and their size in bytes.
 _STORAGES = {
@@ -60,8 +63,15 @@ class RefusedError(InputError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class _Fixed:
+    """What a pickle cannot change once it is made, not even by the setter of a frozen class."""
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a description of a tensor is changed")
+
+
+@dataclass(frozen=True)
+class Stored(_Fixed):
     """A tensor as its file describes it.
 
     Attributes
@@ -188,8 +198,8 @@ class _Omitted:
         pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
+@dataclass(frozen=True)
+class _Reference(_Fixed):
     """A storage as the pickle refers to it."""
 
     dtype: str
@@ -332,7 +342,9 @@ class Archive:
                 # The memo is an array: a number of ten digits would take gigabytes.
                 if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > len(data):
                     raise pickle.UnpicklingError("a memo larger than the pickle")
-            return _Unpickler(data, self.path, ignored, sizes).load()
+            content = _Unpickler(data, self.path, ignored, sizes).load()
+            _check_extent(content)
+            return content
         except InputError:
             raise
         except MemoryError:
@@ -377,6 +389,31 @@ class Archive:
         if stored.alone:
             return numbers.reshape(stored.shape)
         return numbers.as_strided(stored.shape, stored.stride, stored.offset).clone().contiguous()
+
+
+def _check_extent(content: Any) -> None:
+    """See that all of `content`, written out, is small and shallow: else a message could hang."""
+    left = _MOST_CHARACTERS
+    waiting: list[tuple[Any, int]] = [(content, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        parts: Collection[Any] = ()
+        if isinstance(value, str):
+            value.encode()  # half of a surrogate pair cannot be printed
+            left -= len(value)
+        elif isinstance(value, (bytes, bytearray)):
+            left -= len(value)
+        elif isinstance(value, int):
+            if value.bit_length() > 64:
+                raise pickle.UnpicklingError("a number of more than 64 bits")
+        elif isinstance(value, dict):
+            parts = [*value.keys(), *value.values()]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            parts = value
+        left -= 16 * len(parts)
+        if left < 0 or depth > _DEEPEST:
+            raise pickle.UnpicklingError("nested too deeply or too large for a file of weights")
+        waiting += [(part, depth + 1) for part in parts]
 
 
 def _damaged(error: Exception, path: str) -> InputError:

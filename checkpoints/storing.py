@@ -405,6 +405,7 @@ def _header(path: str) -> dict[str, Any]:
 def _parsed(data: bytes, path: str) -> dict[str, Any]:
     try:
         content = json.loads(data)
+        json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):

@@ -190,6 +190,70 @@ def test_bombs_are_refused_before_they_grow(tmp_path: Path) -> None:
         read_checkpoint(archive(path, pickle.dumps(whole, 2)))
 
 
+@pytest.mark.parametrize("entry", ["format", "version", "tensors", "meta"])
+def test_what_is_told_of_a_bomb_is_no_bomb(tmp_path: Path, entry: str) -> None:
+    """A message shows a value; a value may name itself twice, and that twice, and so on."""
+    content: Any = ()
+    for _ in range(28):
+        content = (content, content)
+    if entry in ("tensors", "meta"):
+        content = {content: 1}
+    path = archive(tmp_path / "a.pt", pickle.dumps({**_sound(), "tensors": {}, entry: content}, 2))
+    for read in READERS:
+        with pytest.raises(InputError, match="too deeply or too large"):
+            read(path)
+
+
+@pytest.mark.parametrize("value", [10**6000, "\ud800"], ids=["number", "text"])
+def test_values_that_cannot_be_shown_are_refused(tmp_path: Path, value: Any) -> None:
+    sound = _sound()
+    metrics = {**sound["meta"], "metrics": {"a": value}}
+    for changes in ({"version": value}, {"meta": metrics}, {"tensors": {value: 1}}):
+        data = pickle.dumps({**sound, "tensors": {}, **changes}, 2)
+        for read in READERS:
+            with pytest.raises(InputError, match="damaged"):
+                read(archive(tmp_path / "a.pt", data))
+
+
+def test_half_characters_are_no_text_in_json_either(tmp_path: Path) -> None:
+    whole = _saved("safetensors")
+    assert whole.count(b"HEUTE") == 1
+    path = tmp_path / "a.safetensors"
+    # Twice escaped: meta is a text of JSON in JSON.
+    header = whole[8 : 8 + int.from_bytes(whole[:8], "little")]
+    longer = header.replace(b"HEUTE", b"\\\\ud800")
+    path.write_bytes(len(longer).to_bytes(8, "little") + longer + whole[8 + len(header) :])
+    for read in READERS[:2]:
+        with pytest.raises(InputError, match="no JSON"):
+            read(path)
+
+
+def test_a_described_tensor_stays_as_described(tmp_path: Path) -> None:
+    """BUILD would go past the checks, and past the setter of a frozen dataclass."""
+    sound = pickle.dumps({**_sound(), "tensors": {"head.classifier.weight": "HERE"}}, 2)
+    start = b"ctorch._utils\n_rebuild_tensor_v2\n("
+    reference = b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x10tQ"
+    rest = b"K\x00K\x04K\x04\x86K\x04K\x01\x86\x89ccollections\nOrderedDict\n)RtR"
+    place = sound.index(b"X\x04\x00\x00\x00HERE")
+    end = place + 9 + 2 * (sound[place + 9 : place + 10] == b"q")
+
+    def told(tensor: bytes) -> Path:
+        data = sound[:place] + tensor + sound[end:]
+        return archive(tmp_path / "a.pt", data, {"data/0": bytes(64)})
+
+    assert describe(told(start + reference + rest))["parameters"]["head"] == 16
+    for values in (
+        ["float32", "0", 10**12, 0, (10**6, 10**6), (10**6, 1)],
+        ["float32", ["0"], 16, 0, (4, 4), (4, 1)],
+        ["float32", "0", 16, 0, 4, 4],
+    ):
+        build = pickle.dumps(values, 2)[2:-1] + b"b"
+        for tensor in (start + reference + rest + build, start + reference + build + rest):
+            for read in READERS[:2]:
+                with pytest.raises(InputError, match="a description of a tensor is changed"):
+                    read(told(tensor))
+
+
 def test_a_tensor_cannot_reach_beyond_its_bytes(tmp_path: Path) -> None:
     """Its shape is what the pickle says, its bytes are what the file has."""
 
