@@ -103,15 +103,19 @@ def save_checkpoint(
 
 
 class _Remembering:
-    """A stream that keeps the error of a write, which torch buries under one of its own."""
+    """A stream for torch, which buries the error of a write and takes every write for whole."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
         try:
-            return self._stream.write(data)
+            # The system may write less, always so from 2 GiB on.
+            while left:
+                left = left[self._stream.write(left) :]
+            return memoryview(data).nbytes
         except OSError as error:
             self.error = error
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -104,6 +105,24 @@ def test_killed_while_saving(tmp_path: Path) -> None:
     for seen, unfinished in _run(_KILLED, tmp_path / "sla.pt", tmp_path / "sla.safetensors"):
         assert seen == [0, 1]  # both were written in the meantime
         assert unfinished  # and kills fell into a save
+
+
+def test_the_system_may_write_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux writes no more than 2 GiB at once, and what room is left on a disk."""
+    from sample_checkpoint import assert_same, make_checkpoint
+
+    from slaeval.checkpoints import read_checkpoint, save_checkpoint, storing
+
+    class Sparing(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(memoryview(data)[:100])
+
+    monkeypatch.setattr(
+        storing, "open", lambda path, mode, **_: Sparing(path, mode.replace("b", "")), raising=False
+    )
+    save_checkpoint(tmp_path / "a.pt", make_checkpoint())
+    monkeypatch.undo()
+    assert_same(read_checkpoint(tmp_path / "a.pt"), make_checkpoint())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits a file's size")
