@@ -16,7 +16,7 @@ from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.config import ModelConfig
-from slaeval.models.recogniser import Recogniser, build_recogniser
+from slaeval.models.recogniser import Recogniser, build_recogniser, check_states
 from slaeval.models.tower import Tower, open_tower, to_open_clip
 from slaeval.running.devices import choose_device, choose_precision
 from slaeval.running.recognition import Pass, Recognised, frame_budget_for
@@ -174,11 +174,13 @@ def load_checkpoint(
             f"of a patch of {config.backbone}",
             path,
         )
-    model = build_recogniser(config, tower)
+    adapter, head = checkpoint.part("adapter"), checkpoint.part("head")
     try:
-        model.load_states(checkpoint.part("adapter"), checkpoint.part("head"))
+        check_states(config, tower, adapter, head)
     except InputError as error:
         raise InputError(str(error), path) from None
+    model = build_recogniser(config, tower)
+    model.load_states(adapter, head)
     model.merge()
     model.eval().requires_grad_(False).to(where)
     return LoadedCheckpoint(

@@ -36,6 +36,9 @@ LINEAR_LAYERS: Mapping[str, str] = {
 #: The tower of the sample corpora: 32 pixels, patch 8, width 96, 3 blocks, random weights.
 TINY = "slaeval-tiny"
 
+#: Far above what anybody trains: a file that claims more is damaged.
+_WIDEST, _MOST_LAYERS = 65_536, 64
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -138,9 +141,17 @@ class ModelConfig:
             "three odd whole numbers: frames, rows, columns",
         )
         _check(
-            _whole(self.hidden, 2) and self.hidden % 2 == 0, self, "hidden", "even: half each way"
+            _whole(self.hidden, 2) and self.hidden % 2 == 0 and self.hidden <= _WIDEST,
+            self,
+            "hidden",
+            f"even, as half goes each way, and at most {_WIDEST:,}",
         )
-        _check(_whole(self.lstm_layers, 1), self, "lstm_layers", "a whole number from 1")
+        _check(
+            _whole(self.lstm_layers, 1) and self.lstm_layers <= _MOST_LAYERS,
+            self,
+            "lstm_layers",
+            f"1 to {_MOST_LAYERS}",
+        )
         _check(_within(self.dropout, 0, 1), self, "dropout", "from 0 to below 1")
 
     def to_dict(self) -> dict[str, Any]:

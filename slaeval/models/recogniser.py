@@ -22,7 +22,7 @@ from slaeval.models.lora import install_lora, merge, unmerge
 from slaeval.models.temporal import Bounds
 from slaeval.models.tower import Tower, from_open_clip, open_tower, to_open_clip
 
-__all__ = ["Output", "Recogniser", "build_recogniser", "output_length"]
+__all__ = ["Output", "Recogniser", "build_recogniser", "check_states", "output_length"]
 
 
 class Output(NamedTuple):
@@ -71,9 +71,7 @@ class Recogniser(nn.Module):
             )
         elif config.variant == "sla-adapter":
             install_adapters(tower, config.adapter_ratio, config.adapter_kernel)
-        self.head = Head(
-            tower.shape.output, config.hidden, config.lstm_layers, config.dropout, config.classes
-        )
+        self.head = _new_head(config, tower)
         self._plain: dict[str, Tensor] | None = None
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Output:
@@ -197,7 +195,7 @@ class Recogniser(nn.Module):
         if tower is not None:
             pairs.append(("tower", from_open_clip(tower), self._own_tower_state()))
         for part, given, own in pairs:
-            _check_fit(part, given, own)
+            _check_fit(part, given, {key: tuple(value.shape) for key, value in own.items()})
         with torch.no_grad():
             for _, given, own in pairs:
                 for key, value in own.items():
@@ -272,6 +270,37 @@ def build_recogniser(config: ModelConfig, tower: Tower | None = None, seed: int 
     return model
 
 
+def check_states(
+    config: ModelConfig, tower: Tower, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]
+) -> None:
+    """See that weights belong to a model, before any memory is taken for it.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        What the model is made of, as a file may claim.
+    tower : Tower
+        What it would be built on.
+    adapter, head : mapping
+        The weights.
+
+    Raises
+    ------
+    InputError
+        A tensor is missing, unknown or of another shape.
+    """
+    with torch.device("meta"):
+        own = _new_head(config, tower).state_dict()
+    _check_fit("adapter", adapter, _adapter_shapes(config, tower))
+    _check_fit("head", head, {key: tuple(value.shape) for key, value in own.items()})
+
+
+def _new_head(config: ModelConfig, tower: Tower) -> Head:
+    return Head(
+        tower.shape.output, config.hidden, config.lstm_layers, config.dropout, config.classes
+    )
+
+
 def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, ...]]:
     """Return name and shape of what the adapter of a tower must consist of."""
     shapes: dict[str, tuple[int, ...]] = {}
@@ -297,7 +326,7 @@ def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, .
     return shapes
 
 
-def _check_fit(part: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def _check_fit(part: str, given: Mapping[str, Tensor], own: Mapping[str, tuple[int, ...]]) -> None:
     missing = [key for key in own if key not in given]
     unknown = [key for key in given if key not in own]
     if missing or unknown:
@@ -306,9 +335,9 @@ def _check_fit(part: str, given: Mapping[str, Tensor], own: Mapping[str, Tensor]
             f"the {part} does not belong to this model: it {what} "
             f"({len(missing)} missing, {len(unknown)} unknown)"
         )
-    for key, value in own.items():
-        if given[key].shape != value.shape:
+    for key, shape in own.items():
+        if tuple(given[key].shape) != shape:
             raise InputError(
                 f"the {part} does not belong to this model: {key} is {list(given[key].shape)}, "
-                f"expected {list(value.shape)}"
+                f"expected {list(shape)}"
             )

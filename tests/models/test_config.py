@@ -52,6 +52,8 @@ def test_unknown_variant() -> None:
         ("lora_targets", ["q_proj", "q_proj"]),
         ("lora_targets", ["in_proj"]),
         ("lora_targets", [["q_proj"]]),
+        ("hidden", 10**9),
+        ("lstm_layers", 10**6),
         ("shift_fraction", 0.6),
         ("shift_fraction", -0.1),
         ("adapter_ratio", 0),

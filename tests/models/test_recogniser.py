@@ -21,7 +21,7 @@ from slaeval.checkpoints import tower_hash
 from slaeval.errors import InputError, SlaevalError
 from slaeval.models.config import TINY, VARIANTS, ModelConfig, preset
 from slaeval.models.losses import losses
-from slaeval.models.recogniser import Output, Recogniser, build_recogniser
+from slaeval.models.recogniser import Output, Recogniser, build_recogniser, check_states
 from slaeval.models.temporal import Bounds
 from slaeval.models.tower import Shape, open_tower
 
@@ -396,6 +396,25 @@ def test_states_that_do_not_fit(make: Make) -> None:
         with pytest.raises(InputError, match=r"tower does not belong.*[qv]_proj\.weight is"):
             model.load_states(adapter, head, tower | {name: tower[name][:rows]})
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("variant", "changes"),
+    [
+        ("sla-lora", {"lora_rank": 10**12}),
+        ("sla-lora", {"hidden": 65_536}),
+        ("sla-lora", {"lstm_layers": 64}),
+        ("sla-adapter", {"adapter_kernel": (10**6 + 1, 10**6 + 1, 1)}),
+    ],
+)
+def test_what_a_file_claims_takes_no_memory(
+    make: Make, variant: str, changes: dict[str, Any]
+) -> None:
+    model = make(variant)
+    states = model.adapter_state(), model.head_state()
+    check_states(model.config, model.tower, *states)
+    with pytest.raises(InputError, match="does not belong to this model"):
+        check_states(replace(model.config, **changes), model.tower, *states)
 
 
 # Merging and zeroing
