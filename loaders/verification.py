@@ -16,6 +16,7 @@ from slaeval.loaders.layout import Layout
 from slaeval.loaders.reading import read_split
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
+from slaeval.loaders.video import frame_ending, frame_files
 
 __all__ = ["Deviation", "verify"]
 
@@ -247,13 +248,14 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
     found = []
     absent: dict[str, list[str]] = {}
     for split, samples in splits.items():
-        places = [place for sample in samples if (place := described.media(base, sample))]
+        places = [(s, *place) for s in samples if (place := described.media(base, s))]
         if not places:
             continue
-        if not os.path.isdir(os.path.join(base, places[0][0])):
-            absent.setdefault(places[0][0], []).append(split)
+        top = places[0][1]
+        if not os.path.isdir(os.path.join(base, top)):
+            absent.setdefault(top, []).append(split)
             continue
-        missing = [path for _, path in places if not _holds(os.path.join(base, path))]
+        missing = [path for _, _, path in places if not _holds(os.path.join(base, path))]
         if missing:
             found.append(
                 Deviation(
@@ -264,6 +266,7 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
                     "a run has no hypothesis for them: each word counts as deleted",
                 )
             )
+        found += _frame_counts(split, [(s, os.path.join(base, path)) for s, _, path in places])
     if absent:
         found.append(
             Deviation(
@@ -275,6 +278,32 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
             )
         )
     return found
+
+
+def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Deviation]:
+    """Count the frames in folders where the annotation says how many there are."""
+    counted = {
+        sample: len(frame_files(path, frame_ending(sample)))
+        for sample, path in places
+        if sample.num_frames is not None and os.path.isdir(path)
+    }
+    differing = [
+        f"{sample.id} has {count} for {sample.num_frames}"
+        for sample, count in counted.items()
+        if count not in (0, sample.num_frames)  # none is said above
+    ]
+    if not differing:
+        return []
+    return [
+        Deviation(
+            "warning",
+            f"{split}: frames of a sample",
+            "as many as annotated",
+            f"{len(differing)} of {len(counted)} samples differ: {', '.join(differing[:3])}"
+            + (", …" if len(differing) > 3 else ""),
+            "a model sees other pictures there than everyone else's: look which are gone",
+        )
+    ]
 
 
 def _holds(path: str) -> bool:

@@ -8,11 +8,15 @@ named with its file and its sample. Needs the extra ``run``; nothing here knows 
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import struct
+import sys
+import threading
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,12 +32,23 @@ from slaeval.loaders.registry import layout
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Footage", "find_footage", "open_footage", "read_frames"]
+__all__ = [
+    "Footage",
+    "find_footage",
+    "frame_ending",
+    "frame_files",
+    "frame_times",
+    "miscounted",
+    "open_footage",
+    "read_frames",
+]
 
 Pixels = NDArray[np.uint8]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+#: How many samples are looked for at a time.
+_AT_ONCE = 8
 #: What PIL raises for a picture that is damaged, cut off or something else.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
 
@@ -65,7 +80,8 @@ def find_footage(
 ) -> tuple[list[Footage], dict[str, str]]:
     """Find the pictures of every sample of a corpus.
 
-    Frames are listed, not read; a video file is opened to count its frames.
+    Frames are listed, not read; a video file is opened to count its frames. Several at a time:
+    it waits for the disk, and decord and the system let go of Python's lock.
 
     Parameters
     ----------
@@ -90,20 +106,55 @@ def find_footage(
     """
     require("run", "reading pictures")
     described = layout(corpus.name)
-    bases: dict[str, str] = {}
-    found: list[Footage] = []
-    skipped: dict[str, str] = {}
-    for sample in corpus:
-        if sample.split not in bases:
-            bases[sample.split] = described.locate(corpus.root, corpus.setup, sample.split)[1]
+    bases = {
+        split: described.locate(corpus.root, corpus.setup, split)[1]
+        for split in dict.fromkeys(sample.split for sample in corpus)
+    }
+
+    def look(sample: Sample) -> Footage | InputError:
         base = bases[sample.split]
         try:
-            found.append(_footage_of(sample, base, described.media(base, sample)))
+            return _footage_of(sample, base, described.media(base, sample))
         except InputError as error:
-            if on_missing == "stop":
-                raise
-            skipped[sample.id] = str(error)
+            return error
+
+    found: list[Footage] = []
+    skipped: dict[str, str] = {}
+    pool = ThreadPoolExecutor(_AT_ONCE)
+    try:
+        for sample, seen in zip(corpus, pool.map(look, corpus), strict=True):
+            if isinstance(seen, Footage):
+                found.append(seen)
+            elif on_missing == "stop":
+                raise seen
+            else:
+                skipped[sample.id] = str(seen)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return found, skipped
+
+
+def miscounted(corpus: Corpus, footage: Sequence[Footage]) -> dict[str, tuple[int, int]]:
+    """Hold footage against the numbers of frames in the annotation, where it says any.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The annotation.
+    footage : sequence of Footage
+        What :func:`find_footage` found of it.
+
+    Returns
+    -------
+    dict
+        Id to the number annotated and the number found, where they differ.
+    """
+    said = {sample.id: sample.num_frames for sample in corpus if sample.num_frames is not None}
+    return {
+        clip.id: (said[clip.id], clip.num_frames)
+        for clip in footage
+        if said.get(clip.id, clip.num_frames) != clip.num_frames
+    }
 
 
 def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> Footage:
@@ -118,8 +169,7 @@ def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> Foo
             else f"; there is no folder {place[0]} at all: this copy has annotations only"
         )
         raise InputError(f"sample {sample.id!r}: no pictures here{hint}", path)
-    ending = os.path.splitext(sample.frames or "")[1].casefold()
-    return _opened(path, sample.id, ending)
+    return _opened(path, sample.id, frame_ending(sample))
 
 
 def open_footage(path: str | os.PathLike[str], id: str | None = None) -> Footage:
@@ -151,7 +201,7 @@ def open_footage(path: str | os.PathLike[str], id: str | None = None) -> Footage
 
 def _opened(path: str, id: str, ending: str) -> Footage:
     if os.path.isdir(path):
-        files = _frame_files(path, ending)
+        files = frame_files(path, ending)
         if not files:
             raise InputError(
                 f"sample {id!r}: no frames in this folder; expected pictures "
@@ -170,7 +220,12 @@ def _opened(path: str, id: str, ending: str) -> Footage:
     return Footage(id, path, (), count)
 
 
-def _frame_files(folder: str, ending: str) -> tuple[str, ...]:
+def frame_ending(sample: Sample) -> str:
+    """Return the ending that a sample's annotation gives its frames, ``""`` where it gives none."""
+    return os.path.splitext(sample.frames or "")[1].casefold()
+
+
+def frame_files(folder: str, ending: str) -> tuple[str, ...]:
     """Return the pictures of a folder in natural order, those of the expected ending first of all.
 
     A release whose frames were converted has another ending; then all pictures count.
@@ -311,6 +366,35 @@ def _by(size: tuple[int, int]) -> str:
     return f"{size[0]} by {size[1]}"
 
 
+_importing = threading.Lock()
+
+
+def _decord() -> Any:
+    """Import decord, and keep it from opening CUDA's libraries to everyone.
+
+    On import, decord2 3.4 loads whatever the nvidia-* packages hold, with all symbols global.
+    nvBLAS is among it, and takes the place of the BLAS of a torch that is imported later: the
+    first product of matrices ends the process.
+    """
+    with _importing:
+        if "decord" not in sys.modules:
+            held = sys.modules.get("nvidia")
+            sys.modules["nvidia"] = None  # type: ignore[assignment]  # as if not installed
+            try:
+                importlib.import_module("decord")
+            except (ImportError, OSError):
+                pass  # not installed, as the next import says; or built for CUDA and in need of it
+            finally:
+                del sys.modules["nvidia"]
+                if held is not None:
+                    sys.modules["nvidia"] = held
+        try:
+            return importlib.import_module("decord")
+        except ImportError:
+            require("run", "reading video")
+            raise
+
+
 def _open_video(path: str, id: str, size: tuple[int, int] | None) -> Any:
     """Return decord's reader of a video file."""
     start = read_start(path, "a video file", 512)
@@ -318,11 +402,7 @@ def _open_video(path: str, id: str, size: tuple[int, int] | None) -> Any:
         raise InputError(f"sample {id!r}: the file is empty; expected a video", path)
     if _is_text(start):
         raise InputError(f"sample {id!r}: this is a text file; expected a video", path)
-    try:
-        import decord
-    except ImportError:
-        require("run", "reading video")
-        raise
+    decord = _decord()
     # Its own lines on stderr name neither sample nor remedy.
     decord.logging.set_level(decord.logging.QUIET)
     shape = {} if size is None else {"height": size[0], "width": size[1]}
@@ -364,6 +444,38 @@ def _read_video(footage: Footage, size: tuple[int, int] | None, wanted: Sequence
         height, width = size or (0, 0)
         out = np.empty((0, height, width, 3), np.uint8)
     return out if np.array_equal(places, np.arange(len(out))) else out[places]
+
+
+def frame_times(footage: Footage) -> tuple[float, list[float]] | None:
+    """Return frames a second of a video file, and when each frame begins and the last one ends.
+
+    Telephones film at a varying rate: a frame's time is what the file says of it, not its number
+    by the rate.
+
+    Parameters
+    ----------
+    footage : Footage
+        A video file.
+
+    Returns
+    -------
+    tuple of float and list of float, or None
+        Frames a second on average; seconds from the first frame on, one more than there are
+        frames. None where the file does not say.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_frames`.
+    """
+    reader = _open_video(footage.path, footage.id, None)
+    spans = reader.get_frame_timestamp(range(len(reader))).astype(np.float64)
+    times = np.append(spans[:, 0], spans[-1, 1]) - spans[0, 0]
+    total = float(times[-1])
+    if not 0 < total < float("inf") or not (np.diff(times) >= 0).all():
+        return None
+    # decord has them in single precision.
+    return round(len(reader) / total, 3), times.round(4).tolist()
 
 
 def _unpadded(frame: Pixels) -> Pixels:

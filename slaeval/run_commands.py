@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from slaeval.options import existing
 
 if TYPE_CHECKING:
     from slaeval.decoding import Decoding
+    from slaeval.loaders.video import Footage
     from slaeval.model_loading import LoadedCheckpoint
     from slaeval.running import Run
 
@@ -245,8 +247,8 @@ def _recognise(
 
     footage = open_footage(video)
     found = loaded.recognise(footage, decoding=decoding, precision=precision)
-    fps = _fps(loaded, video)
-    seconds = [(start / fps, end / fps) for start, end in found.spans] if fps else None
+    fps, times = _times(loaded, footage)
+    seconds = [(times[start], times[end]) for start, end in found.spans] if times else None
     if as_json:
         shown = {
             "video": video,
@@ -272,13 +274,18 @@ def _recognise(
     click.echo("\n" + table(rows, headers))
 
 
-def _fps(loaded: LoadedCheckpoint, video: str) -> float | None:
-    """Return frames a second: of a file what it says, of a folder what the corpus has."""
-    if os.path.isfile(video):
-        import decord
-
-        return float(decord.VideoReader(video).get_avg_fps()) or None
+def _times(
+    loaded: LoadedCheckpoint, footage: Footage
+) -> tuple[float | None, Sequence[float] | None]:
+    """Return frames a second, and when each frame begins: a file says, of a folder the corpus."""
     from slaeval.loaders.registry import layout
+    from slaeval.loaders.video import frame_times
 
+    if not footage.files:
+        return frame_times(footage) or (None, None)
     name = loaded.corpus.get("name")
-    return None if name is None else layout(name).fps
+    try:
+        fps = None if name is None else layout(name).fps
+    except UsageError:  # a corpus of another package, which is not here
+        fps = None
+    return fps, [number / fps for number in range(footage.num_frames + 1)] if fps else None

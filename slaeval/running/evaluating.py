@@ -199,7 +199,7 @@ def evaluate(
                         "processes": ranks.count,
                     },
                     "skipped": {s.id: skipped[s.id] for s in data if s.id in skipped},
-                    "notes": _notes(data, loaded, task),
+                    "notes": _notes(data, loaded, task, footage),
                 },
             )
         ranks.wait()
@@ -419,9 +419,19 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _notes(corpus: Corpus, loaded: LoadedCheckpoint, task: Task | None) -> list[str]:
-    """Say what a reader should know about checkpoint and corpus together."""
+def _notes(
+    corpus: Corpus, loaded: LoadedCheckpoint, task: Task | None, footage: Sequence[Footage]
+) -> list[str]:
+    """Say what a reader should know about checkpoint, corpus and its pictures together."""
+    from slaeval.loaders.video import miscounted
+
     notes = []
+    if counts := miscounted(corpus, footage):
+        named = "; ".join(f"{name}: {n} for {said}" for name, (said, n) in [*counts.items()][:3])
+        notes.append(
+            f"{len(counts)} of {len(footage)} samples have another number of frames than the "
+            f"annotation says ({named}{'; …' if len(counts) > 3 else ''})"
+        )
     if task is None:
         notes.append(
             f"the references of {corpus.name} {corpus.split} are withheld by its owners: "

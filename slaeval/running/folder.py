@@ -36,7 +36,17 @@ if TYPE_CHECKING:
     from slaeval.evaluation import Task
     from slaeval.scoring.score import Score
 
-__all__ = ["REPORT", "RESULTS", "Alignment", "Run", "claim", "clear", "lock", "score_of", "write_run"]
+__all__ = [
+    "REPORT",
+    "RESULTS",
+    "Alignment",
+    "Run",
+    "claim",
+    "clear",
+    "lock",
+    "score_of",
+    "write_run",
+]
 
 _FORMAT = {"format": "slaeval-run", "version": 1}
 

@@ -228,6 +228,11 @@ def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint
     shown = json.loads(out)
     assert shown["frames"] == len(list(frames.iterdir()))
     assert shown["fps"] == 25  # as the checkpoint's corpus has
+    # A corpus of another package, which is not here, takes nothing away but the times.
+    elsewhere = checkpoint(corpus={"name": "elsewhere", "setup": "x", "labels": "raw"})
+    code, out, err = command("run", "--ckpt", elsewhere, "--video", frames, "--json")
+    assert code == 0, err
+    assert json.loads(out) == {**shown, "fps": None, "seconds": None}
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,32 @@ def test_missing_pictures_only_where_there_are_pictures(published: Path) -> None
 def test_errors_come_first(sample_of) -> None:
     order = [row.severity for row in loaders.verify("csl-daily", sample_of("csl-daily"))]
     assert order == sorted(order, key=["error", "warning", "note"].index)
+
+
+def test_frames_that_are_not_as_many_as_annotated(tmp_path: Path) -> None:
+    loaders.write_sample("csl-daily", tmp_path / "csl")
+    annotated = loaders.load_corpus("csl-daily", tmp_path / "csl", "test")
+    for sample in annotated:
+        folder = tmp_path / "csl" / "sentence_frames-256x256" / sample.id
+        folder.mkdir(parents=True)
+        for number in range(sample.num_frames or 0):
+            (folder / f"{number:06d}.jpg").touch()
+        (folder / "Thumbs.db").touch()
+
+    def rows() -> list[loaders.Deviation]:
+        return [
+            row for row in loaders.verify("csl-daily", tmp_path / "csl") if "frames of" in row.what
+        ]
+
+    assert rows() == []
+    for sample in (annotated[2], annotated[5]):
+        (folder.parent / sample.id / "000001.jpg").unlink()
+    for path in (folder.parent / annotated[7].id).iterdir():
+        path.unlink()  # without pictures: another row says so
+    (row,) = rows()
+    assert (row.severity, row.what) == ("warning", "test: frames of a sample")
+    said = [annotated[place].num_frames or 0 for place in (2, 5)]
+    assert row.found == (
+        f"2 of 48 samples differ: {annotated[2].id} has {said[0] - 1} for {said[0]}, "
+        f"{annotated[5].id} has {said[1] - 1} for {said[1]}"
+    )

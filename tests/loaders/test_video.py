@@ -6,10 +6,14 @@ import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,7 +22,15 @@ from PIL import Image
 
 from slaeval import loaders
 from slaeval.errors import InputError, SlaevalError
-from slaeval.loaders.video import Footage, find_footage, open_footage, read_frames
+from slaeval.loaders import video
+from slaeval.loaders.video import (
+    Footage,
+    find_footage,
+    frame_times,
+    miscounted,
+    open_footage,
+    read_frames,
+)
 
 Pixels = np.ndarray
 
@@ -288,6 +300,28 @@ def test_a_telephone_held_upright_is_turned(tmp_path: Path, film: Path) -> None:
     assert read_frames(footage, (30, 20)).shape == (20, 30, 20, 3)
 
 
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_a_varying_rate_gives_each_frame_its_time(tmp_path: Path, ending: str) -> None:
+    """Ten frames of 20 ms, then ten of 100 ms; the first one begins late."""
+    path = tmp_path / f"x{ending}"
+    begins = [300 + 20 * n for n in range(10)] + [500 + 100 * n for n in range(10)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width = 64, 96
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, begin in enumerate(begins):
+            frame = av.VideoFrame.from_ndarray(scenery(96, 64, number), format="rgb24")
+            frame.pts, frame.time_base = begin, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    found = frame_times(open_footage(path))
+    assert found is not None
+    fps, times = found
+    assert times[:-1] == [(begin - begins[0]) / 1000 for begin in begins]
+    assert times[-1] >= times[-2]  # how long the last one is shown, a file rarely says
+    assert fps == pytest.approx(20 / times[-1], abs=1e-3)
+
+
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "avi"])
 def test_other_containers(tmp_path: Path, ending: str) -> None:
     frames = [np.full((64, 96, 3), 10 * n + 20, np.uint8) for n in range(12)]
@@ -474,6 +508,38 @@ def test_a_sample_without_pictures_stops_or_is_skipped(filmed, tmp_path: Path, n
     assert [shot.id for shot in footage] == [s.id for s in corpus if s.id != id]
 
 
+def test_the_first_of_the_corpus_is_named_whichever_is_found_out_first(
+    filmed, tmp_path: Path, monkeypatch
+) -> None:
+    corpus, id, _ = _without_pictures(filmed, tmp_path, "isharah500")
+    os.unlink(find_footage(corpus, "skip")[0][1].path)
+    look = video._footage_of
+
+    def slower(sample: loaders.Sample, *where: Any) -> Footage:
+        time.sleep(0.2 if sample.id == id else 0)
+        return look(sample, *where)
+
+    monkeypatch.setattr(video, "_footage_of", slower)
+    with pytest.raises(InputError, match=re.escape(repr(id))):
+        find_footage(corpus)
+    shots, skipped = find_footage(corpus, "skip")
+    assert [shot.id for shot in shots] == [corpus[0].id]
+    assert [*skipped] == [corpus[1].id, corpus[2].id]
+
+
+def test_frames_are_held_against_the_annotation(filmed) -> None:
+    corpus = loaders.load_corpus("csl-daily", filmed("csl-daily"))
+    footage, _ = find_footage(corpus)
+    assert miscounted(corpus, footage) == {}
+    short = replace(footage[0], num_frames=footage[0].num_frames - 1)
+    assert miscounted(corpus, [short, *footage[1:]]) == {
+        corpus[0].id: (corpus[0].num_frames, short.num_frames)
+    }
+    # Where the annotation says nothing, nothing differs.
+    silent = loaders.load_corpus("phoenix2014t", filmed("phoenix2014t"))
+    assert miscounted(silent, find_footage(silent)[0]) == {}
+
+
 def test_annotations_alone_are_said_to_be_alone(sample_of) -> None:
     corpus = loaders.load_corpus("phoenix2014t", sample_of("phoenix2014t"))
     with pytest.raises(InputError, match="this copy has annotations only"):
@@ -490,6 +556,20 @@ def test_an_empty_folder_or_video_is_skipped_with_its_reason(filmed, tmp_path: P
     corpus, id, path = _without_pictures(filmed, tmp_path / "b", "isharah500")
     path.write_bytes(b"")
     assert "the file is empty" in find_footage(corpus, "skip")[1][id]
+
+
+def test_torch_computes_after_video_was_read(film: Path) -> None:
+    """decord opens nvBLAS to everyone where CUDA's packages are; torch would crash on it."""
+    script = f"""
+from slaeval.loaders.video import open_footage, read_frames
+read_frames(open_footage({str(film)!r}))
+import torch
+print((torch.ones(64, 64) @ torch.ones(64, 64)).sum().item())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "262144.0\n"), done.stderr
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch, film: Path) -> None:

@@ -594,6 +594,25 @@ def test_words_outside_the_vocabulary_are_noted(
     assert "NIE-GESEHEN" in run.settings["notes"][0]
 
 
+def test_frames_other_than_annotated_are_noted(
+    loaded: dict[str, LoadedCheckpoint], corpus: Corpus
+) -> None:
+    lengths = {clip.id: clip.num_frames for clip in find_footage(corpus)[0]}
+    said = dataclasses.replace(
+        corpus,
+        samples=tuple(
+            dataclasses.replace(sample, num_frames=lengths[sample.id] + (number == 2))
+            for number, sample in enumerate(corpus)
+        ),
+    )
+    run = evaluate(loaded["sla-lora"], said, out="out")
+    name = corpus[2].id
+    assert run.settings["notes"] == [
+        "1 of 5 samples have another number of frames than the annotation says "
+        f"({name}: {lengths[name]} for {lengths[name] + 1})"
+    ]
+
+
 def test_a_run_is_read_back_as_it_was(plain: Run) -> None:
     again = Run.open(plain.folder)
     assert again.settings == json.loads(json.dumps(plain.settings))
