@@ -6,9 +6,11 @@ of 512 by 512 as Isharah. Each is read at its own size, and shrunk to 224 and to
 
 ``read_frames`` is what the project uses. The bare loop is the shortest code that gives the same
 array: PIL's ``open``, ``resize`` and ``asarray``, stacked, or decord's ``get_batch``. The decoder
-alone hands each frame over and keeps none. Seconds are those of the processor, of all threads,
-so that other work on the machine counts little; rounds alternate between the three, and each
-counts its best. The aim is 90 % of either.
+alone hands each frame over and keeps none, or keeps each as it came. Seconds are those of the
+processor, of all threads, so that other work on the machine counts little; rounds alternate
+between the four, and each counts its best. The aim is 90 % of each. Whole frames of 512 by 512
+reach it beside a decoder that keeps them only: the new memory, which the system has to clear,
+costs a sixth of the decoding.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 
 import decord
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from slaeval.console import table
@@ -30,6 +34,8 @@ from slaeval.loaders.rendering import render, write_scene
 from slaeval.loaders.scenes import Difficulty, Scene
 from slaeval.loaders.signing import lexicon
 from slaeval.loaders.video import Footage, open_footage, read_frames
+
+Pixels = NDArray[np.uint8]
 
 WORDS = ("HEUTE", "NORD", "REGEN", "STARK", "KALT", "MORGEN", "SUED", "SONNE")
 KINDS = {
@@ -49,11 +55,11 @@ def bare_pictures(footage: Footage, size: tuple[int, int] | None) -> None:
     np.stack(frames)
 
 
-def decode_pictures(footage: Footage, size: tuple[int, int] | None) -> None:
+def decode_pictures(footage: Footage, size: tuple[int, int] | None) -> Iterator[Pixels]:
     """Decode each frame, shrink it, hand it over."""
     for name in footage.files:
         with Image.open(os.path.join(footage.path, name)) as picture:
-            np.asarray(_decoded(picture, size))
+            yield np.asarray(_decoded(picture, size))
 
 
 def _decoded(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
@@ -75,11 +81,16 @@ def bare_video(footage: Footage, size: tuple[int, int] | None) -> None:
     reader.get_batch(range(len(reader))).asnumpy()
 
 
-def decode_video(footage: Footage, size: tuple[int, int] | None) -> None:
+def decode_video(footage: Footage, size: tuple[int, int] | None) -> Iterator[Pixels]:
     """Decode a video and hand over frame by frame."""
     reader = _reader(footage, size)
     for _ in range(len(reader)):
-        reader.next().asnumpy()
+        yield reader.next().asnumpy()
+
+
+def none_kept(frames: Iterator[Pixels]) -> None:
+    """Take frames and let each go."""
+    deque(frames, 0)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -108,27 +119,28 @@ def main() -> None:
             assert read_frames(footage, indices=[0]).shape[1:] == first.shape
             video = ending == "mp4"
             for size in (None, (224, 224), (36, 36)):
-                ways = (
+                decode = decode_video if video else decode_pictures
+                ways: tuple[Callable[..., object], ...] = (
                     read_frames,
                     bare_video if video else bare_pictures,
-                    decode_video if video else decode_pictures,
+                    lambda footage, size, decode=decode: none_kept(decode(footage, size)),
+                    lambda footage, size, decode=decode: list(decode(footage, size)),
                 )
-                best = [float("inf")] * 3
+                best = [float("inf")] * len(ways)
                 for _ in range(options.rounds):
                     for index, way in enumerate(ways):
                         best[index] = min(best[index], seconds(partial(way, footage, size)))
-                ours, loop, decoder = (footage.num_frames / each for each in best)
+                ours, loop, decoder, kept = (footage.num_frames / each for each in best)
                 rows.append(
                     (
                         name,
                         "whole" if size is None else f"{size[0]}",
-                        *(f"{rate:,.0f}" for rate in (ours, loop, decoder)),
-                        f"{ours / loop:.0%}",
-                        f"{ours / decoder:.0%}",
+                        *(f"{rate:,.0f}" for rate in (ours, loop, decoder, kept)),
+                        *(f"{ours / rate:.0%}" for rate in (loop, decoder, kept)),
                     )
                 )
-    headers = ("pictures", "read as", "read_frames", "bare loop", "decoder")
-    print(table(rows, (*headers, "of the loop", "of the decoder")))
+    headers = ("pictures", "read as", "read_frames", "bare loop", "decoder", "keeping")
+    print(table(rows, (*headers, "of the loop", "of the decoder", "of it keeping")))
 
 
 if __name__ == "__main__":
