@@ -83,6 +83,7 @@ def report(
     """
     from slaeval.files import write_whole
     from slaeval.report import find, render
+    from slaeval.report.markup import percent
     from slaeval.running.folder import REPORT
 
     if out is None:
@@ -116,7 +117,9 @@ def report(
     write_whole(out, text)
     size = len(text.encode())
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
-    click.echo(f"{out}: WER {found.score.wer:.2f} %, {len(found.score.segments)} segments, {shown}")
+    score = found.score
+    wer = f"WER {percent(score.wer)} % ({score.protocol})"
+    click.echo(f"{out}: {wer}, {len(score.segments)} segments, {shown}")
 
 
 def _files(source: str | None) -> list[str | None]:

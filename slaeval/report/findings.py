@@ -135,7 +135,7 @@ def find(
         theirs = hypotheses_of(against, other, task, format, fix_ids)
         names = (name, _name(against, other))
         if names[0] == names[1]:
-            first, second = file_names([source, against])
+            first, second = file_names([os.path.normpath(source), os.path.normpath(against)])
             names = (first, second)
             name = first
         comparison = compare(score, scored(task, theirs, protocol, other), names=names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slaeval.analysis.confusions import confusion_table
-from slaeval.report.markup import filter_button, gloss
+from slaeval.report.markup import LONGEST, filter_button, gloss
 from slaeval.scoring.score import Score
 
 __all__ = ["heat_map"]
@@ -31,8 +31,8 @@ def heat_map(score: Score, tag: str = "") -> str:
         (counts[row][place] for row in rows for place in across if row != place), default=0
     )
     head = "".join(
-        f'<th scope="col"><div class="{_standing(glosses[place])}">{gloss(glosses[place], tag)}'
-        "</div></th>"
+        f'<th scope="col"><div class="{_standing(glosses[place])}">'
+        f"{gloss(glosses[place], tag, LONGEST)}</div></th>"
         for place in across
     )
     head += "".join(
@@ -67,7 +67,9 @@ def heat_map(score: Score, tag: str = "") -> str:
             (signed[row], "n"),
         ):
             cells.append(f'<td class="{css}">{count or ""}</td>')
-        body.append(f'<tr><th scope="row">{gloss(glosses[row], tag)}</th>{"".join(cells)}</tr>')
+        body.append(
+            f'<tr><th scope="row">{gloss(glosses[row], tag, LONGEST)}</th>{"".join(cells)}</tr>'
+        )
     return (
         '<figure class="map"><figcaption class="note">The glosses with most confusions: signed '
         "in rows, recognised in columns. The stronger the colour, the more often; grey on the "

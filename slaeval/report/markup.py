@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
+from slaeval.analysis.fonts import shortened
 from slaeval.scoring.score import Group
 from slaeval.scoring.segments import AlignedSegment
 
 __all__ = [
+    "LONGEST",
     "Column",
     "alignment",
     "bar",
@@ -30,6 +32,9 @@ __all__ = [
     "sentence",
     "table",
 ]
+
+#: A gloss or signer of more characters is cut in tables, beside numbers that must be seen.
+LONGEST = 28
 
 #: What the signs of an alignment are called.
 NAMES = {"C": "correct", "S": "substitution", "D": "deletion", "I": "insertion"}
@@ -58,10 +63,16 @@ def direction(words: Iterable[str]) -> str:
     return "rtl" if any(_RIGHT_TO_LEFT.search(word) for word in words) else "ltr"
 
 
-def gloss(word: str, tag: str = "") -> str:
-    """Return a gloss, isolated so that its direction cannot reorder what stands around it."""
+def gloss(word: str, tag: str = "", longest: int | None = None) -> str:
+    """Return a gloss, isolated so that its direction cannot reorder what stands around it.
+
+    One of more than `longest` characters is cut in its middle, and whole where the pointer
+    rests on it.
+    """
     named = f' lang="{tag}"' if tag else ""
-    return f"<bdi{named}>{escaped(word)}</bdi>"
+    if longest is None or len(word) <= longest:
+        return f"<bdi{named}>{escaped(word)}</bdi>"
+    return f'<bdi{named} title="{escaped(word)}">{escaped(shortened(word, longest))}</bdi>'
 
 
 def sentence(words: Sequence[str], tag: str = "") -> str:

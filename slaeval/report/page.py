@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slaeval._version import __version__
 from slaeval.report.heat_map import heat_map
 from slaeval.report.markup import (
+    LONGEST,
     alignment,
     bar,
     direction,
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-#: Rows of the tables of words; of the segments on paper; of those won and lost.
-_ROWS, _WORST, _DIFFERENT = 60, 20, 8
+#: Rows of the tables of words; of the segments on paper; of those won and lost; of a table of
+#: groups that stands as it is.
+_ROWS, _WORST, _DIFFERENT, _GROUP_ROWS = 60, 20, 8, 16
 
 _GROUPS = {
     "signer": ("By signer", "signer", ""),
@@ -94,6 +96,8 @@ def render(found: Findings) -> str:
     score = found.score
     on = " ".join(filter(None, (score.dataset, score.split))) or "own references"
     rate = f"WER {percent(score.wer)} %"
+    name = escaped(found.name)
+    title = f"{rate} ({score.protocol}) · {found.name} · {on}"
     links = "".join(f'<a href="#{part.id}">{part.title}</a>' for part in sections)
     body = "".join(
         f'<section id="{part.id}" aria-labelledby="{part.id}-h">'
@@ -112,7 +116,7 @@ def render(found: Findings) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="slaeval {__version__}">
-<title>{escaped(f"{rate} · {found.name} · {on}")}</title>
+<title>{escaped(title)}</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
@@ -120,13 +124,13 @@ def render(found: Findings) -> str:
 <a class="skip" href="#segments">Skip to the segments</a>
 <div class="top">
 <nav aria-label="Sections">
-<strong><bdi>{escaped(found.name)}</bdi> <span>{rate}</span></strong>{links}
+<strong title="{escaped(title)}"><bdi>{name}</bdi> <span>{rate}</span></strong>{links}
 </nav>
 <button type="button" id="theme" hidden>Theme: auto</button>
 </div>
 <main>
 <header>
-<h1><bdi>{escaped(found.name)}</bdi> on {escaped(on)}</h1>
+<h1><bdi>{name}</bdi> on {escaped(on)}</h1>
 <p class="signature"><code>{escaped(score.signature)}</code></p>
 </header>
 {body}
@@ -164,7 +168,7 @@ def _summary(found: Findings) -> str:
         f"({100 * score.segment_errors / max(1, len(score.segments)):.1f} %)."
     ]
     rules = protocol(score.protocol)
-    if score.floor is not None and score.floor.errors:
+    if score.floor is not None and score.floor.errors and score.reference_words:
         notes.append(
             f"A perfect transcript scores {percent(score.floor.wer)} % under {score.protocol} "
             f"({score.floor.errors} errors): {rules.caveat or 'only one side is changed'}."
@@ -249,8 +253,12 @@ def _group_table(groups: Sequence[ErrorGroup], grouping: str, column: str) -> st
     highest = min(highest, 1.6 * max(rates, default=0.0), max(100.0, min(rates, default=0.0)))
     rows = []
     for group in groups:
-        name = f"<bdi>{escaped(group.name)}</bdi>"
-        button = filter_button(name, f"show the segments: {group.name}", t=grouping, v=group.name)
+        button = filter_button(
+            gloss(group.name, longest=LONGEST),
+            f"show the segments: {group.name}",
+            t=grouping,
+            v=group.name,
+        )
         rows.append(
             (
                 button,
@@ -262,11 +270,12 @@ def _group_table(groups: Sequence[ErrorGroup], grouping: str, column: str) -> st
                 bar(group, highest, group.interval),
             )
         )
-    return table(
+    shown = table(
         (column, "words", "S", "D", "I", "%", '<span class="hidden">bar</span>'),
         rows,
         css="groups",
     )
+    return f'<div class="scroll">{shown}</div>' if len(rows) > _GROUP_ROWS else shown
 
 
 def _rated(group: Group) -> bool:
@@ -286,7 +295,7 @@ def _confusions(found: Findings, tag: str) -> str:
     rows = [
         (
             filter_button(
-                f"{gloss(pair.reference, tag)} → {gloss(pair.hypothesis, tag)}",
+                f"{gloss(pair.reference, tag, LONGEST)} → {gloss(pair.hypothesis, tag, LONGEST)}",
                 f"show the segments: {pair.reference} recognised as {pair.hypothesis}",
                 t="pair",
                 op="S",
@@ -332,9 +341,9 @@ class _Example(NamedTuple):
     def __call__(self, tag: str) -> str:
         words = [*self.before, self.word, *self.after]
         shown = [
-            *(gloss(word, tag) for word in self.before),
-            f"<mark>{gloss(self.word, tag)}</mark>",
-            *(gloss(word, tag) for word in self.after),
+            *(gloss(word, tag, LONGEST) for word in self.before),
+            f"<mark>{gloss(self.word, tag, LONGEST)}</mark>",
+            *(gloss(word, tag, LONGEST) for word in self.after),
         ]
         return (
             f'<bdi dir="{direction(words)}">{" ".join(shown)}</bdi>'
@@ -394,7 +403,7 @@ def _word_list(
     rows = [
         (
             filter_button(
-                gloss(word, tag),
+                gloss(word, tag, LONGEST),
                 f"show the segments: {word}",
                 t="pair",
                 op=op,
@@ -540,11 +549,13 @@ def _audit(found: Findings, tag: str) -> str:
     ]
     details = "".join(_audited(row, tag) for row in audit.rows)
     return (
-        f"<p>The same file under {len(rows)} protocols in use: {audit.spread:.2f} points between "
-        "the lowest and the highest reading. Floor: what a perfect transcript scores; moved: "
-        "segments with another number of errors than under the official protocol.</p>"
+        f"<p>The same file under {len(rows)} protocols in use: {percent(audit.spread)} points "
+        "between the lowest and the highest reading. Floor: what a perfect transcript scores; "
+        "moved: segments with another number of errors than under the official protocol.</p>"
         + table(
-            ("protocol", "WER %", "difference", "S", "D", "I", "words", "floor %", "moved"), rows
+            ("protocol", "WER %", "difference", "S", "D", "I", "words", "floor %", "moved"),
+            rows,
+            css="audit",
         )
         + details
     )
@@ -589,7 +600,7 @@ def _segments(found: Findings, tag: str) -> str:
     if found.thumbnails.pictures:
         note += " Under a picture: its frames and how sure the model was of the gloss."
     return (
-        (f'<p class="note">{escaped(note)}</p>' if note else "")
+        (f'<p class="note screen">{escaped(note)}</p>' if note else "")  # paper has no pictures
         + '<div id="list" hidden></div>'
         + f'<div class="static"><p>The {len(shown)} segments with most errors of {len(by_id)}'
         '<span class="screen">; search and the other segments need JavaScript</span>.</p>'

@@ -119,9 +119,10 @@ def take(
             break
         pictures[name] = mine
     if not pictures:
-        return Thumbnails(
-            {}, f"No pictures: those of {len(unread)} segments could not be read ({unread[0]})."
-        )
+        why = f"those of one segment would take more than {LARGEST // 1_000_000} MB"
+        if unread:
+            why = f"those of {len(unread)} segments could not be read ({unread[0]})"
+        return Thumbnails({}, f"No pictures: {why}.")
     left = len(score.segments) - len(pictures)
     note = f"Pictures of {len(pictures)} segments, those with most errors first"
     note += f"; {left} segments have none (--pictures N for more)" if left else ""

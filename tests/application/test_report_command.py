@@ -42,10 +42,10 @@ def run(slaeval, tmp_path: Path) -> Path:
 def test_a_file_gives_one_page(slaeval, task: Task, tmp_path: Path) -> None:
     done = slaeval("report", task[0], "--ref", task[1])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("report.html: WER 54.55 %, 4 segments, ")
+    assert done.stdout.startswith("report.html: WER 54.55 % (rwth-2014), 4 segments, ")
     assert "warning:" in done.stderr
     text = (tmp_path / "report.html").read_text("utf-8")
-    assert "<title>WER 54.55 % · hyp.ctm · own references</title>" in text
+    assert "<title>WER 54.55 % (rwth-2014) · hyp.ctm · own references</title>" in text
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
 
 

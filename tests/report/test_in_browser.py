@@ -264,6 +264,21 @@ def test_narrow_windows_do_not_overflow(browser, page: Path) -> None:
         assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_long_names_break_and_leave_the_rate_in_sight(browser, tmp_path: Path) -> None:
+    long = ["LANG" * 40 + end for end in "AB"]
+    reference = _write(tmp_path / "ref.tsv", f"a\tX {long[0]}\n")
+    hypothesis = _write(tmp_path / f"{'very_' * 12}long.tsv", f"a\t{long[1]} X {long[0]}\n")
+    browser.size(360, 740)
+    _open(browser, _write(tmp_path / "l.html", render(find(hypothesis, ref=reference))))
+    for inside in ("document.documentElement", "document.querySelector('.rows .al')"):
+        assert browser.run(f"{inside}.scrollWidth - {inside}.clientWidth") <= 0, inside
+    rate = "document.querySelector('.top strong span').getBoundingClientRect()"
+    assert browser.run(f"{rate}.right") <= browser.run(
+        "document.querySelector('.top strong').getBoundingClientRect().right"
+    )
+    assert browser.run(f"{rate}.width") > 60
+
+
 def test_right_to_left_runs_right_to_left(browser, samples: Path, tmp_path: Path) -> None:
     folder = samples / "isharah500"
     found = find(folder / "hyp.ctm", "isharah500", root=folder)
@@ -321,6 +336,12 @@ def test_on_paper(browser, page: Path, tmp_path: Path) -> None:
         text = browser.run("document.body.innerText")
         assert "with most errors of 48" in text
         assert "need JavaScript" not in text
+        assert "Pictures of" not in text
+        # A heading that goes on on the next page is printed there without its buttons.
+        assert (
+            browser.run("getComputedStyle(document.querySelector('thead th button')).display")
+            == "contents"
+        )
         assert browser.run("document.getElementById('list').offsetParent") is None
         browser.print(tmp_path / "report.pdf")
         assert (tmp_path / "report.pdf").stat().st_size > 20_000

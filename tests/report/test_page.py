@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -192,3 +194,61 @@ def test_a_perfect_and_an_empty_system(samples: Path, tmp_path: Path) -> None:
 )
 def test_direction(words: list[str], expected: str) -> None:
     assert direction(words) == expected
+
+
+def _found(references: dict[str, str], hypotheses: dict[str, str], tmp_path: Path) -> Findings:
+    """Find what there is to say about plain words; a segment's signer is its name."""
+    for name, rows in (("ref", references), ("hyp", hypotheses)):
+        lines = [
+            json.dumps({"id": segment, "glosses": words.split(), "signer": segment})
+            for segment, words in rows.items()
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), "utf-8")
+    return find(tmp_path / "hyp.jsonl", ref=tmp_path / "ref.jsonl")
+
+
+def test_long_names_leave_room_for_numbers(tmp_path: Path) -> None:
+    long = ["LANG" * 20 + end for end in ("-1", "-2")]
+    text = render(_found({"a" * 60: f"{long[0]} X"}, {"a" * 60: f"{long[1]} X"}, tmp_path))
+    page = _Page(text)
+    [row] = [row for row in page.rows if len(row) == 5 and "→" in row[0] and row[2] == "1"]
+    one, other = row[0].split(" → ")
+    assert one != other
+    assert len(one) == len(other) == 28
+    assert one.endswith("-1")
+    assert f'title="{long[0]}">{one}</bdi>' in text
+    in_tables = max(len(cell) for row in page.rows for cell in row[:1])
+    assert in_tables < 60
+    assert f"<bdi>{long[0]}</bdi>" in text  # whole in the alignment
+
+
+def test_many_signers_scroll(tmp_path: Path) -> None:
+    few, many = ({f"s{n:02d}": "A B" for n in range(count)} for count in (16, 17))
+    around = '<div class="scroll"><div class="wide"><table class="groups"'
+    assert around not in render(_found(few, few, tmp_path))
+    assert render(_found(many, many, tmp_path)).count(around) == 1
+
+
+def test_without_reference_words_nothing_is_made_up(tmp_path: Path) -> None:
+    page = _Page(render(_found({"a": "", "b": ""}, {"a": "X", "b": ""}, tmp_path)))
+    assert "WER – %" in page.text
+    assert "nan" not in page.text
+    assert "A perfect transcript" not in page.text
+
+
+def test_a_wer_stands_with_its_protocol(samples: Path) -> None:
+    folder = samples / "phoenix2014t"
+    text = render(find(folder / "hyp.ctm", "phoenix2014t", root=folder, protocol="none"))
+    wer = slaeval.score(
+        slaeval.load_corpus("phoenix2014t", folder, "test"), folder / "hyp.ctm", "none"
+    ).wer
+    assert f"<title>WER {wer:.2f} % (none) · hyp.ctm · phoenix2014t test</title>" in text
+    assert f'<strong title="WER {wer:.2f} % (none) · ' in text
+
+
+def test_folders_of_the_same_name_are_told_apart(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(runs[0], tmp_path / runs[0].name)
+    found = find(f"{runs[0]}/", against=tmp_path / runs[0].name)
+    assert found.name == str(runs[0])
+    assert found.comparison is not None
+    assert found.comparison.names == (str(runs[0]), str(tmp_path / runs[0].name))

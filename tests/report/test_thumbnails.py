@@ -75,6 +75,10 @@ def test_no_pictures_is_a_report_all_the_same(
     assert found.thumbnails.note in render(found)
     monkeypatch.setattr(thumbnails, "LARGEST", 5000)
     assert "stopped at" in find(runs[0], pictures=40).thumbnails.note
+    monkeypatch.setattr(thumbnails, "LARGEST", 0)
+    taken = find(runs[0], pictures=40).thumbnails
+    assert taken.pictures == {}
+    assert "one segment would take more than" in taken.note
 
 
 def test_sides_that_are_swapped_have_no_frames(runs: Runs) -> None:
