@@ -36,8 +36,8 @@ LINEAR_LAYERS: Mapping[str, str] = {
 #: The tower of the sample corpora: 32 pixels, patch 8, width 96, 3 blocks, random weights.
 TINY = "slaeval-tiny"
 
-#: Far above what anybody trains: a file that claims more is damaged.
-_WIDEST, _MOST_LAYERS = 65_536, 64
+#: Far above what anybody trains: a file that claims more is damaged, a command that does mistyped.
+_WIDEST, _MOST_LAYERS, _HIGHEST_RANK, _LARGEST_KERNEL = 65_536, 64, 4_096, 99
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,12 @@ class ModelConfig:
             "a tag, a file or nothing",
         )
         _check(_whole(self.classes, 2), self, "classes", "at least one gloss and the blank")
-        _check(_whole(self.lora_rank, 1), self, "lora_rank", "a whole number from 1")
+        _check(
+            _whole(self.lora_rank, 1) and self.lora_rank <= _HIGHEST_RANK,
+            self,
+            "lora_rank",
+            f"1 to {_HIGHEST_RANK:,}",
+        )
         _check(_real(self.lora_alpha) and self.lora_alpha > 0, self, "lora_alpha", "above 0")
         _check(_within(self.lora_dropout, 0, 1), self, "lora_dropout", "from 0 to below 1")
         _check(
@@ -135,10 +140,13 @@ class ModelConfig:
         )
         _check(
             len(self.adapter_kernel) == 3
-            and all(_whole(size, 1) and size % 2 == 1 for size in self.adapter_kernel),
+            and all(
+                _whole(size, 1) and size % 2 == 1 and size <= _LARGEST_KERNEL
+                for size in self.adapter_kernel
+            ),
             self,
             "adapter_kernel",
-            "three odd whole numbers: frames, rows, columns",
+            f"three odd whole numbers up to {_LARGEST_KERNEL}: frames, rows, columns",
         )
         _check(
             _whole(self.hidden, 2) and self.hidden % 2 == 0 and self.hidden <= _WIDEST,

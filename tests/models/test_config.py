@@ -53,6 +53,8 @@ def test_unknown_variant() -> None:
         ("lora_targets", ["in_proj"]),
         ("lora_targets", [["q_proj"]]),
         ("hidden", 10**9),
+        ("lora_rank", 10**9),
+        ("adapter_kernel", (10**6 + 1, 3, 3)),
         ("lstm_layers", 10**6),
         ("shift_fraction", 0.6),
         ("shift_fraction", -0.1),
