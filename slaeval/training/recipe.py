@@ -11,6 +11,7 @@ A recipe is data: a frozen dataclass that goes into the checkpoint as it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -130,14 +131,18 @@ class Recipe:
         if not 0 <= self.flip <= 1 or not 0 <= self.rescale < 1:
             raise UsageError("flip must lie in [0, 1] and rescale in [0, 1)")
         for name in ("learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} must be above 0, found {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be above 0 and finite, found {getattr(self, name)}")
         for name in (
             *("weight_decay", "gamma", "clip_norm", "sequence", "convolution"),
             *("distillation", "tower"),
         ):
-            if not getattr(self, name) >= 0:
-                raise UsageError(f"{name} must not be negative, found {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(
+                    f"{name} must be finite and not negative, found {getattr(self, name)}"
+                )
+        if not -(2**63) <= self.seed < 2**63:
+            raise UsageError(f"seed must fit into 64 bits, found {self.seed}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values for JSON."""

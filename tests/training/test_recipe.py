@@ -58,7 +58,10 @@ def test_values_from_the_command_line() -> None:
         ({"learning_rate": "nan"}, "above 0"),
         ({"schedule": "one_cycle"}, "did you mean 'one-cycle'"),
         ({"gradient_checkpointing": "maybe"}, "type bool"),
-        ({"clip_norm": "-1"}, "not be negative"),
+        ({"learning_rate": "inf"}, "finite"),
+        ({"clip_norm": "-1"}, "not negative"),
+        ({"clip_norm": "inf"}, "finite"),
+        ({"seed": "99999999999999999999"}, "64 bits"),
     ],
 )
 def test_what_cannot_be_meant(settings: dict[str, str], part: str) -> None:
