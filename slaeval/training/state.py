@@ -89,7 +89,7 @@ class TrainingFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out; makes the folder.
+        """Keep other runs out; makes the folder, and takes it away where nothing came into it.
 
         Raises
         ------
@@ -103,7 +103,13 @@ class TrainingFolder:
         except OSError as error:
             raise SlaevalError(f"{self.path}: cannot write: {error.strerror or error}") from None
         with lock(os.fspath(self.path)):
-            yield
+            try:
+                yield
+            finally:
+                if os.listdir(self.path) == [".lock"]:
+                    with contextlib.suppress(OSError):  # Windows does not let go of a held lock
+                        (self.path / ".lock").unlink()
+                        self.path.rmdir()
 
     def save(self, fingerprint: str, content: Mapping[str, Any]) -> None:
         """Write the state, whole or not at all."""

@@ -36,9 +36,11 @@ from slaeval.files import write_whole
 from slaeval.loaders.reading import load_corpus
 from slaeval.loaders.video import Footage, find_footage
 from slaeval.models.config import TINY, preset
+from slaeval.models.float32 import without_tf32
 from slaeval.models.losses import LossWeights, losses
 from slaeval.models.recogniser import build_recogniser
 from slaeval.models.tower import open_tower
+from slaeval.options import check_outputs
 from slaeval.running.devices import choose_device, choose_precision
 from slaeval.running.progress import progress
 from slaeval.running.recognition import out_of_memory, recognise_corpus
@@ -181,6 +183,7 @@ def train(
     """
     recipe, options = recipe or Recipe(), options or Options()
     form_of(out)  # better now than after the first epoch
+    check_outputs([options.init, options.backbone_weights], [os.fspath(out), _last(os.fspath(out))])
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(choose_device(options.device)))
         folder = TrainingFolder(out)
@@ -261,7 +264,7 @@ class _Training:
         if options.init is not None:
             source = read_checkpoint(options.init, head=True)
             begun_from = source.hash
-            say(warm_start(self.model, source, self.examples.vocabulary))
+            say(warm_start(self.model, source, self.examples.vocabulary, tower=self.tower_hash))
         self.optimiser = optimiser_of(recipe, self.parameters)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.preprocessing = Preprocessing(recipe.resize, recipe.crop, recipe.normalisation)
@@ -345,7 +348,8 @@ class _Training:
                 left -= 1
                 if len(group) < self.recipe.accumulate and left:
                     continue
-                self._step(group)
+                with without_tf32(self.device):  # the head's backward pass too
+                    self._step(group)
                 self.done += len(group)
                 for _, index in (key for done in group for key in done.keys):
                     advance(1, self.lengths[index])
@@ -382,7 +386,9 @@ class _Training:
         sum_gradients(parameters, self.world)
         self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm or math.inf)
-        if not torch.isfinite(norm) and not self.scaler.is_enabled():
+        # With fp16 some steps overflow and are left out; a scale below 1 says that all do.
+        hopeless = not self.scaler.is_enabled() or self.scaler.get_scale() < 1
+        if hopeless and not torch.isfinite(norm):
             ids = [name for loaded in group for name in loaded.batch.ids]
             self._stop_at_nan("gradient", {}, ids, step)
         self.sums["norm"] += float(norm) if torch.isfinite(norm) else 0.0
@@ -483,9 +489,11 @@ class _Training:
         )
 
     def _resume(self) -> None:
-        state = self.folder.load(self.fingerprint)
+        state = None if self.options.restart else self.folder.load(self.fingerprint)
         self.world.wait()  # all have read it, or seen none, before the first writes
         if state is None:
+            if self.options.restart and self.world.first:
+                self.folder.clear()  # only now: all that could be wrong has been looked at
             # From here on a checkpoint at `out` is this run's own.
             self._save_state()
             return
@@ -502,8 +510,10 @@ class _Training:
         if self.world.first:
             self.sums = state["sums"]
         self.started = time.monotonic() - state["seconds"]
-        if self.epoch or self.done:
-            self.say(f"going on after epoch {self.epoch}, step {self.done} of the next")
+        if self.epoch == self.recipe.epochs:
+            self.say(f"all {self.epoch} epochs are done already")
+        elif self.epoch or self.done:
+            self.say(f"going on after epoch {self.epoch}, batch {self.done} of the next")
 
     def _save_checkpoint(
         self, path: str, row: Mapping[str, float], score: Score | None = None
@@ -548,16 +558,15 @@ class _Training:
         parent = os.path.dirname(os.path.abspath(self.out))
         if not os.path.isdir(parent):
             raise SlaevalError(f"{self.out}: cannot write: there is no folder {parent}")
-        if self.options.restart:
-            if self.world.first:
-                self.folder.clear()
-        elif not self.folder.state.exists():
-            for path in (self.out, _last(self.out)):
-                if os.path.exists(path):
-                    raise UsageError(
-                        f"{path} is there already, and no run that could go on: name another "
-                        "--out, or --restart to write over it"
-                    )
+        for path in (self.out, _last(self.out), os.fspath(self.folder.log)):
+            if os.path.isdir(path):
+                raise SlaevalError(f"{path}: cannot write: this is a folder")
+            taken = os.path.exists(path) and not self.folder.state.exists()
+            if taken and not self.options.restart:
+                raise UsageError(
+                    f"{path} is there already, and no run that could go on: name another "
+                    "--out, or --restart to write over it"
+                )
         self.world.wait()
 
     # -- before the first step -------------------------------------------------------------

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["warm_start"]
 
 
-def warm_start(model: Recogniser, source: Checkpoint, vocabulary: Sequence[str]) -> str:
+#: Settings under which the same weights mean something else.
+_MEANING = ("lora_alpha", "shift_fraction")
+
+
+def warm_start(
+    model: Recogniser, source: Checkpoint, vocabulary: Sequence[str], *, tower: str
+) -> str:
     """Copy weights of a checkpoint into a model that is to be trained.
 
     Tensors are taken where name and shape agree; classifiers gloss by gloss, so that another
@@ -30,6 +36,8 @@ def warm_start(model: Recogniser, source: Checkpoint, vocabulary: Sequence[str])
         Where from.
     vocabulary : sequence of str
         Glosses of the model's classes 1, 2, …
+    tower : str
+        Hash of the model's tower.
 
     Returns
     -------
@@ -68,7 +76,17 @@ def warm_start(model: Recogniser, source: Checkpoint, vocabulary: Sequence[str])
         f"started from a checkpoint of {source.corpus.get('name') or 'an unknown corpus'}: "
         f"{total - len(left)} of {total} tensors, {len(rows) - 1} of {len(vocabulary)} glosses"
     )
-    return text + (f"; left as initialised: {', '.join(left[:4])}" if left else "")
+    if left:
+        more = f" and {len(left) - 4} more" if len(left) > 4 else ""
+        text += f"; left as initialised: {', '.join(left[:4])}{more}"
+    if taken["adapter"] and not set(left) >= {f"adapter.{name}" for name in taken["adapter"]}:
+        if source.backbone.get("hash") != tower:
+            text += f"; beware: it was trained on another tower, {source.backbone.get('name')}"
+        here = model.config.to_dict()
+        for name in _MEANING:
+            if (there := source.model.get(name, here[name])) != here[name]:
+                text += f"; beware: {name} was {there}, here it is {here[name]}"
+    return text
 
 
 def _by_gloss(mine: Tensor, theirs: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor | None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.distributed as dist
 
-from slaeval.errors import SlaevalError
+from slaeval.errors import SlaevalError, UsageError
 from slaeval.running.ranks import launched
 
 __all__ = ["World", "joined", "sum_gradients"]
@@ -60,6 +60,8 @@ def joined(device: torch.device) -> Iterator[World]:
 
     Raises
     ------
+    UsageError
+        There are several, on a device that has no way to send to another one.
     SlaevalError
         Another process failed, and this one was waiting for it.
     """
@@ -67,6 +69,8 @@ def joined(device: torch.device) -> Iterator[World]:
     if size == 1:
         yield World(0, 1, device)
         return
+    if device.type not in ("cuda", "cpu"):
+        raise UsageError(f"several processes cannot share {device}: start one, or --device cpu")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(rank, size, device)

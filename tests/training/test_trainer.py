@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,16 +242,58 @@ def test_another_recipe_does_not_go_on(run: Run, tmp_path: Path) -> None:
     for changes, model in (({"learning_rate": "1"}, {}), ({"epochs": "1"}, {"hidden": 16})):
         with pytest.raises(UsageError, match="--restart"):
             run(out, changes={"epochs": "1", **changes}, model=model)
+    other = tmp_path / "other.pt"
+    shutil.copy(out, other)
     with pytest.raises(UsageError, match="--restart"):
-        run(out, changes={"epochs": "1"}, init=str(out))
+        run(out, changes={"epochs": "1"}, init=str(other))
     before = out.read_bytes()
     run(out, changes={"epochs": "1", "seed": "5"}, restart=True)
     assert out.read_bytes() != before
 
 
+def test_beginning_anew_forgets_nothing_before_it_begins(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "tiny.pt"
+    run(out, changes={"epochs": "1"})
+    folder = tmp_path / "tiny.training"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for wrong in ({"init": str(tmp_path / "absent.pt")}, {"vocabulary": ("A",)}):
+        with pytest.raises(SlaevalError):
+            run(out, restart=True, **wrong)
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "available_bytes", lambda device: 1000)
+        with pytest.raises(SlaevalError, match="lower --batch-size"):
+            run(out, restart=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    run(out, changes={"epochs": "1"})  # as if nothing had been
+
+
+def test_what_a_training_starts_from_is_not_written_over(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.pt"
+    run(out, changes={"epochs": "1"})
+    before = out.read_bytes()
+    for name in ("init", "backbone_weights"):
+        for path in (out, tmp_path / "tiny.last.pt"):
+            with pytest.raises(UsageError, match="would be written over"):
+                run(out, restart=True, **{name: str(path)})
+    assert out.read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["tiny.pt", "tiny.last.pt"])
+def test_a_folder_where_a_checkpoint_is_to_be(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    said: list[str] = []
+    with pytest.raises(SlaevalError, match="this is a folder"):
+        run(tmp_path / "tiny.pt", restart=True, said=said)
+    assert not said
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["tiny.pt", "tiny.last.pt", "tiny.training/log.csv"])
 def test_a_file_of_the_user_is_not_written_over(run: Run, tmp_path: Path, name: str) -> None:
     mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
     mine.write_bytes(b"mine")
     with pytest.raises(UsageError, match="is there already"):
         run(tmp_path / "tiny.pt")
@@ -302,6 +345,22 @@ def test_a_loss_that_is_not_a_number_stops_and_names_the_clips(
     assert (tmp_path / "tiny.training" / "state.pt").exists()
 
 
+def test_gradients_that_overflow_at_any_scale_stop(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fp16 a step that overflows is left out; if all are, nothing would ever be learned."""
+    build = trainer._Training.__init__
+
+    def scaled(self: Any, *arguments: Any) -> None:
+        build(self, *arguments)
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+        next(iter(self.parameters.values())).register_hook(lambda value: value * float("inf"))
+
+    monkeypatch.setattr(trainer._Training, "__init__", scaled)
+    with pytest.raises(SlaevalError, match=r"gradient is not a number, in epoch 2, step 4"):
+        run(tmp_path / "tiny.pt")
+
+
 def test_too_little_memory_is_known_before_the_first_step(
     run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +410,20 @@ def test_starting_from_a_checkpoint_with_another_vocabulary(
     for number, gloss in enumerate(source.vocabulary, 1):
         there = words.index(gloss) + 1
         assert torch.allclose(columns[:, there], old_columns[:, number], atol=1e-5)
+    assert not any("beware" in line for line in said)
+
+
+def test_starting_on_another_tower_or_scale_is_said(run: Run, whole: Whole, tmp_path: Path) -> None:
+    said: list[str] = []
+    run(
+        tmp_path / "tiny.pt",
+        changes={"epochs": "1", "seed": "5"},
+        model={"lora_alpha": 8.0},
+        said=said,
+        init=str(whole.out),
+    )
+    assert any("trained on another tower" in line for line in said)
+    assert any("lora_alpha was 32.0, here it is 8.0" in line for line in said)
 
 
 def test_shuffled_labels_and_slim_checkpoints(run: Run, tmp_path: Path) -> None:
@@ -364,8 +437,6 @@ def test_shuffled_labels_and_slim_checkpoints(run: Run, tmp_path: Path) -> None:
 def test_a_broken_picture_stops_or_is_left_out(
     run: Run, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)
     picture = sorted(copy.rglob("features/*/train/*/*.png"))[5]
