@@ -150,17 +150,19 @@ def train(
         ("labels", labels),
     ):
         if value is not None:
+            if key in changes:
+                raise UsageError(f"{key} is given twice: by --set and by an option of its own")
             changes[key] = str(value)
     recipe = recipe_for(variant, backbone)
     names = set(recipe.to_dict())
-    of_recipe = {key: value for key, value in changes.items() if key.replace("-", "_") in names}
+    of_recipe = {key: value for key, value in changes.items() if key in names}
     of_model = {key: value for key, value in changes.items() if key not in of_recipe}
     recipe = recipe.changed(of_recipe)
     model = model_changes(of_model)
     if show_recipe:
         config = preset(recipe.variant, recipe.backbone, 2).to_dict() | model
         shown = config | recipe.to_dict()
-        given = {*(key.replace("-", "_") for key in of_recipe), *model}
+        given = {*of_recipe, *model}
         given |= {name for name in ("variant", "backbone") if _is_given(name)}
         usual = recipe_for()
         usual_values = preset(usual.variant, usual.backbone, 2).to_dict() | usual.to_dict()
@@ -245,6 +247,11 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
         key, equals, value = setting.partition("=")
         if not equals or not key:
             raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
+        key = key.replace("-", "_")
+        if key in ("variant", "backbone"):
+            raise UsageError(f"the recipe goes by the {key}: give it as --{key}")
+        if key in pairs:
+            raise UsageError(f"--set {key} is given twice")
         pairs[key] = value
     return pairs
 
