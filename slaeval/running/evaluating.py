@@ -130,7 +130,6 @@ def evaluate(
         "precision": chosen,
         "exact": exact,
         "compile": compile,
-        "on_error": on_error,
     }
     folder = os.fspath(out) if out is not None else _default_folder(loaded, data)
     budget = frame_budget or frame_budget_for(loaded.device)
@@ -148,6 +147,8 @@ def evaluate(
                 repair(path)
             records = read_journals(folder, header)
         done = _Done.of(ranks.agree(records))
+        if on_error == "stop":
+            done = done._replace(skipped={})  # by a run that was told to skip: tried again here
         name = f"journal-{ranks.rank}.jsonl" if ranks.rank else "journal.jsonl"
         journal = stack.enter_context(Journal(os.path.join(folder, name), header))
 
@@ -227,6 +228,7 @@ class _Done(NamedTuple):
                 budgets.append(record["frame_budget"])
             segments.update((mine["id"], mine) for mine in record["segments"])
             skipped.update(record["skipped"])
+        skipped = {name: why for name, why in skipped.items() if name not in segments}
         return cls(segments, skipped, min(budgets, default=None))
 
     @property

@@ -545,6 +545,36 @@ def test_skipped_samples_are_scored_as_empty_and_named(
         assert results("out") == whole
 
 
+def test_stopped_by_a_broken_frame_it_goes_on_when_told_to_skip(
+    loaded: dict[str, LoadedCheckpoint], damaged: Path, corpus: Corpus
+) -> None:
+    lengths = {clip.id: clip.num_frames for clip in find_footage(corpus)[0]}
+    shortest = min(lengths, key=lambda name: lengths[name])  # read last
+    picture = min(frames_of(damaged, shortest).iterdir())
+    whole = picture.read_bytes()
+    picture.write_bytes(bytes(len(whole)))
+
+    def run(on_error: str) -> Run:
+        return evaluate(
+            loaded["sla-lora"], root=damaged, out="out", on_error=on_error, frame_budget=1
+        )
+
+    with pytest.raises(InputError, match=picture.name):
+        run("stop")
+    skipping = run("skip")
+    assert skipping.settings["timings"]["segments_resumed"] == 4
+    assert list(skipping.skipped) == [shortest]
+    with pytest.raises(InputError, match=picture.name):
+        run("stop")
+    # The disk gives its bytes again: read, and no longer among the skipped.
+    picture.write_bytes(whole)
+    mended = run("stop")
+    assert mended.settings["timings"]["segments_resumed"] == 4
+    assert mended.skipped == {}
+    assert mended.alignments[shortest].frames == lengths[shortest]
+    assert run("skip").skipped == {}
+
+
 def test_nothing_readable_is_a_run_of_empty_hypotheses(
     loaded: dict[str, LoadedCheckpoint], damaged: Path, corpus: Corpus
 ) -> None:
