@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,7 @@ def convert(source: str, target: str, slim: bool, vocabulary: str | None) -> Non
 
 def render(described: Mapping[str, Any]) -> str:
     """Lay a description out for a person."""
+    described = _harmless(described)
     backbone = described["backbone"]
     head_alone = described["kind"] == "head"
     if head_alone:
@@ -139,6 +141,15 @@ def render(described: Mapping[str, Any]) -> str:
                 table(entries, ("", ""), left=2, indent="    ").split("\n", 1)[1],
             ]
     return "\n".join(out)
+
+
+def _harmless(value: Any) -> Any:
+    """Return `value` with control characters written out: a file must not steer the terminal."""
+    if isinstance(value, str):
+        return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in value)
+    if isinstance(value, dict):
+        return {_harmless(key): _harmless(item) for key, item in value.items()}
+    return [_harmless(item) for item in value] if isinstance(value, list) else value
 
 
 def render_head(head: ConvertedHead, source: str, target: str) -> str:

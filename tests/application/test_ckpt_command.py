@@ -41,6 +41,20 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_file_does_not_steer_the_terminal(here: Any, tmp_path: Path) -> None:
+    recipe = {"note": "\x1b[2Jgone\r\n\x9b31m"}
+    save_checkpoint(
+        tmp_path / "a.pt", make_checkpoint(recipe=recipe, vocabulary=["A\x1b[8m", "B", "C"])
+    )
+    code, out, _ = here("ckpt", "show", tmp_path / "a.pt")
+    assert code == 0
+    assert "\\x1b[2Jgone\\r\\n\\x9b31m" in out
+    assert "A\\x1b[8m" in out
+    assert "\x1b[2J" not in out
+    assert "\x1b[8m" not in out
+    assert "\x9b" not in out
+
+
 def test_show(slaeval: Any, saved: Path) -> None:
     done = slaeval("ckpt", "show", saved)
     assert done.returncode == 0, done.stderr
