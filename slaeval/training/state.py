@@ -106,8 +106,8 @@ class TrainingFolder:
             try:
                 yield
             finally:
-                if os.listdir(self.path) == [".lock"]:
-                    with contextlib.suppress(OSError):  # Windows does not let go of a held lock
+                with contextlib.suppress(OSError):  # Windows does not let go of a held lock
+                    if os.listdir(self.path) == [".lock"]:
                         (self.path / ".lock").unlink()
                         self.path.rmdir()
 
