@@ -185,7 +185,10 @@ def write_sample(
     files = draft.files
     if video:
         require("run", "rendering")
-    temporary = f"{target}.{secrets.token_hex(4)}.tmp"
+    # A folder that is there stays the one it is: a shell may stand in it, a link lead to it.
+    there = os.path.isdir(target)
+    temporary = os.path.join(target, ".") if there else f"{target}."
+    temporary += f"{secrets.token_hex(4)}.tmp"
     try:
         for path, content in files.items():
             full = os.path.join(temporary, *path.split("/"))
@@ -196,9 +199,14 @@ def write_sample(
             from slaeval.loaders.rendering import render_scenes
 
             render_scenes(draft.scenes, temporary, name, seed, _words(name), progress)
-        if os.path.isdir(target):
-            os.rmdir(target)
-        os.rename(temporary, target)
+        if not there:
+            os.rename(temporary, target)
+            return list(files)
+        if os.listdir(target) != [os.path.basename(temporary)]:
+            raise SlaevalError(f"{target}: something else was written here meanwhile")
+        for path in os.listdir(temporary):
+            os.rename(os.path.join(temporary, path), os.path.join(target, path))
+        os.rmdir(temporary)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):

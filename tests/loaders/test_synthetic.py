@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +111,33 @@ def test_it_never_writes_into_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     loaders.write_sample("csl-daily", tmp_path / "empty")
     assert (tmp_path / "empty" / "hyp.ctm").exists()
+
+
+@pytest.mark.parametrize("way", ["standing in it", "by a link"])
+def test_an_empty_folder_stays_the_one_it_is(tmp_path: Path, monkeypatch, way: str) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "real")
+    files = loaders.write_sample(
+        "phoenix2014t", "." if way == "standing in it" else tmp_path / "link"
+    )
+    assert all(Path(file).is_file() for file in files)  # as seen by who stands in it
+    assert sorted(os.listdir()) == sorted({Path(file).parts[0] for file in files})
+    assert sorted(os.listdir(tmp_path)) == ["link", "real"]
+
+
+def test_what_comes_meanwhile_is_not_written_over(tmp_path: Path, monkeypatch) -> None:
+    draft = synthetic._drafted
+
+    def meanwhile(*given: Any) -> Any:
+        (tmp_path / "hyp.ctm").write_text("precious")
+        return draft(*given)
+
+    monkeypatch.setattr(synthetic, "_drafted", meanwhile)
+    with pytest.raises(SlaevalError, match="meanwhile"):
+        loaders.write_sample("phoenix2014t", tmp_path)
+    assert os.listdir(tmp_path) == ["hyp.ctm"]
+    assert (tmp_path / "hyp.ctm").read_text() == "precious"
 
 
 def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch) -> None:
