@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from slaeval.running import Run
 
 __all__ = ["run"]
+
+#: What says something about a corpus or its run, nothing about one video.
+_OF_A_CORPUS = frozenset(
+    "dataset root setup split out restart frames workers exact compile_ on_error protocol "
+    "no_report".split()
+)
 
 
 @click.command()
@@ -152,10 +159,14 @@ def run(
     slaeval run --ckpt sla_lora.pt --video me.mp4
     torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
     """
-    given = {"dataset": dataset, "root": root, "setup": setup, "split": split, "out": out}
-    clash = [f"--{name}" for name, value in given.items() if value is not None]
-    if video is not None and (clash or restart):
-        raise UsageError(f"--video recognises one video; leave out {(clash or ['--restart'])[0]}")
+    if video is not None:
+        given = click.get_current_context()
+        for option in given.command.params:
+            if (
+                option.name in _OF_A_CORPUS
+                and given.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+            ):
+                raise UsageError(f"--video recognises one video; leave out {option.opts[0]}")
     require("run", "slaeval run")
     from slaeval.model_loading import load_checkpoint
 

@@ -249,6 +249,8 @@ def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint
         (("--ckpt", "CKPT", "--root", "ROOT", "--frames", "0"), 2, "--frames"),
         (("--ckpt", "CKPT", "--video", "no.mp4", "--split", "dev"), 2, "leave out --split"),
         (("--ckpt", "CKPT", "--video", "no.mp4", "--restart"), 2, "leave out --restart"),
+        (("--ckpt", "CKPT", "--video", "no.mp4", "--protocol", "x"), 2, "leave out --protocol"),
+        (("--ckpt", "CKPT", "--video", "no.mp4", "--compile"), 2, "leave out --compile"),
         (("--ckpt", "CKPT", "--video", "no.mp4"), 1, "no.mp4: no such file"),
         (("--ckpt", "CKPT", "--root", "ROOT", "--protocol", "mine"), 2, "unknown protocol"),
     ],
