@@ -244,6 +244,7 @@ class _Training:
         self.task: Task = load_task(corpus.name, dev_split, root=root, setup=setup)
         dev = load_corpus(dataset, root, dev_split, setup)
         self.dev, absent = find_footage(dev, on_missing=options.on_error)
+        self._check_dev(absent)
         self._tell_about_data(corpus.excluded, absent)
 
         # What is trained.
@@ -583,7 +584,7 @@ class _Training:
         for what, left_out in (
             ("left out by the community", broken),
             ("skipped", examples.skipped),
-            ("skipped on dev, counted as deleted", absent),
+            ("skipped on dev, counted as recognised empty", absent),
         ):
             for id, reason in list(left_out.items())[:5]:
                 self.say(f"  {what}: {id} ({reason})")
@@ -631,7 +632,16 @@ class _Training:
             raise InputError("no sample to train on: none can be read", self.corpus.root)
         self.examples = replace(self.examples, clips=clips)
         self.dev = [shot for shot in self.dev if shot.id not in unreadable]
+        self._check_dev(unreadable)
         self._count_steps()
+
+    def _check_dev(self, absent: Mapping[str, Any]) -> None:
+        """See that there is something to choose the best epoch by."""
+        if not self.dev:
+            why = next(iter(absent.values()), "it is empty")
+            raise InputError(
+                f"no sample of {self.task.split} to evaluate on: {why}", self.corpus.root
+            )
 
     def _count_steps(self) -> None:
         """See how many batches and steps an epoch over the clips has."""

@@ -465,6 +465,26 @@ def test_a_broken_picture_stops_or_is_left_out(
         train("phoenix2014t", tmp_path / "a.pt", recipe, options=trainer.Options(), **arguments)
 
 
+@pytest.mark.parametrize("how", ["absent", "broken"])
+def test_without_dev_there_is_no_best_epoch(root: Path, tmp_path: Path, how: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    for picture in copy.rglob("features/*/dev/*/*.png"):
+        if how == "absent":
+            picture.unlink()
+        else:
+            picture.write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"no sample of dev to evaluate on: .*dev"):
+        trainer.train(
+            "phoenix2014t",
+            tmp_path / "a.pt",
+            trainer.Recipe(**{**_tiny(), "epochs": 1}),
+            model={"hidden": 32},
+            root=copy,
+            options=trainer.Options(device="cpu", on_error="skip"),
+        )
+
+
 @pytest.mark.parametrize(
     "options", [{"on_error": "ignore"}, {"workers": -1}, {"cache_gb": float("nan")}]
 )
