@@ -46,7 +46,6 @@ __all__ = [
 Pixels = NDArray[np.uint8]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-_VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 #: How many samples are looked for at a time.
 _AT_ONCE = 8
 #: What PIL raises for a picture that is damaged, cut off or something else.
@@ -279,6 +278,11 @@ def read_frames(
         it has no frame of that number. Names the file and the sample.
     SlaevalError
         The extra ``run`` is not installed.
+
+    Notes
+    -----
+    Changed bytes within a video are seen only where the decoder gives up on them: FFmpeg patches
+    what it can from neighbouring frames, and decord passes on no mark of it.
     """
     if size is not None and min(size) < 1:
         raise ValueError(f"size must be at least 1 by 1, not {size}")

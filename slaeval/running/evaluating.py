@@ -384,14 +384,6 @@ def _timings(
 ) -> dict[str, Any]:
     """Say how fast this call was; of a call that had nothing to do, how fast the last was."""
     segments = len(after.segments) - len(before.segments)
-    path = os.path.join(folder, "run.json")
-    if not segments and os.path.exists(path):
-        try:
-            with open(path, encoding="utf-8") as stream:
-                earlier: dict[str, Any] = json.load(stream)["timings"]
-            return earlier
-        except (OSError, ValueError, KeyError):
-            pass  # it will be written anew
     frames = after.frames - before.frames
     timings = {
         "segments": segments,
@@ -400,6 +392,15 @@ def _timings(
         "frames_per_second": round(frames / max(1e-9, seconds), 1),
         "segments_resumed": len(before.segments),
     }
+    path = os.path.join(folder, "run.json")
+    if not segments and os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                earlier: dict[str, Any] = json.load(stream)["timings"]
+            if earlier.keys() >= timings.keys():
+                return earlier
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # it will be written anew
     if device.type == "cuda":
         timings["peak_memory"] = torch.cuda.max_memory_allocated(device)
     return timings

@@ -300,6 +300,11 @@ def test_done_already_it_only_scores(
     assert results("out") == before
     other = evaluate(loaded["sla-lora"], root=root, out="out", protocol="rwth-2014t")
     assert other.settings["protocol"] == "rwth-2014t"
+    for damage in ("[]", "{", '{"timings": 0}'):
+        Path("out/run.json").write_text(damage)
+        mended = evaluate(loaded["sla-lora"], root=root, out="out")
+        assert mended.settings["timings"]["segments"] == 0
+        assert results("out") == before
 
 
 def test_another_run_is_refused_until_told_to_restart(
