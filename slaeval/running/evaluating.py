@@ -111,6 +111,8 @@ def evaluate(
         raise UsageError(f"on_error is {on_error!r}; expected 'stop' or 'skip'")
     if frame_budget is not None and frame_budget < 1:
         raise UsageError("the frame budget must be 1 or more")
+    if workers < 0:
+        raise UsageError("the number of workers cannot be negative")
     named_protocol(protocol)  # better now than after all videos
     loaded = _loaded(checkpoint, device, backbone)
     chosen = choose_precision(precision, loaded.device)

@@ -731,6 +731,7 @@ def test_precision_is_chosen_and_written_down(
     ("options", "message"),
     [
         ({"on_error": "ignore"}, "'stop' or 'skip'"),
+        ({"workers": -1}, "workers"),
         ({"frame_budget": 0}, "frame budget"),
         ({"split": "validation2"}, "no split"),
         ({"corpus": "phoenix2015"}, "unknown dataset"),
