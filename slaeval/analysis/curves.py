@@ -49,7 +49,7 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     ------
     InputError
         No such file, not a table, without the columns ``epoch`` and ``loss``, or with
-        something that is no number.
+        something that is no number or under no heading.
     """
     path = os.fspath(path)
     stem, suffix = os.path.splitext(path)
@@ -60,25 +60,29 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     if os.path.isdir(path):
         path = os.path.join(path, "log.csv")
     reader = csv.DictReader(io.StringIO(read_text(path, "the log.csv of a training run")))
-    missing = [name for name in ("epoch", "loss") if name not in (reader.fieldnames or ())]
-    if missing:
-        raise InputError(
-            f"no column {' and '.join(missing)}: not the log.csv of a training run", path, 1
-        )
     rows = []
-    for row in reader:
-        numbers = {}
-        for name, value in row.items():
-            try:
-                numbers[str(name)] = float(value) if value else math.nan
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"{value!r} under {name!r} is no number", path, reader.line_num
-                ) from None
-        rows.append(numbers)
+    try:
+        missing = [name for name in ("epoch", "loss") if name not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(
+                f"no column {' and '.join(missing)}: not the log.csv of a training run", path, 1
+            )
+        for row in reader:
+            if None in row:
+                raise InputError("more cells than headings", path, reader.line_num)
+            rows.append({name: _number(name, row[name], path, reader.line_num) for name in row})
+    except csv.Error as error:
+        raise InputError(f"not a table: {error}", path, reader.line_num + 1) from None
     if not rows:
         raise InputError("the table holds no epoch yet", path)
     return rows
+
+
+def _number(name: str, value: str | None, path: str, line: int) -> float:
+    try:
+        return float(value) if value else math.nan
+    except ValueError:
+        raise InputError(f"{value!r} under {name!r} is no number", path, line) from None
 
 
 def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
@@ -118,6 +122,9 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
             ax.set_yscale("log")
         ax.set_ylabel("training loss")
         _epochs(ax)
+        if not drawn:
+            ax.text(0.5, 0.5, "no loss that is a number", transform=ax.transAxes, ha="center")
+            return ax
         ax.legend(
             frameon=False,
             loc="lower left",

@@ -212,7 +212,7 @@ def posterior_strip(
     marks = _Marks(names, spans, frames, fonts, ax)
     with canvas(ax, marks.height) as ax:
         blank = ax.fill_between(at, probabilities[:, 0], color="#E4E4E4", linewidth=0)
-        named = [(blank, "blank")]
+        named: list[tuple[Any, str]] = [(blank, "blank")]
         for k in drawn:
             name = shaped(shortened(vocabulary[k - 1]))
             (curve,) = ax.plot(

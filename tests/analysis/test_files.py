@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slaeval.analysis import confusion_map, draw_curves, read_log, save
+from slaeval.analysis import confusion_map, draw_curves, loss_curve, read_log, save
 from slaeval.analysis.style import FORMATS, picture
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.scoring.score import Score
@@ -75,13 +75,21 @@ def test_the_log_of_a_training_is_found_from_any_of_its_files(tmp_path: Path) ->
         ("a,b\n1,2\n", "no column epoch and loss"),
         ("epoch,loss\n", "no epoch yet"),
         ("epoch,loss\n1,much\n", r"log\.csv:2: 'much' under 'loss' is no number"),
-        ("epoch,loss\n1,2,3\n", "is no number"),
+        ("epoch,loss\n1,2,3\n", r"log\.csv:2: more cells than headings"),
+        (f"epoch,loss\n1,{'9' * 200_000}\n", r"log\.csv:2: not a table: field larger"),
     ],
 )
 def test_what_is_no_log_is_said(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "log.csv").write_text(content)
     with pytest.raises(InputError, match=message):
         read_log(tmp_path)
+
+
+def test_a_loss_that_never_was_a_number_is_said(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("epoch,loss,dev_wer\n1,nan,90\n2,inf,80\n")
+    texts = [text.get_text() for text in loss_curve(tmp_path).texts]
+    assert texts == ["no loss that is a number"]
+    assert draw_curves(tmp_path).startswith(STARTS["png"])
 
 
 def test_a_checkpoint_without_its_log_is_said(tmp_path: Path) -> None:
