@@ -20,16 +20,16 @@ __all__ = ["cli", "main"]
 
 #: Command: the module that defines it and what it is for.
 _COMMANDS = {
-    "score": ("slaeval.score_commands", "Score a hypothesis file: the official WER and more."),
-    "audit": ("slaeval.audit_commands", "Score one file under every protocol in use."),
-    "compare": ("slaeval.compare_commands", "Hold two or more systems against each other."),
-    "corpus": ("slaeval.corpus_commands", "List, register, show, verify and sample corpora."),
-    "train": ("slaeval.train_commands", "Train a checkpoint on a corpus."),
-    "run": ("slaeval.run_commands", "Evaluate a checkpoint on a corpus, or on one video."),
-    "ckpt": ("slaeval.ckpt_commands", "Show and convert checkpoints."),
-    "plot": ("slaeval.plot_commands", "Draw one plot of the errors."),
-    "report": ("slaeval.report_commands", "Write one HTML page: where the errors are."),
-    "completion": ("slaeval.completion_commands", "Print the shell completion script."),
+    "score": ("slaeval.commands.score", "Score a hypothesis file: the official WER and more."),
+    "audit": ("slaeval.commands.audit", "Score one file under every protocol in use."),
+    "compare": ("slaeval.commands.compare", "Hold two or more systems against each other."),
+    "corpus": ("slaeval.commands.corpus", "List, register, show, verify and sample corpora."),
+    "train": ("slaeval.commands.train", "Train a checkpoint on a corpus."),
+    "run": ("slaeval.commands.run", "Evaluate a checkpoint on a corpus, or on one video."),
+    "ckpt": ("slaeval.commands.ckpt", "Show and convert checkpoints."),
+    "plot": ("slaeval.commands.plot", "Draw one plot of the errors."),
+    "report": ("slaeval.commands.report", "Write one HTML page: where the errors are."),
+    "completion": ("slaeval.commands.completion", "Print the shell completion script."),
 }
 
 

@@ -17,27 +17,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import click
-
 from slaeval.console import width
-from slaeval.errors import UsageError
 
 if TYPE_CHECKING:
     from slaeval.scoring.score import Group, Score
 
 __all__ = [
-    "FORMATS",
     "Format",
     "PaperRow",
     "as_csv",
     "as_latex",
     "as_markdown",
     "bleu_lines",
-    "chosen_format",
-    "format_options",
     "group_row",
     "latex_escaped",
     "latex_notes",
@@ -47,12 +41,6 @@ __all__ = [
 ]
 
 Format = Literal["table", "markdown", "latex", "csv", "json"]
-
-#: The forms of a result, the default first.
-FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
-
-#: What ``--format`` meant before hypothesis files got an option of their own.
-_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl")
 
 #: Key of a row: its heading for people, and decimals where it is no whole number.
 _COLUMNS: dict[str, tuple[str, int | None]] = {
@@ -106,43 +94,6 @@ class PaperRow(NamedTuple):
 
     name: str
     cells: Mapping[str, Group | float]
-
-
-def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--format`` and ``--json`` to a command; see :func:`chosen_format`."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-        click.option(
-            "--format",
-            "format_",
-            metavar="|".join(FORMATS),
-            help="Form of the result on stdout.  [default: table]",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def chosen_format(format_: str | None, as_json: bool) -> Format:
-    """Return the form that ``--format`` and ``--json`` ask for.
-
-    Raises
-    ------
-    UsageError
-        Unknown, or the two contradict each other.
-    """
-    if format_ is None:
-        return "json" if as_json else "table"
-    if format_ in _HYPOTHESIS_FORMATS:
-        raise UsageError(
-            f"--format is the form of the result ({', '.join(FORMATS)}); the format of the "
-            f"hypothesis file goes with --pred-format {format_}"
-        )
-    if format_ not in FORMATS:
-        raise UsageError(f"unknown format {format_!r}; known: {', '.join(FORMATS)}")
-    if as_json and format_ != "json":
-        raise UsageError(f"--json and --format {format_} exclude each other")
-    return format_
 
 
 def score_row(name: str, score: Score) -> dict[str, Any]:

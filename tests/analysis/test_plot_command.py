@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from slaeval.cli import main
+from slaeval.commands.plot import KINDS
 from slaeval.loaders import write_sample
-from slaeval.plot_commands import KINDS
 
 Plot = Callable[..., tuple[int, str, str]]
 ERRORS = [kind for kind in KINDS if kind not in ("curves", "posteriors")]
@@ -59,9 +59,10 @@ def test_a_log_of_a_training(plot: Plot, tmp_path: Path) -> None:
     code, out, err = plot("curves", "log.csv", "--out", "curves.svg")
     assert (code, out) == (0, f"curves.svg: {KINDS['curves']}\n"), err
     assert "svg" in (tmp_path / "curves.svg").read_text()
-    code, _, err = plot("curves", "log.csv", "--out", "c.svg", "--dataset", "phoenix2014t")
-    assert code == 2
-    assert "leave out --dataset" in err
+    for option in (("--dataset", "phoenix2014t"), ("--protocol", "official"), ("--fix-ids",)):
+        code, _, err = plot("curves", "log.csv", "--out", "c.svg", *option)
+        assert code == 2
+        assert f"leave out {option[0]}" in err
 
 
 def test_options_reach_the_plot(plot: Plot, corpus: Path, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import slaeval as package
+from slaeval.commands.options import chosen_format
 from slaeval.errors import UsageError
 from slaeval.result_tables import (
     PaperRow,
     as_csv,
     as_latex,
     as_markdown,
-    chosen_format,
     latex_escaped,
     markdown_escaped,
 )

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from slaeval import loaders
-from slaeval.corpus_commands import corpus as corpus_command
+from slaeval.commands.corpus import corpus as corpus_command
 from slaeval.errors import SlaevalError, UsageError
 from slaeval.loaders import rendering, signing, synthetic
 from slaeval.loaders.scenes import Difficulty, Scene

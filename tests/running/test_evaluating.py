@@ -33,7 +33,9 @@ from slaeval.model_loading import LoadedCheckpoint, load_checkpoint
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser
 from slaeval.models.tower import open_tower
-from slaeval.result_tables import as_csv
+from slaeval.result_tables import (
+    as_csv,
+)
 from slaeval.running import Run, evaluate, recognise_corpus
 
 VARIANTS = ["sla-lora", "sla-adapter"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from slaeval.commands.options import existing, is_given, resumable
 from slaeval.console import table
-from slaeval.options import existing
 
 __all__ = ["train"]
 
@@ -163,7 +163,7 @@ def train(
         config = preset(recipe.variant, recipe.backbone, 2).to_dict() | model
         shown = config | recipe.to_dict()
         given = {*of_recipe, *model}
-        given |= {name for name in ("variant", "backbone") if _is_given(name)}
+        given |= {name for name in ("variant", "backbone") if is_given(name)}
         usual = recipe_for()
         usual_values = preset(usual.variant, usual.backbone, 2).to_dict() | usual.to_dict()
         # What differs from the recipe that the sources are those of is ours: the tiny tower's.
@@ -203,29 +203,30 @@ def train(
 
     if workers is None:
         workers = choose_workers(choose_device(device))
-    done = run(
-        dataset,
-        out,
-        recipe,
-        model=model,
-        root=root,
-        setup=setup,
-        dev_split=dev_split,
-        options=Options(
-            device=device,
-            workers=workers,
-            cache_gb=cache_gb,
-            on_error="skip" if on_error == "skip" else "stop",
-            slim=slim,
-            restart=restart,
-            save_every=save_every,
-            init=init,
-            backbone_weights=backbone_weights,
-            vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
-            shuffle_labels=shuffle_labels,
-        ),
-        say=lambda text: click.echo(text, err=True),
-    )
+    with resumable():
+        done = run(
+            dataset,
+            out,
+            recipe,
+            model=model,
+            root=root,
+            setup=setup,
+            dev_split=dev_split,
+            options=Options(
+                device=device,
+                workers=workers,
+                cache_gb=cache_gb,
+                on_error="skip" if on_error == "skip" else "stop",
+                slim=slim,
+                restart=restart,
+                save_every=save_every,
+                init=init,
+                backbone_weights=backbone_weights,
+                vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
+                shuffle_labels=shuffle_labels,
+            ),
+            say=lambda text: click.echo(text, err=True),
+        )
     if launched()[0]:  # the others would say the same
         return
     if as_json:
@@ -254,11 +255,6 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--set {key} is given twice")
         pairs[key] = value
     return pairs
-
-
-def _is_given(name: str) -> bool:
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _shown(value: object) -> str:

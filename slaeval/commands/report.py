@@ -6,8 +6,14 @@ import os
 
 import click
 
+from slaeval.commands.options import (
+    existing,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+)
 from slaeval.errors import UsageError
-from slaeval.options import check_outputs, existing, reference_options
+from slaeval.outputs import check_outputs
 
 __all__ = ["PICTURES", "report"]
 
@@ -18,13 +24,7 @@ PICTURES = 40
 @click.command()
 @click.argument("source", type=existing(), metavar="RUN|FILE")
 @reference_options
-@click.option(
-    "--protocol",
-    default="official",
-    show_default=True,
-    metavar="NAME",
-    help="What exactly is compared; see 'slaeval audit --list'.",
-)
+@protocol_option
 @click.option(
     "--against",
     type=existing(),
@@ -48,13 +48,7 @@ PICTURES = 40
 @click.option(
     "--out", type=existing(), metavar="FILE", help="The page.  [default: report.html, in the run]"
 )
-@click.option(
-    "--pred-format",
-    default="auto",
-    metavar="NAME",
-    help="Format of hypothesis files: auto, ctm, trn, tsv, jsonl.",
-)
-@click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
+@hypothesis_options
 def report(
     source: str,
     dataset: str | None,
@@ -90,7 +84,9 @@ def report(
         out = os.path.join(source, REPORT) if os.path.isdir(source) else REPORT
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name the file to write with --out")
-    check_outputs([*_files(source), *_files(against), ref, train], [out])
+    from slaeval.systems import files_of
+
+    check_outputs([*files_of(source), *files_of(against), ref, train], [out], dataset, root)
     found = find(
         source,
         dataset,
@@ -120,12 +116,3 @@ def report(
     score = found.score
     wer = f"WER {percent(score.wer)} % ({score.protocol})"
     click.echo(f"{out}: {wer}, {len(score.segments)} segments, {shown}")
-
-
-def _files(source: str | None) -> list[str | None]:
-    """Return the files that a page must not be written over: a run has several."""
-    if source is None or not os.path.isdir(source):
-        return [source]
-    from slaeval.running.folder import RESULTS
-
-    return [os.path.join(source, name) for name in RESULTS]

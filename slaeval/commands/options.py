@@ -1,23 +1,35 @@
-"""Options that several commands share: which references, which protocol, where output goes."""
+"""Options that several commands share: which references, hypotheses, protocol and format."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
 from slaeval.errors import UsageError
+from slaeval.result_tables import Format
 
 __all__ = [
+    "FORMATS",
     "check_dev",
-    "check_outputs",
+    "chosen_format",
     "existing",
+    "format_options",
     "hypothesis_options",
+    "is_given",
     "protocol_option",
     "reference_options",
+    "resumable",
 ]
+
+#: The forms of a result, the default first.
+FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
+
+#: What ``--format`` meant before hypothesis files got an option of their own.
+_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl")
 
 _DATASETS = (
     "phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah500, isharah1000, isharah2000"
@@ -84,6 +96,43 @@ def hypothesis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--format`` and ``--json`` to a command; see :func:`chosen_format`."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+        click.option(
+            "--format",
+            "format_",
+            metavar="|".join(FORMATS),
+            help="Form of the result on stdout.  [default: table]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_format(format_: str | None, as_json: bool) -> Format:
+    """Return the form that ``--format`` and ``--json`` ask for.
+
+    Raises
+    ------
+    UsageError
+        Unknown, or the two contradict each other.
+    """
+    if format_ is None:
+        return "json" if as_json else "table"
+    if format_ in _HYPOTHESIS_FORMATS:
+        raise UsageError(
+            f"--format is the form of the result ({', '.join(FORMATS)}); the format of the "
+            f"hypothesis file goes with --pred-format {format_}"
+        )
+    if format_ not in FORMATS:
+        raise UsageError(f"unknown format {format_!r}; known: {', '.join(FORMATS)}")
+    if as_json and format_ != "json":
+        raise UsageError(f"--json and --format {format_} exclude each other")
+    return format_
+
+
 def check_dev(
     dataset: str | None, split: str | None, ref: str | None, form: str, runs: bool = False
 ) -> None:
@@ -111,39 +160,18 @@ def check_dev(
         raise UsageError("--split dev and --dev are the same split: leave one out")
 
 
-def check_outputs(
-    inputs: list[str | None],
-    outputs: list[str | None],
-    dataset: str | None = None,
-    root: str | None = None,
-) -> None:
-    """Refuse to write over an input, two outputs into one file, or over the annotation.
+def is_given(name: str) -> bool:
+    """Tell whether the user gave a parameter of the running command, even its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
 
-    Parameters
-    ----------
-    inputs, outputs : list of str or None
-        Files that are read and written.
-    dataset, root : str or None
-        The corpus that is read, if one is.
 
-    Raises
-    ------
-    UsageError
-        Naming the file that would be lost.
-    """
-    taken = {os.path.realpath(path): path for path in inputs if path is not None}
-    for path in outputs:
-        if path is None or path.startswith("/dev/"):
-            continue
-        real = os.path.realpath(path)
-        if real in taken:
-            raise UsageError(f"{path} is named twice: it would be written over")
-        taken[real] = path
-        if dataset is not None and os.path.exists(real):
-            from slaeval.loaders.reading import annotation_folders
-
-            if os.path.dirname(real) in annotation_folders(dataset, root):
-                raise UsageError(
-                    f"{path} is a file of {dataset}'s annotation, which would be written over: "
-                    "name another one"
-                )
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Say how to go on where Ctrl-C ends a command that goes on where it was."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if os.environ.get("RANK", "0") == "0":
+            click.echo("stopped; the same command goes on from here", err=True)
+        raise

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from slaeval.commands.options import existing
 from slaeval.console import isolated, paragraph, styled, table, width
 from slaeval.errors import SlaevalError, UsageError
-from slaeval.options import check_outputs, existing
+from slaeval.outputs import check_outputs
 
 if TYPE_CHECKING:
     from slaeval.checkpoints.foreign import ConvertedHead

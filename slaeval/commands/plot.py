@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from slaeval.commands.options import (
+    existing,
+    hypothesis_options,
+    is_given,
+    protocol_option,
+    reference_options,
+)
 from slaeval.console import warn
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.extras import require
-from slaeval.options import check_outputs, existing, reference_options
+from slaeval.outputs import check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +55,13 @@ _OWN = {
 }
 
 
+#: The options that the log of a training has no use for.
+_OF_HYPOTHESES = (
+    *("dataset", "split", "root", "ref", "setup"),
+    *("protocol", "pred_format", "fix_ids"),
+)
+
+
 class _Wanted(NamedTuple):
     """The options of the command, as given."""
 
@@ -81,13 +95,7 @@ class _Wanted(NamedTuple):
     help="Where to; the end of the name says what: .png, .svg or .pdf.",
 )
 @reference_options
-@click.option(
-    "--protocol",
-    default="official",
-    show_default=True,
-    metavar="NAME",
-    help="What exactly is compared; see 'slaeval audit --list'.",
-)
+@protocol_option
 @click.option(
     "--segment",
     metavar="ID",
@@ -111,14 +119,7 @@ class _Wanted(NamedTuple):
     metavar="FILE",
     help="For posteriors: the checkpoint.  [default: the one of the run]",
 )
-@click.option(
-    "--pred-format",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    help="Format of a hypothesis file: auto, ctm, trn, tsv, jsonl.",
-)
-@click.option("--fix-ids", is_flag=True, help="Accept ids written another way.")
+@hypothesis_options
 def plot(out: str, **options: Any) -> None:
     """Draw one plot: KIND, of a run, a hypothesis file or the log of a training.
 
@@ -141,7 +142,9 @@ def plot(out: str, **options: Any) -> None:
             raise UsageError(
                 f"--{option} is for {' and '.join(kinds)}; leave it out for {wanted.kind}"
             )
-    check_outputs([wanted.source, wanted.ref, wanted.train, wanted.ckpt], [out])
+    check_outputs(
+        [wanted.source, wanted.ref, wanted.train, wanted.ckpt], [out], wanted.dataset, wanted.root
+    )
     file_format(out)
     import matplotlib as mpl
 
@@ -158,9 +161,10 @@ def plot(out: str, **options: Any) -> None:
 def _curves(wanted: _Wanted) -> tuple[Figure, str]:
     from slaeval.analysis.curves import curves_figure
 
-    for option in ("dataset", "split", "root", "ref", "setup"):
-        if getattr(wanted, option) is not None:
-            raise UsageError(f"curves are drawn from the log of a training: leave out --{option}")
+    for option in _OF_HYPOTHESES:
+        if is_given(option):
+            name = option.replace("_", "-")
+            raise UsageError(f"curves are drawn from the log of a training: leave out --{name}")
     return curves_figure(wanted.source), ""
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from slaeval.commands.options import existing
 from slaeval.console import styled, table, warn
-from slaeval.options import existing
 
 __all__ = ["corpus"]
 

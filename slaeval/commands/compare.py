@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
-from slaeval.options import (
+from slaeval.commands.options import (
     check_dev,
-    check_outputs,
+    chosen_format,
     existing,
+    format_options,
     hypothesis_options,
     protocol_option,
     reference_options,
 )
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.errors import UsageError
+from slaeval.outputs import check_outputs
 from slaeval.result_tables import (
     PaperRow,
     as_csv,
     as_latex,
     as_markdown,
-    chosen_format,
-    format_options,
     latex_notes,
     markdown_escaped,
     p_value,

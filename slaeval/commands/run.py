@@ -9,12 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
+from slaeval.commands.options import existing, is_given, protocol_option, resumable
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.extras import require
-from slaeval.options import existing
 
 if TYPE_CHECKING:
     from slaeval.decoding import Decoding
@@ -108,13 +107,7 @@ _OF_A_CORPUS = frozenset(
     help="What a sample does whose pictures are missing or broken: end the run, or count as "
     "empty and be named.",
 )
-@click.option(
-    "--protocol",
-    default="official",
-    show_default=True,
-    metavar="NAME",
-    help="What exactly is compared; see 'slaeval audit --list'.",
-)
+@protocol_option
 @click.option(
     "--backbone-weights",
     type=existing(),
@@ -160,12 +153,8 @@ def run(
     torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
     """
     if video is not None:
-        given = click.get_current_context()
-        for option in given.command.params:
-            if (
-                option.name in _OF_A_CORPUS
-                and given.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-            ):
+        for option in click.get_current_context().command.params:
+            if option.name in _OF_A_CORPUS and is_given(option.name):
                 raise UsageError(f"--video recognises one video; leave out {option.opts[0]}")
     require("run", "slaeval run")
     from slaeval.model_loading import load_checkpoint
@@ -179,23 +168,24 @@ def run(
     from slaeval.running.evaluating import evaluate
     from slaeval.running.ranks import Ranks
 
-    result = evaluate(
-        loaded,
-        dataset,
-        split or "test",
-        root=root,
-        setup=setup,
-        out=out,
-        precision=precision,
-        frame_budget=frames,
-        workers=choose_workers(loaded.device) if workers is None else workers,
-        decoding=chosen,
-        exact=exact,
-        compile=compile_,
-        on_error=on_error,
-        protocol=protocol,
-        restart=restart,
-    )
+    with resumable():
+        result = evaluate(
+            loaded,
+            dataset,
+            split or "test",
+            root=root,
+            setup=setup,
+            out=out,
+            precision=precision,
+            frame_budget=frames,
+            workers=choose_workers(loaded.device) if workers is None else workers,
+            decoding=chosen,
+            exact=exact,
+            compile=compile_,
+            on_error=on_error,
+            protocol=protocol,
+            restart=restart,
+        )
     if Ranks().first:  # the others would say the same
         _show(result, as_json)
         if result.score is not None and not no_report:
@@ -210,7 +200,7 @@ def _decoding(
 
 
 def _show(result: Run, as_json: bool) -> None:
-    from slaeval.score_commands import render
+    from slaeval.commands.score import render
 
     for message in (*result.settings["notes"], *(result.score.warnings if result.score else ())):
         warn(message)
@@ -241,9 +231,9 @@ def _show(result: Run, as_json: bool) -> None:
 
 def _report(result: Run, protocol: str) -> None:
     """Write the page of ``slaeval report`` into the folder of a run."""
+    from slaeval.commands.report import PICTURES
     from slaeval.files import write_whole
     from slaeval.report import find, render
-    from slaeval.report_commands import PICTURES
     from slaeval.running.folder import REPORT
 
     path = os.path.join(result.folder, REPORT)

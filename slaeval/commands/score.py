@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
-from slaeval.options import (
+from slaeval.commands.options import (
     check_dev,
-    check_outputs,
+    chosen_format,
     existing,
+    format_options,
     hypothesis_options,
     protocol_option,
     reference_options,
 )
-from slaeval.result_tables import bleu_lines, chosen_format, format_options
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.errors import UsageError
+from slaeval.outputs import check_outputs
+from slaeval.result_tables import (
+    bleu_lines,
+)
 
 if TYPE_CHECKING:
     from slaeval.result_tables import Format

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.options import (
+from slaeval.commands.options import (
     check_dev,
-    check_outputs,
+    chosen_format,
     existing,
+    format_options,
     hypothesis_options,
     reference_options,
 )
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.outputs import check_outputs
 from slaeval.result_tables import (
     PaperRow,
     as_csv,
     as_latex,
     as_markdown,
-    chosen_format,
-    format_options,
     latex_notes,
     score_row,
 )

@@ -1,0 +1,1 @@
+"""The commands of ``slaeval``, one module each, and the options they share."""
