@@ -327,6 +327,10 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
         if not isinstance(words, str):
             raise InputError("'glosses' must be a string or a list of words", path, number)
         signer = item.get("signer")
+        try:
+            f"{name} {words} {signer} {item.get('translation')}".encode()
+        except UnicodeEncodeError:
+            raise InputError("half of a surrogate pair is no text", path, number) from None
         rows.append(
             _Row(
                 name,

@@ -145,6 +145,7 @@ def test_raw_training_annotation_is_cleaned_for_phoenix2014_only(tmp_path: Path)
         ('{"id": "a"}\n', r":1: 'glosses' must be"),
         ('{"id": 4, "glosses": "A"}\n', r":1: expected an object with 'id'"),
         ('{"id": "a", "glosses": "A"}\n{broken\n', r":2: not JSON"),
+        ('{"id": "a", "glosses": "\\ud800"}\n', r":1: half of a surrogate pair"),
         ("id|folder|signer|annotation\nx|y\n", r":2: expected 4 columns"),
         ("a\tA\nno separator\n", r":2: expected an id and its glosses"),
         ("just some words\n", "STM line has"),

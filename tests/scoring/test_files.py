@@ -113,6 +113,7 @@ def test_tables() -> None:
     assert parse_jsonl(lines).words == {"a": ["A", "B"], "b": ["C"]}
     assert parse_jsonl('{"a": "A B", "b": []}').words == {"a": ["A", "B"], "b": []}
     assert parse_jsonl('[{"id": "a", "words": "A"}]').words == {"a": ["A"]}
+    assert parse_jsonl('{"a": "\\ud83d\\ude00"}').words == {"a": ["\N{GRINNING FACE}"]}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,9 @@ def test_tables() -> None:
         (parse_jsonl, '{"id": "a", "glosses": ["A B"]}\n', 1),
         (parse_jsonl, '{"id": 3, "glosses": "A"}\n', 1),
         (parse_jsonl, "[" * 100_000, 1),
+        (parse_jsonl, '{"id": "a", "glosses": "A"}\n{"id": "b", "glosses": "\\ud800"}\n', 2),
+        (parse_jsonl, '{"id": "a\\ud800", "glosses": ["A"]}\n', 1),
+        (parse_jsonl, '{"a": ["A", "\\udc00"]}', 1),
         (parse_trn, "A B (a)\nA B\n", 2),
         (parse_trn, "A (a)\nB (a)\n", 2),
     ],
