@@ -43,11 +43,12 @@ def linearised(
     Returns
     -------
     tuple of float or None
-        Low and high in percent, low not below 0; None with fewer than two segments or without
-        reference words.
+        Low and high in percent, low not below 0; None with fewer than two segments, without
+        reference words, or without an error: where nothing varies, the estimate of zero width
+        would look like certainty.
     """
     n, total = len(errors), sum(words)
-    if n < 2 or not total:
+    if n < 2 or not total or not any(errors):
         return None
     ratio = sum(errors) / total
     squares = sum((e - ratio * w) ** 2 for e, w in zip(errors, words, strict=True))
@@ -85,7 +86,7 @@ def bootstrap(
     tuple of float or None
         Low and high in percent; None as for :func:`linearised`.
     """
-    if len(errors) < 2 or not sum(words):
+    if len(errors) < 2 or not sum(words) or not any(errors):
         return None
     import numpy as np
 

@@ -225,5 +225,7 @@ def test_intervals_that_make_no_sense() -> None:
     assert intervals.linearised([1], [2]) is None
     assert intervals.linearised([1, 1], [0, 0]) is None
     assert intervals.bootstrap([1], [2], 10) is None
+    assert intervals.linearised([0, 0], [5, 6]) is None  # no error is no certainty
+    assert intervals.bootstrap([0, 0], [5, 6], 10) is None
     low, _ = intervals.linearised([0, 1], [50, 1]) or (None, None)
     assert low == 0
