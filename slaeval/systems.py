@@ -64,8 +64,12 @@ def references_of(
 
 def hypotheses_of(path: str, run: Run | None, task: Task, format: str, fix_ids: bool) -> Hypotheses:
     """Read the hypotheses of a file or a run, their ids those of the references."""
-    file = path if run is None else os.path.join(path, "hyp.ctm")
-    return match_ids(read_hypotheses(file, format if run is None else "ctm"), task, fix_ids)
+    if run is None:
+        return match_ids(read_hypotheses(path, format), task, fix_ids)
+    file = os.path.join(path, "hyp.ctm")
+    if not any(run.hypotheses.values()):  # nothing recognised is a result; an empty file is not
+        return Hypotheses({}, "ctm", file)
+    return match_ids(read_hypotheses(file, "ctm"), task, fix_ids)
 
 
 def scored(task: Task, hypotheses: Hypotheses, rules: str, run: Run | None) -> Score:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.files import read_start, read_text, write_whole
-from slaeval.running.journal import journals
+from slaeval.running.journal import is_segment, journals
 
 if TYPE_CHECKING:
     from slaeval.evaluation import Task
@@ -192,6 +192,13 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
     lines = read_text(path, "the alignments of a run").rstrip("\n").split("\n")
     for number, line in enumerate(lines, 1):
         value = _read_json(path, line, number)
+        if not is_segment(value):
+            raise InputError(
+                "damaged: not what a run writes of a segment; run 'slaeval run' again with "
+                "--restart",
+                path,
+                number,
+            )
         mine = Alignment(**value)
         mine = mine._replace(spans=[(start, end) for start, end in mine.spans])
         alignments[mine.id] = mine

@@ -19,7 +19,7 @@ from typing import Any
 
 from slaeval.errors import InputError, SlaevalError
 
-__all__ = ["Journal", "journals", "read_journals", "repair"]
+__all__ = ["Journal", "is_segment", "journals", "read_journals", "repair"]
 
 _FORMAT = {"format": "slaeval-journal", "version": 1}
 
@@ -122,13 +122,14 @@ def _is_record(value: Mapping[str, Any]) -> bool:
         type(budget) is int
         and budget > 0
         and isinstance(segments, list)
-        and all(map(_is_segment, segments))
+        and all(map(is_segment, segments))
         and isinstance(skipped, dict)
         and all(isinstance(reason, str) for reason in skipped.values())
     )
 
 
-def _is_segment(value: Any) -> bool:
+def is_segment(value: Any) -> bool:
+    """Tell whether a value is what a run writes of one segment."""
     if not isinstance(value, dict):
         return False
     glosses, spans, sure = (value.get(name) for name in ("glosses", "spans", "confidences"))
@@ -141,7 +142,10 @@ def _is_segment(value: Any) -> bool:
         and len(glosses) == len(spans) == len(sure)
         and all(isinstance(gloss, str) for gloss in glosses)
         and all(
-            isinstance(span, list) and len(span) == 2 and all(type(end) is int for end in span)
+            isinstance(span, list)
+            and len(span) == 2
+            and all(type(end) is int for end in span)
+            and 0 <= span[0] <= span[1] <= value["frames"]
             for span in spans
         )
         and all(type(one) in (int, float) and 0 <= one <= 1 for one in sure)

@@ -22,7 +22,7 @@ def run(slaeval, tmp_path: Path) -> Path:
     rows = [
         Alignment(
             sample.id,
-            40,
+            100,
             list(sample.glosses[1:]),
             [(10 * n, 10 * n + 10) for n in range(1, len(sample.glosses))],
             [0.9] * (len(sample.glosses) - 1),
@@ -128,10 +128,19 @@ def test_runs_that_cannot_be_read(slaeval, run: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--split needs --dataset" in done.stderr
     text = (run / "alignment.jsonl").read_text("utf-8")
-    (run / "alignment.jsonl").write_text(text.replace('"reference": [', '"references": [', 1))
-    damaged = slaeval("report", "run")
-    assert damaged.returncode == 1
-    assert "damaged" in damaged.stderr
+    first, _, others = text.partition("\n")
+    row = json.loads(first)
+    for damage in (
+        {"references": []},
+        {"spans": row["spans"][1:]},
+        {"spans": [[0, 1000]] * len(row["spans"])},
+        {"confidences": [float("nan")] * len(row["spans"])},
+        {"glosses": [1] * len(row["spans"])},
+    ):
+        (run / "alignment.jsonl").write_text(json.dumps({**row, **damage}) + "\n" + others)
+        damaged = slaeval("report", "run")
+        assert damaged.returncode == 1
+        assert "'slaeval run' again with --restart" in damaged.stderr
     lines = text.splitlines(keepends=True)
     (run / "alignment.jsonl").write_text("".join(lines[:5]), "utf-8")
     cut = slaeval("report", "run")
@@ -141,6 +150,20 @@ def test_runs_that_cannot_be_read(slaeval, run: Path, tmp_path: Path) -> None:
     unfinished = slaeval("report", "run")
     assert unfinished.returncode == 1
     assert "not finished" in unfinished.stderr
+
+
+def test_a_run_that_recognised_nothing_has_a_page(slaeval, run: Path) -> None:
+    rows = [
+        {**json.loads(line), "glosses": [], "spans": [], "confidences": []}
+        for line in (run / "alignment.jsonl").read_text("utf-8").splitlines()
+    ]
+    (run / "alignment.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (run / "hyp.ctm").write_text("")
+    done = slaeval("report", "run")
+    assert done.returncode == 0, done.stderr
+    assert "WER 100.00 % (rwth-2014)" in done.stdout
+    both = slaeval("compare", "run", "c/hyp.ctm", "--json")
+    assert json.loads(both.stdout)["systems"][0]["wer"] == 100
 
 
 def test_withheld_references_are_named(slaeval, run: Path, tmp_path: Path) -> None:
