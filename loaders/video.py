@@ -38,6 +38,7 @@ __all__ = [
     "frame_ending",
     "frame_files",
     "frame_times",
+    "miscount_note",
     "miscounted",
     "open_footage",
     "read_frames",
@@ -154,6 +155,18 @@ def miscounted(corpus: Corpus, footage: Sequence[Footage]) -> dict[str, tuple[in
         for clip in footage
         if said.get(clip.id, clip.num_frames) != clip.num_frames
     }
+
+
+def miscount_note(corpus: Corpus, footage: Sequence[Footage]) -> str:
+    """Say which samples :func:`miscounted` finds; ``""`` where it finds none."""
+    counts = miscounted(corpus, footage)
+    if not counts:
+        return ""
+    named = "; ".join(f"{name}: {n} for {said}" for name, (said, n) in [*counts.items()][:3])
+    return (
+        f"{len(counts)} of {len(footage)} samples have another number of frames than the "
+        f"annotation says ({named}{'; …' if len(counts) > 3 else ''})"
+    )
 
 
 def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> Footage:

@@ -428,15 +428,11 @@ def _notes(
     corpus: Corpus, loaded: LoadedCheckpoint, task: Task | None, footage: Sequence[Footage]
 ) -> list[str]:
     """Say what a reader should know about checkpoint, corpus and its pictures together."""
-    from slaeval.loaders.video import miscounted
+    from slaeval.loaders.video import miscount_note
 
     notes = []
-    if counts := miscounted(corpus, footage):
-        named = "; ".join(f"{name}: {n} for {said}" for name, (said, n) in [*counts.items()][:3])
-        notes.append(
-            f"{len(counts)} of {len(footage)} samples have another number of frames than the "
-            f"annotation says ({named}{'; …' if len(counts) > 3 else ''})"
-        )
+    if miscounts := miscount_note(corpus, footage):
+        notes.append(miscounts)
     if task is None:
         notes.append(
             f"the references of {corpus.name} {corpus.split} are withheld by its owners: "

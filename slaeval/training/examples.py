@@ -18,7 +18,7 @@ import numpy as np
 from slaeval.batches import Clips
 from slaeval.errors import InputError, UsageError
 from slaeval.loaders.records import Corpus, Sample
-from slaeval.loaders.video import Footage, find_footage, read_frames
+from slaeval.loaders.video import Footage, find_footage, miscount_note, read_frames
 from slaeval.training.augmentation import random_view, view_of
 from slaeval.training.recipe import Recipe
 
@@ -95,11 +95,14 @@ class Examples:
         Class i + 1 is gloss i.
     skipped : mapping
         Id to the reason it was left out.
+    notes : tuple of str
+        What else a colleague would want to know.
     """
 
     clips: tuple[Clip, ...]
     vocabulary: tuple[str, ...]
     skipped: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -179,7 +182,8 @@ def prepare_examples(
     if not clips:
         why = next(iter(skipped.values()), "the corpus is empty")
         raise InputError(f"no sample to train on: {why}", corpus.root)
-    return Examples(tuple(clips), words, skipped)
+    notes = tuple(filter(None, [miscount_note(corpus, footage)]))
+    return Examples(tuple(clips), words, skipped, notes)
 
 
 def epoch_plan(lengths: Sequence[int], batch_size: int, epoch: int, seed: int) -> list[list[int]]:

@@ -40,7 +40,7 @@ from slaeval.models.float32 import without_tf32
 from slaeval.models.losses import LossWeights, losses
 from slaeval.models.recogniser import build_recogniser
 from slaeval.models.tower import open_tower
-from slaeval.options import check_outputs
+from slaeval.outputs import check_outputs
 from slaeval.running.devices import choose_device, choose_precision
 from slaeval.running.progress import progress
 from slaeval.running.recognition import out_of_memory, recognise_corpus
@@ -581,6 +581,8 @@ class _Training:
             f"{len(self.dev)} clips; {self.device}, {self.precision}, {self.world.size} "
             f"process{'es' if self.world.size > 1 else ''}"
         )
+        for note in examples.notes:
+            self.say(f"  {note}")
         for what, left_out in (
             ("left out by the community", broken),
             ("skipped", examples.skipped),

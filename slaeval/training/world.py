@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from slaeval.errors import SlaevalError, UsageError
-from slaeval.running.ranks import launched
+from slaeval.running.ranks import PATIENCE, launched
 
 __all__ = ["World", "joined", "sum_gradients"]
 
@@ -71,7 +71,8 @@ def joined(device: torch.device) -> Iterator[World]:
         return
     if device.type not in ("cuda", "cpu"):
         raise UsageError(f"several processes cannot share {device}: start one, or --device cpu")
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield World(rank, size, device)
     except RuntimeError as error:

@@ -148,3 +148,12 @@ def test_cached_frames_give_the_same_clip(corpus: Corpus, small_recipe: Recipe) 
     for key in ((0, 0), (5, 1), (5, 2)):
         assert np.array_equal(plain.read(key), cached.read(key))
         assert plain.read(key).shape[1:] == (small_recipe.crop, small_recipe.crop, 3)
+
+
+def test_frame_counts_other_than_annotated_are_noted(rendered: Path) -> None:
+    corpus = load_corpus("phoenix2014t", rendered, "train")
+    assert prepare_examples(corpus, Recipe()).notes == ()
+    said = replace(corpus.samples[0], num_frames=3)
+    [note] = prepare_examples(replace(corpus, samples=(said, *corpus.samples[1:])), Recipe()).notes
+    assert "1 of 4 samples have another number of frames than the annotation says" in note
+    assert said.id in note
