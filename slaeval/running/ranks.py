@@ -16,10 +16,10 @@ import torch.distributed
 
 from slaeval.errors import SlaevalError
 
-__all__ = ["PATIENCE", "Ranks", "launched", "share_out"]
+__all__ = ["Ranks", "launched", "share_out"]
 
 #: How long a process waits for the slowest one.
-PATIENCE = datetime.timedelta(days=7)
+_PATIENCE = datetime.timedelta(days=7)
 
 
 def launched() -> tuple[int, int]:
@@ -79,11 +79,11 @@ class Ranks:
             if not torch.distributed.is_available():
                 raise SlaevalError("this torch has no torch.distributed: run without torchrun")
             if not torch.distributed.is_initialized():
-                torch.distributed.init_process_group("gloo", timeout=PATIENCE)
+                torch.distributed.init_process_group("gloo", timeout=_PATIENCE)
                 self._started = True
             else:
                 # The group may be NCCL's, which speaks of tensors on cards only.
-                self._group = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
+                self._group = torch.distributed.new_group(backend="gloo", timeout=_PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:

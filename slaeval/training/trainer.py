@@ -633,8 +633,9 @@ class _Training:
         if not clips:
             raise InputError("no sample to train on: none can be read", self.corpus.root)
         self.examples = replace(self.examples, clips=clips)
-        self.dev = [shot for shot in self.dev if shot.id not in unreadable]
-        self._check_dev(unreadable)
+        absent = {shot.id: unreadable[shot.id] for shot in self.dev if shot.id in unreadable}
+        self.dev = [shot for shot in self.dev if shot.id not in absent]
+        self._check_dev(absent)
         self._count_steps()
 
     def _check_dev(self, absent: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ does with n·b.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -15,9 +16,13 @@ import torch
 import torch.distributed as dist
 
 from slaeval.errors import SlaevalError, UsageError
-from slaeval.running.ranks import PATIENCE, launched
+from slaeval.running.ranks import launched
 
 __all__ = ["World", "joined", "sum_gradients"]
+
+#: How long a process waits for the slowest one: reading all frames before the first step and
+#: evaluating take longer than torch's ten minutes.
+_PATIENCE = datetime.timedelta(hours=2)
 
 
 class World(NamedTuple):
@@ -72,9 +77,11 @@ def joined(device: torch.device) -> Iterator[World]:
     if device.type not in ("cuda", "cpu"):
         raise UsageError(f"several processes cannot share {device}: start one, or --device cpu")
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(backend, timeout=_PATIENCE)
+    failed = True
     try:
         yield World(rank, size, device)
+        failed = False
     except RuntimeError as error:
         if not _lost_another(error):
             raise
@@ -82,7 +89,10 @@ def joined(device: torch.device) -> Iterator[World]:
             "another process of this torchrun failed: its own message says why"
         ) from error
     finally:
-        dist.destroy_process_group()
+        # After a failure NCCL would wait here for processes that wait for this one: it leaves,
+        # and torchrun ends them.
+        if not (failed and backend == "nccl"):
+            dist.destroy_process_group()
 
 
 def _lost_another(error: RuntimeError) -> bool:
