@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 
 from slaeval.errors import UsageError
 
@@ -14,6 +15,7 @@ def check_outputs(
     outputs: list[str | None],
     dataset: str | None = None,
     root: str | None = None,
+    runs: Iterable[str | None] = (),
 ) -> None:
     """Refuse to write over an input, two outputs into one file, or over the annotation.
 
@@ -22,7 +24,9 @@ def check_outputs(
     inputs, outputs : list of str or None
         Files that are read and written.
     dataset, root : str or None
-        The corpus that is read, if one is.
+        The corpus that is read, if one is named.
+    runs : iterable of str or None
+        Sources that are read; those that are runs were on a corpus too.
 
     Raises
     ------
@@ -37,11 +41,26 @@ def check_outputs(
         if real in taken:
             raise UsageError(f"{path} is named twice: it would be written over")
         taken[real] = path
-        if dataset is not None and os.path.exists(real):
-            from slaeval.loaders.reading import annotation_folders
+        if os.path.exists(real):
+            for name, folder in _corpora(dataset, root, runs):
+                from slaeval.loaders.reading import annotation_folders
 
-            if os.path.dirname(real) in annotation_folders(dataset, root):
-                raise UsageError(
-                    f"{path} is a file of {dataset}'s annotation, which would be written over: "
-                    "name another one"
-                )
+                if os.path.dirname(real) in annotation_folders(name, folder):
+                    raise UsageError(
+                        f"{path} is a file of {name}'s annotation, which would be written over: "
+                        "name another one"
+                    )
+
+
+def _corpora(
+    dataset: str | None, root: str | None, runs: Iterable[str | None]
+) -> Iterator[tuple[str, str | None]]:
+    if dataset is not None:
+        yield dataset, root
+    for source in runs:
+        if source is not None and os.path.isfile(os.path.join(source, "run.json")):
+            from slaeval.running.folder import settings_of
+
+            settings = settings_of(source)
+            if settings.get("dataset") is not None:
+                yield settings["dataset"], settings.get("root")

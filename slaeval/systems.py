@@ -68,6 +68,7 @@ def hypotheses_of(path: str, run: Run | None, task: Task, format: str, fix_ids: 
         return match_ids(read_hypotheses(path, format), task, fix_ids)
     file = os.path.join(path, "hyp.ctm")
     if not any(run.hypotheses.values()):  # nothing recognised is a result; an empty file is not
+        match_ids(Hypotheses(run.hypotheses, "ctm", file), task, fix_ids)
         return Hypotheses({}, "ctm", file)
     return match_ids(read_hypotheses(file, "ctm"), task, fix_ids)
 

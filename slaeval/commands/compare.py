@@ -131,7 +131,7 @@ def compare(
                 "same order"
             )
     read = [file for one in (*sources, *dev) for file in files_of(one)]
-    check_outputs([*read, ref], [csv], dataset, root)
+    check_outputs([*read, ref], [csv], dataset, root, [*sources, *dev])
     names = file_names([os.path.abspath(one) if os.path.isdir(one) else one for one in sources])
 
     def scored(sources: tuple[str, ...], split: str | None) -> list[Score]:

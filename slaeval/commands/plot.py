@@ -142,9 +142,8 @@ def plot(out: str, **options: Any) -> None:
             raise UsageError(
                 f"--{option} is for {' and '.join(kinds)}; leave it out for {wanted.kind}"
             )
-    check_outputs(
-        [wanted.source, wanted.ref, wanted.train, wanted.ckpt], [out], wanted.dataset, wanted.root
-    )
+    read = [wanted.source, wanted.ref, wanted.train, wanted.ckpt]
+    check_outputs(read, [out], wanted.dataset, wanted.root, [wanted.source])
     file_format(out)
     import matplotlib as mpl
 

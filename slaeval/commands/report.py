@@ -86,7 +86,9 @@ def report(
         raise UsageError(f"{out} is a folder: name the file to write with --out")
     from slaeval.systems import files_of
 
-    check_outputs([*files_of(source), *files_of(against), ref, train], [out], dataset, root)
+    check_outputs(
+        [*files_of(source), *files_of(against), ref, train], [out], dataset, root, [source, against]
+    )
     found = find(
         source,
         dataset,

@@ -45,6 +45,7 @@ __all__ = [
     "clear",
     "lock",
     "score_of",
+    "settings_of",
     "write_run",
 ]
 
@@ -137,26 +138,7 @@ class Run:
             The folder is not there, holds no run, one that is not finished, or a damaged one.
         """
         folder = os.fspath(folder)
-        if not os.path.isdir(folder):
-            what = "this is a file" if os.path.exists(folder) else "no such folder"
-            raise InputError(f"{what}; expected the folder of a run ('slaeval run')", folder)
-        path = os.path.join(folder, "run.json")
-        if not os.path.exists(path):
-            raise InputError(
-                "this run is not finished: give the same 'slaeval run' command again"
-                if journals(folder)
-                else "no run here, as there is no run.json; expected the folder of 'slaeval run'",
-                folder,
-            )
-        settings = _read_json(path, read_text(path, "the settings of a run"))
-        if settings.get("format") != _FORMAT["format"]:
-            raise InputError("this is not the run.json of a slaeval run", path)
-        if settings.get("version") != _FORMAT["version"]:
-            raise InputError(
-                f"written by a newer slaeval (run format {settings.get('version')!r}, known: "
-                f"{_FORMAT['version']}); update slaeval",
-                path,
-            )
+        settings = settings_of(folder)
         try:
             return _opened(folder, settings)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -174,6 +156,31 @@ class Run:
 
         shown = "" if self.score is None else self.score._repr_html_()
         return f"<div><code>{escape(self.folder)}</code>{shown}</div>"
+
+
+def settings_of(folder: str) -> dict[str, Any]:
+    """Return what the ``run.json`` of a finished run holds; errors as :meth:`Run.open`."""
+    if not os.path.isdir(folder):
+        what = "this is a file" if os.path.exists(folder) else "no such folder"
+        raise InputError(f"{what}; expected the folder of a run ('slaeval run')", folder)
+    path = os.path.join(folder, "run.json")
+    if not os.path.exists(path):
+        raise InputError(
+            "this run is not finished: give the same 'slaeval run' command again"
+            if journals(folder)
+            else "no run here, as there is no run.json; expected the folder of 'slaeval run'",
+            folder,
+        )
+    settings = _read_json(path, read_text(path, "the settings of a run"))
+    if settings.get("format") != _FORMAT["format"]:
+        raise InputError("this is not the run.json of a slaeval run", path)
+    if settings.get("version") != _FORMAT["version"]:
+        raise InputError(
+            f"written by a newer slaeval (run format {settings.get('version')!r}, known: "
+            f"{_FORMAT['version']}); update slaeval",
+            path,
+        )
+    return settings
 
 
 def _read_json(path: str, text: str, line: int | None = None) -> dict[str, Any]:

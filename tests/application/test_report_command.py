@@ -164,6 +164,23 @@ def test_a_run_that_recognised_nothing_has_a_page(slaeval, run: Path) -> None:
     assert "WER 100.00 % (rwth-2014)" in done.stdout
     both = slaeval("compare", "run", "c/hyp.ctm", "--json")
     assert json.loads(both.stdout)["systems"][0]["wer"] == 100
+    # But it is of this split: it says nothing about another one.
+    dev = slaeval("report", "run", "--dataset", "phoenix2014t", "--root", "c", "--split", "dev")
+    assert dev.returncode == 1
+    assert "none of its 48 segments" in dev.stderr
+
+
+def test_the_annotation_of_a_run_is_not_written_over(slaeval, run: Path, tmp_path: Path) -> None:
+    [annotation] = (tmp_path / "c").rglob("*.test.corpus.csv")
+    before = annotation.read_bytes()
+    for arguments in (
+        ("report", "run", "--out", annotation),
+        ("compare", "run", "c/hyp.ctm", "--csv", annotation),
+    ):
+        done = slaeval(*arguments)
+        assert done.returncode == 2
+        assert "phoenix2014t's annotation" in done.stderr
+    assert annotation.read_bytes() == before
 
 
 def test_withheld_references_are_named(slaeval, run: Path, tmp_path: Path) -> None:
