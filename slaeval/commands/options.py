@@ -173,5 +173,6 @@ def resumable() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if os.environ.get("RANK", "0") == "0":
-            click.echo("stopped; the same command goes on from here", err=True)
+            without = " without --restart" if is_given("restart") else ""
+            click.echo(f"stopped; the same command{without} goes on from here", err=True)
         raise
