@@ -54,7 +54,7 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     path = os.fspath(path)
     stem, suffix = os.path.splitext(path)
     if suffix in (".pt", ".safetensors"):
-        path = f"{stem}.training"
+        path = f"{stem.removesuffix('.last')}.training"  # the best and the last share it
         if not os.path.isdir(path):
             raise InputError("no such folder; the trainer keeps its log.csv there", path)
     if os.path.isdir(path):

@@ -61,7 +61,8 @@ def test_the_log_of_a_training_is_found_from_any_of_its_files(tmp_path: Path) ->
     folder = tmp_path / "sla_lora.training"
     folder.mkdir()
     (folder / "log.csv").write_text("epoch,loss,dev_wer\n1,2.5,90\n2,1.5,\n")
-    for path in (folder, folder / "log.csv", tmp_path / "sla_lora.pt"):
+    checkpoints = (tmp_path / "sla_lora.pt", tmp_path / "sla_lora.last.pt")
+    for path in (folder, folder / "log.csv", *checkpoints):
         rows = read_log(path)
         assert [row["loss"] for row in rows] == [2.5, 1.5]
         assert rows[1]["dev_wer"] != rows[1]["dev_wer"]
