@@ -23,4 +23,4 @@ def test_ctrl_c_says_how_to_go_on(arguments: list[str], said: str) -> None:
         with resumable():
             raise KeyboardInterrupt
 
-    assert said in CliRunner().invoke(command, arguments).stderr.splitlines()
+    assert said in CliRunner().invoke(command, arguments).output.splitlines()
