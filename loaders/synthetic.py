@@ -8,7 +8,7 @@ Beside the corpus lie two invented hypotheses of its test split, ``hyp.ctm`` and
 
 On request each sentence is signed by a drawn figure, in pictures laid out as the corpus has them
 (:mod:`slaeval.loaders.rendering`). Those sentences are others, made to be learned: two words of
-each slot of the grammar, 10 or 12 in all, in any order. The same seed gives the same bytes.
+each slot of the grammar, 12 in all, in any order. The same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ SIZES = {"train": 96, "dev": 24, "test": 48}
 
 #: The same of a filmed sample, which is there to be learned.
 FILMED_SIZES = {"train": 144, "dev": 24, "test": 48}
+
+#: So many times as many to train on has a filmed Isharah: five signers who are not those of dev
+#: and test, of each of whom there must be enough.
+_MORE_OF_ISHARAH = 5 / 3
 
 #: Words of each slot that a filmed sample uses: a movement and its reverse.
 _FILMED_WORDS = 2
@@ -163,12 +167,12 @@ def write_sample(
     seed : int
         Of the random sentences.
     video : bool
-        Also render each sentence; needs the extra ``run``. The sentences are others then: 10 or
-        12 words (and the markers of Phoenix 2014), each of them often and in any order, so that
+        Also render each sentence; needs the extra ``run``. The sentences are others then: 12
+        words (and the markers of Phoenix 2014), each of them often and in any order, so that
         they can be learned from few.
     sizes : mapping, optional
         Sentences a split, at least one each, in place of :data:`SIZES` or
-        :data:`FILMED_SIZES`.
+        :data:`FILMED_SIZES`, for Isharah with five thirds of its training sentences.
     progress : callable, optional
         Called with the number of sentences rendered and of all.
 
@@ -190,8 +194,10 @@ def write_sample(
     target = os.path.abspath(directory)
     if os.path.exists(target) and (not os.path.isdir(target) or os.listdir(target)):
         raise UsageError(f"{target} exists and is not an empty folder; name another one")
-    standard = FILMED_SIZES if video else SIZES
-    sizes = dict(standard if sizes is None else sizes)
+    if sizes is None:
+        sizes = dict(FILMED_SIZES if video else SIZES)
+        if video and name.startswith("isharah"):
+            sizes["train"] = round(_MORE_OF_ISHARAH * sizes["train"])
     if set(sizes) != set(SIZES) or min(sizes.values()) < 1:
         raise UsageError(f"sizes must give {', '.join(SIZES)} one sentence each at least: {sizes}")
     draft = _drafted(name, seed, sizes, video)
@@ -419,9 +425,9 @@ def _isharah(draft: _Draft) -> None:
     for setup in ("SI", "US"):
         draft.trained.clear()  # the setups are two ways to split, not one corpus
         for offset, (split, count) in enumerate(draft.sizes.items()):
-            signers = {"train": (0, 1, 3), "dev": (2,), "test": (8, 9)}[split]
+            signers = {"train": (0, 1, 3, 4, 6), "dev": (2,), "test": (8, 9)}[split]
             if setup == "US":
-                signers = (0, 1, 2, 3, 8, 9)
+                signers = (0, 1, 2, 3, 4, 6, 8, 9)
 
             # A recording has one id: the setups' invented sentences must not share any.
             first = 1 + offset * room + (5 * room if setup == "US" else 0)
