@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from slaeval.errors import InputError
-from slaeval.files import read_start, read_text
+from slaeval.files import check_text, read_start, read_text
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
@@ -327,10 +327,7 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
         if not isinstance(words, str):
             raise InputError("'glosses' must be a string or a list of words", path, number)
         signer = item.get("signer")
-        try:
-            f"{name} {words} {signer} {item.get('translation')}".encode()
-        except UnicodeEncodeError:
-            raise InputError("half of a surrogate pair is no text", path, number) from None
+        check_text(f"{name} {words} {signer} {item.get('translation')}", path, number)
         rows.append(
             _Row(
                 name,

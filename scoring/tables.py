@@ -10,6 +10,7 @@ the words, a list or a string, under ``glosses`` (or ``gloss``, ``hypothesis``, 
 from __future__ import annotations
 
 from slaeval.errors import InputError
+from slaeval.files import check_text
 from slaeval.scoring.hypotheses import Hypotheses
 
 __all__ = ["Collector", "parse_jsonl", "parse_tsv"]
@@ -120,7 +121,8 @@ def parse_jsonl(text: str, path: str | None = None) -> Hypotheses:
         whole = None
     if isinstance(whole, dict) and not (_key(whole, _ID_KEYS) and _key(whole, _WORD_KEYS)):
         for name, value in whole.items():
-            collected.add(_text(name, path, 1), _words(value, path, 1), 1)
+            check_text(name, path, 1)
+            collected.add(name, _words(value, path, 1), 1)
         return collected.hypotheses("jsonl")
     if isinstance(whole, list):
         for index, item in enumerate(whole, 1):
@@ -152,7 +154,7 @@ def _add_object(collected: Collector, item: object, path: str | None, number: in
     name = item[id_key]
     if not isinstance(name, str) or len(name.split()) != 1:
         raise InputError(f"the id must be one word, found {name!r}", path, number)
-    name = _text(name, path, number)
+    check_text(name, path, number)
     collected.add(name, _words(item[word_key], path, number), number)
 
 
@@ -162,25 +164,15 @@ def _key(item: dict[str, object], keys: tuple[str, ...]) -> str | None:
 
 def _words(value: object, path: str | None, number: int) -> list[str]:
     if isinstance(value, str):
-        return _text(value, path, number).split()
+        check_text(value, path, number)
+        return value.split()
     if isinstance(value, list) and all(
         isinstance(word, str) and len(word.split()) == 1 for word in value
     ):
-        _text(" ".join(value), path, number)
+        check_text(" ".join(value), path, number)
         return value
     raise InputError(
         f"words must be a string or a list of words without blanks, found {value!r:.80}",
         path,
         number,
     )
-
-
-def _text(value: str, path: str | None, number: int) -> str:
-    """Return `value`, if it is text: JSON can escape half of a character."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InputError(
-            f"half of a surrogate pair is no text: {value!a:.80}", path, number
-        ) from None
-    return value

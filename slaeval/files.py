@@ -71,6 +71,20 @@ def read_start(path: str | os.PathLike[str], what: str, size: int = 8) -> bytes:
     return read_bytes(path, what)[:size]
 
 
+def check_text(text: str, path: str | os.PathLike[str] | None, line: int | None = None) -> None:
+    """See that `text` can be written down: JSON can escape half of a character.
+
+    Raises
+    ------
+    InputError
+        It holds half of a surrogate pair.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"half of a surrogate pair is no text: {text!a:.80}", path, line) from None
+
+
 def read_text(path: str | os.PathLike[str], what: str) -> str:
     """Read a UTF-8 text file whole; a byte-order mark and CRLF line ends are taken away.
 
