@@ -126,12 +126,16 @@ def split_ids(
 def annotation_folders(name: str, root: str | os.PathLike[str] | None = None) -> set[str]:
     """Return the folders that hold the annotation of a corpus, in any setup and split."""
     described = layout(name)
+    try:
+        folder = find(described.name, root)
+    except InputError:
+        return set()  # what is not there need not be guarded
     folders = set()
     for setup in described.setups:
         for split in described.splits:
             try:
-                path, _ = described.locate(find(described.name, root), setup, split)
+                path, _ = described.locate(folder, setup, split)
             except InputError:
-                continue  # what is not there need not be guarded
+                continue
             folders.add(os.path.realpath(os.path.dirname(path)))
     return folders

@@ -42,9 +42,9 @@ def check_outputs(
             raise UsageError(f"{path} is named twice: it would be written over")
         taken[real] = path
         if os.path.exists(real):
-            for name, folder in _corpora(dataset, root, runs):
-                from slaeval.loaders.reading import annotation_folders
+            from slaeval.loaders.reading import annotation_folders
 
+            for name, folder in _corpora(dataset, root, runs):
                 if os.path.dirname(real) in annotation_folders(name, folder):
                     raise UsageError(
                         f"{path} is a file of {name}'s annotation, which would be written over: "
