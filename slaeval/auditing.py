@@ -169,14 +169,13 @@ def audit(
         As :func:`slaeval.score`.
     """
     task, read = matched(references, hypotheses, dataset, split, signers)
-    return audit_task(task, read, names, observations(task.references, read))
+    return audit_task(task, read, names)
 
 
 def audit_task(
     task: Task,
     hypotheses: Hypotheses,
     names: Sequence[str] | None = None,
-    warnings: tuple[str, ...] = (),
 ) -> Audit:
     """Score hypotheses whose ids match under every protocol.
 
@@ -188,8 +187,6 @@ def audit_task(
         As :func:`slaeval.evaluation.match_ids` gives them.
     names : sequence of str, optional
         Protocols; all of them without it. Official comes first in any case.
-    warnings : tuple of str
-        Handed on.
 
     Raises
     ------
@@ -222,7 +219,8 @@ def audit_task(
                 _moved(base, scored),
             )
         )
-    return Audit(rows, task.dataset, task.split, warnings)
+    noticed = observations(task.references, hypotheses)
+    return Audit(rows, task.dataset, task.split, noticed)
 
 
 def firings(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, int]:

@@ -18,7 +18,15 @@ from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.score import Score
 from slaeval.scoring.segments import Reference
 
-__all__ = ["files_of", "hypotheses_of", "references_of", "score_systems", "scored", "training_of"]
+__all__ = [
+    "files_of",
+    "hypotheses_of",
+    "references_of",
+    "run_of",
+    "score_systems",
+    "scored",
+    "training_of",
+]
 
 
 def files_of(source: str | None) -> list[str | None]:
@@ -26,6 +34,11 @@ def files_of(source: str | None) -> list[str | None]:
     if source is None or not os.path.isdir(source):
         return [source]
     return [os.path.join(source, name) for name in RESULTS]
+
+
+def run_of(source: str) -> Run | None:
+    """Open a source that is the folder of a run; None for a file."""
+    return Run.open(source) if os.path.isdir(source) else None
 
 
 def references_of(
@@ -99,7 +112,7 @@ def score_systems(
     fix_ids: bool,
 ) -> list[Score]:
     """Score several systems on the same references: those named, else those of the first run."""
-    runs = [Run.open(source) if os.path.isdir(source) else None for source in sources]
+    runs = [run_of(source) for source in sources]
     first = next((n for n, run in enumerate(runs) if run is not None), 0)
     task = references_of(runs[first], sources[first], dataset, split, root, ref, setup)
     return [

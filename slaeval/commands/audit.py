@@ -99,7 +99,7 @@ def audit(
     if pred is None:
         raise click.UsageError("Missing option '--pred'.")
     from slaeval.auditing import audit_task
-    from slaeval.evaluation import load_task, match_ids, observations
+    from slaeval.evaluation import load_task, match_ids
     from slaeval.scoring.hypotheses import read_hypotheses
 
     if dev is not None:
@@ -109,8 +109,7 @@ def audit(
     def audited(path: str, split: str | None) -> Audit:
         task = load_task(dataset, split, root=root, ref=ref, setup=setup)
         hypotheses = match_ids(read_hypotheses(path, pred_format), task, fix_ids)
-        noticed = observations(task.references, hypotheses)
-        return audit_task(task, hypotheses, names or None, noticed)
+        return audit_task(task, hypotheses, names or None)
 
     results = [audited(pred, split)]
     if dev is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import click
@@ -22,6 +22,7 @@ __all__ = [
     "is_given",
     "protocol_option",
     "reference_options",
+    "refuse_given",
     "resumable",
 ]
 
@@ -164,6 +165,19 @@ def is_given(name: str) -> bool:
     """Tell whether the user gave a parameter of the running command, even its default."""
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.COMMANDLINE
+
+
+def refuse_given(names: Collection[str], why: str) -> None:
+    """Refuse parameters that the running command has no use for in this case.
+
+    Raises
+    ------
+    UsageError
+        `why`, and to leave out the first that the user gave.
+    """
+    for parameter in click.get_current_context().command.params:
+        if parameter.name in names and is_given(parameter.name):
+            raise UsageError(f"{why} leave out {parameter.opts[0]}")
 
 
 @contextlib.contextmanager

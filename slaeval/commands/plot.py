@@ -11,9 +11,9 @@ import click
 from slaeval.commands.options import (
     existing,
     hypothesis_options,
-    is_given,
     protocol_option,
     reference_options,
+    refuse_given,
 )
 from slaeval.console import warn
 from slaeval.errors import InputError, UsageError, nearest
@@ -160,20 +160,16 @@ def plot(out: str, **options: Any) -> None:
 def _curves(wanted: _Wanted) -> tuple[Figure, str]:
     from slaeval.analysis.curves import curves_figure
 
-    for option in _OF_HYPOTHESES:
-        if is_given(option):
-            name = option.replace("_", "-")
-            raise UsageError(f"curves are drawn from the log of a training: leave out --{name}")
+    refuse_given(_OF_HYPOTHESES, "curves are drawn from the log of a training:")
     return curves_figure(wanted.source), ""
 
 
 def _errors(wanted: _Wanted) -> tuple[Axes, str]:
     """Score, then draw."""
-    from slaeval.running.folder import Run
-    from slaeval.systems import hypotheses_of, references_of, scored
+    from slaeval.systems import hypotheses_of, references_of, run_of, scored
 
     source = wanted.source
-    run = Run.open(source) if os.path.isdir(source) else None
+    run = run_of(source)
     if wanted.kind == "posteriors" and run is None:
         raise UsageError(
             f"{source} holds words only; posteriors need the folder of a run, with its video"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.commands.options import existing, is_given, protocol_option, resumable
+from slaeval.commands.options import existing, protocol_option, refuse_given, resumable
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -153,9 +153,7 @@ def run(
     torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
     """
     if video is not None:
-        for option in click.get_current_context().command.params:
-            if option.name in _OF_A_CORPUS and is_given(option.name):
-                raise UsageError(f"--video recognises one video; leave out {option.opts[0]}")
+        refuse_given(_OF_A_CORPUS, "--video recognises one video;")
     require("run", "slaeval run")
     from slaeval.model_loading import load_checkpoint
 

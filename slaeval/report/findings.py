@@ -15,12 +15,11 @@ from slaeval.analysis.attribution import ErrorGroup, attribute, group
 from slaeval.auditing import Audit, audit_task
 from slaeval.comparison import Comparison, compare, file_names
 from slaeval.errors import InputError
-from slaeval.evaluation import observations
 from slaeval.report.thumbnails import Thumbnails, take
 from slaeval.running.folder import Alignment, Run
 from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
-from slaeval.systems import hypotheses_of, references_of, scored, training_of
+from slaeval.systems import hypotheses_of, references_of, run_of, scored, training_of
 
 __all__ = ["PARTS", "Findings", "find"]
 
@@ -115,13 +114,13 @@ def find(
         Unknown names, or options that cannot be meant together.
     """
     source = os.fspath(source)
-    run = Run.open(source) if os.path.isdir(source) else None
+    run = run_of(source)
     if root is not None and not os.path.isdir(root):
         raise InputError("no such folder; expected the folder of a corpus", root)
     task = references_of(run, source, dataset, split, root, ref, setup)
     hypotheses = hypotheses_of(source, run, task, format, fix_ids)
     score = scored(task, hypotheses, protocol, run)
-    audited = audit_task(task, hypotheses, None, observations(task.references, hypotheses))
+    audited = audit_task(task, hypotheses)
     if score.floor is None:  # left out of the scores of large sets, but the audit has it
         floors = {row.protocol.name: row.floor for row in audited.rows}
         score = replace(score, floor=floors.get(score.protocol))
@@ -131,7 +130,7 @@ def find(
     comparison = None
     if against is not None:
         against = os.fspath(against)
-        other = Run.open(against) if os.path.isdir(against) else None
+        other = run_of(against)
         theirs = hypotheses_of(against, other, task, format, fix_ids)
         names = (name, _name(against, other))
         if names[0] == names[1]:

@@ -13,7 +13,7 @@ import slaeval
 from slaeval import loaders
 from slaeval.auditing import audit_task
 from slaeval.errors import InputError, UsageError
-from slaeval.evaluation import load_task, match_ids, observations
+from slaeval.evaluation import load_task, match_ids
 from slaeval.scoring.hypotheses import read_hypotheses
 
 
@@ -39,7 +39,7 @@ def test_audit_takes_what_score_takes(tmp_path: Path) -> None:
     path = tmp_path / "corpus" / "hyp.ctm"
     task = load_task("phoenix2014t", root=tmp_path / "corpus")
     hypotheses = match_ids(read_hypotheses(path), task)
-    expected = audit_task(task, hypotheses, None, observations(task.references, hypotheses))
+    expected = audit_task(task, hypotheses)
 
     corpus = slaeval.load_corpus("phoenix2014t", tmp_path / "corpus", "test")
     found = slaeval.audit(corpus, path)
