@@ -115,7 +115,7 @@ def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
             if count > 1:
                 raise InputError(f"{gloss!r} stands here {count} times", path)
         return stripped
-    from slaeval.loaders.restricted import load_npy
+    from slaeval.formats.pickles import load_npy
 
     content = load_npy(path)
     if not isinstance(content, dict) or not content:

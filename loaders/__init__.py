@@ -1,7 +1,7 @@
 """Loaders: four corpora, one record.
 
 ``load_corpus`` reads a corpus's own release, ``read_references_file`` whatever the community
-passes around; both give :class:`~slaeval.loaders.records.Sample`. ``find_footage`` and
+passes around; both give :class:`~slaeval.loaders.records.Sample`. ``find_video_clips`` and
 ``read_frames`` turn samples into pictures. This package knows nothing of scoring, models or torch.
 """
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from slaeval.loaders.records import Sample as Sample
     from slaeval.loaders.registry import names as names
     from slaeval.loaders.registry import resolve as resolve
-    from slaeval.loaders.synthetic import write_sample as write_sample
-    from slaeval.loaders.verification import Deviation as Deviation
+    from slaeval.loaders.sample.corpus import write_sample as write_sample
+    from slaeval.loaders.verification import Issue as Issue
     from slaeval.loaders.verification import verify as verify
-    from slaeval.loaders.video import Footage as Footage
-    from slaeval.loaders.video import find_footage as find_footage
+    from slaeval.loaders.video import VideoClip as VideoClip
+    from slaeval.loaders.video import find_video_clips as find_video_clips
     from slaeval.loaders.video import open_footage as open_footage
     from slaeval.loaders.video import read_frames as read_frames
 
 _HOMES = {
     "Corpus": "records",
-    "Deviation": "verification",
-    "Footage": "video",
+    "Issue": "verification",
+    "VideoClip": "video",
     "Sample": "records",
     "find": "folders",
-    "find_footage": "video",
+    "find_video_clips": "video",
     "load_corpus": "reading",
     "load_references": "reading",
     "names": "registry",
@@ -47,7 +47,7 @@ _HOMES = {
     "resolve": "registry",
     "split_ids": "reading",
     "verify": "verification",
-    "write_sample": "synthetic",
+    "write_sample": "sample.corpus",
 }
 
 __all__ = list(_HOMES)

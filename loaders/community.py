@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from slaeval.errors import InputError
 from slaeval.files import check_text, read_start, read_text
+from slaeval.formats.stm import parse_stm
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
-from slaeval.stm import parse_stm
 
 __all__ = ["plain_id", "read_references_file"]
 
@@ -126,7 +126,7 @@ def _cleaned(known: Layout, row: _Row) -> list[str]:
 
 
 def _vac_rows(path: str) -> Iterable[_Row]:
-    from slaeval.loaders.restricted import load_npy
+    from slaeval.formats.pickles import load_npy
 
     content = load_npy(path)
     if not isinstance(content, dict):
@@ -153,7 +153,7 @@ def _vac_rows(path: str) -> Iterable[_Row]:
 
 
 def _slt_rows(path: str) -> Iterable[_Row]:
-    from slaeval.loaders.restricted import load_pickle
+    from slaeval.formats.pickles import load_pickle
 
     content = load_pickle(path)
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):

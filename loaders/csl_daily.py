@@ -139,7 +139,7 @@ class CSLDaily(Layout):
 
 
 def _pickled_rows(path: str) -> list[tuple[str, int, str, str]]:
-    from slaeval.loaders.restricted import load_pickle
+    from slaeval.formats.pickles import load_pickle
 
     content = load_pickle(path)
     try:

@@ -19,9 +19,9 @@ already and must not be cleaned again (``S H  VOR`` would become one gloss).
 
 from __future__ import annotations
 
+from slaeval.formats.gloss_rules import PHOENIX2014, rewrite
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
-from slaeval.rewriting import PHOENIX2014, rewrite
 
 __all__ = ["Phoenix2014", "Phoenix2014SI5", "clean_train"]
 

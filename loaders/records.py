@@ -12,7 +12,7 @@ from slaeval.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slaeval.loaders.verification import Deviation
+    from slaeval.loaders.verification import Issue
 
 __all__ = ["Corpus", "Facts", "Sample"]
 
@@ -165,7 +165,7 @@ class Corpus(Sequence[Sample]):
             columns=columns,
         )
 
-    def verify(self) -> list[Deviation]:
+    def verify(self) -> list[Issue]:
         """Hold the corpus's folder against what was published about it.
 
         See :func:`slaeval.loaders.verification.verify`; always looks at every split.

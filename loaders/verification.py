@@ -18,10 +18,10 @@ from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
 from slaeval.loaders.video import frame_ending, frame_files
 
-__all__ = ["Deviation", "verify"]
+__all__ = ["Issue", "verify"]
 
 
-class Deviation(NamedTuple):
+class Issue(NamedTuple):
     """Something in a folder that is not as published, or worth knowing.
 
     Attributes
@@ -46,7 +46,7 @@ class Deviation(NamedTuple):
 
 def verify(
     name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
-) -> list[Deviation]:
+) -> list[Issue]:
     """Hold a folder against the published facts of its corpus.
 
     Parameters
@@ -71,7 +71,7 @@ def verify(
     described = layout(name)
     chosen = described.setup_of(setup)
     folder = find(described.name, root)
-    deviations: list[Deviation] = []
+    deviations: list[Issue] = []
     splits: dict[str, list[Sample]] = {}
     base = folder
     failures = []
@@ -82,7 +82,7 @@ def verify(
         except InputError as error:
             failures.append(error)
             deviations.append(
-                Deviation(
+                Issue(
                     "error",
                     f"{split}: annotation",
                     "readable",
@@ -105,7 +105,7 @@ def verify(
     return sorted(deviations, key=lambda row: order[row.severity])
 
 
-def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) -> list[Deviation]:
+def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) -> list[Issue]:
     facts = described.facts.get((setup, split), ())
     if not facts:
         return []
@@ -113,7 +113,7 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
     if not fitting:
         known = " or ".join(f"{edition.samples} ({edition.edition})" for edition in facts)
         return [
-            Deviation(
+            Issue(
                 "error",
                 f"{split}: samples",
                 known,
@@ -125,7 +125,7 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
     found = []
     if edition is not facts[0]:
         found.append(
-            Deviation(
+            Issue(
                 "note",
                 f"{split}: edition",
                 f"{facts[0].samples} samples ({facts[0].edition})",
@@ -136,7 +136,7 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
     tokens = sum(len(sample.glosses) for sample in samples)
     if edition.glosses is not None and tokens != edition.glosses:
         found.append(
-            Deviation(
+            Issue(
                 "error",
                 f"{split}: gloss tokens",
                 str(edition.glosses),
@@ -147,7 +147,7 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
     signers = len({sample.signer for sample in samples if sample.signer})
     if edition.signers is not None and signers != edition.signers:
         found.append(
-            Deviation(
+            Issue(
                 "warning",
                 f"{split}: signers",
                 str(edition.signers),
@@ -158,12 +158,12 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
     return found
 
 
-def _annotations(split: str, samples: list[Sample]) -> list[Deviation]:
+def _annotations(split: str, samples: list[Sample]) -> list[Issue]:
     found = []
     withheld = [sample.id for sample in samples if sample.glosses_raw is None]
     if withheld:
         found.append(
-            Deviation(
+            Issue(
                 "note",
                 f"{split}: references",
                 "glosses",
@@ -174,7 +174,7 @@ def _annotations(split: str, samples: list[Sample]) -> list[Deviation]:
     empty = [s.id for s in samples if s.glosses_raw is not None and not s.glosses]
     if empty:
         found.append(
-            Deviation(
+            Issue(
                 "error",
                 f"{split}: empty annotations",
                 "none",
@@ -185,9 +185,9 @@ def _annotations(split: str, samples: list[Sample]) -> list[Deviation]:
     return found
 
 
-def _broken(described: Layout, split: str, samples: list[Sample]) -> list[Deviation]:
+def _broken(described: Layout, split: str, samples: list[Sample]) -> list[Issue]:
     return [
-        Deviation(
+        Issue(
             "note",
             f"{split}: known broken sample",
             described.broken[sample.id],
@@ -199,7 +199,7 @@ def _broken(described: Layout, split: str, samples: list[Sample]) -> list[Deviat
     ]
 
 
-def _shared_ids(splits: dict[str, list[Sample]]) -> list[Deviation]:
+def _shared_ids(splits: dict[str, list[Sample]]) -> list[Issue]:
     homes: dict[str, list[str]] = {}
     for split, samples in splits.items():
         for sample in samples:
@@ -209,7 +209,7 @@ def _shared_ids(splits: dict[str, list[Sample]]) -> list[Deviation]:
         return []
     example = next(iter(shared))
     return [
-        Deviation(
+        Issue(
             "error",
             "splits that share samples",
             "none",
@@ -219,7 +219,7 @@ def _shared_ids(splits: dict[str, list[Sample]]) -> list[Deviation]:
     ]
 
 
-def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Deviation]:
+def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Issue]:
     if described.vocabulary is None or any(
         sample.glosses_raw is None for samples in splits.values() for sample in samples
     ):
@@ -233,7 +233,7 @@ def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Devi
     if len(glosses) == described.vocabulary:
         return []
     return [
-        Deviation(
+        Issue(
             "warning",
             "vocabulary over all splits",
             str(described.vocabulary),
@@ -243,7 +243,7 @@ def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Devi
     ]
 
 
-def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> list[Deviation]:
+def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> list[Issue]:
     """Look for every sample's pictures, where the folder for them is there at all."""
     found = []
     absent: dict[str, list[str]] = {}
@@ -258,7 +258,7 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
         missing = [path for _, _, path in places if not _holds(os.path.join(base, path))]
         if missing:
             found.append(
-                Deviation(
+                Issue(
                     "error",
                     f"{split}: samples without pictures",
                     "none",
@@ -269,7 +269,7 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
         found += _frame_counts(split, [(s, os.path.join(base, path)) for s, _, path in places])
     if absent:
         found.append(
-            Deviation(
+            Issue(
                 "note",
                 f"{', '.join(split for mine in absent.values() for split in mine)}: pictures",
                 ", ".join(absent),
@@ -280,7 +280,7 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
     return found
 
 
-def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Deviation]:
+def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Issue]:
     """Count the frames in folders where the annotation says how many there are."""
     counted = {
         sample: len(frame_files(path, frame_ending(sample)))
@@ -295,7 +295,7 @@ def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Deviatio
     if not differing:
         return []
     return [
-        Deviation(
+        Issue(
             "warning",
             f"{split}: frames of a sample",
             "as many as annotated",
@@ -313,10 +313,10 @@ def _holds(path: str) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) > 0
 
 
-def _outside(described: Layout, base: str) -> list[Deviation]:
+def _outside(described: Layout, base: str) -> list[Issue]:
     """Name samples that are described but in no split."""
     return [
-        Deviation(
+        Issue(
             "note",
             "sample in no split",
             "every sample in a split",

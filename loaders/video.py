@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
-    "Footage",
-    "find_footage",
+    "VideoClip",
+    "find_video_clips",
     "frame_ending",
     "frame_files",
     "frame_times",
@@ -54,7 +54,7 @@ _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error
 
 
 @dataclass(frozen=True)
-class Footage:
+class VideoClip:
     """The pictures of one sample.
 
     Attributes
@@ -75,9 +75,9 @@ class Footage:
     num_frames: int = 0
 
 
-def find_footage(
+def find_video_clips(
     corpus: Corpus, on_missing: Literal["stop", "skip"] = "stop"
-) -> tuple[list[Footage], dict[str, str]]:
+) -> tuple[list[VideoClip], dict[str, str]]:
     """Find the pictures of every sample of a corpus.
 
     Frames are listed, not read; a video file is opened to count its frames. Several at a time:
@@ -111,19 +111,19 @@ def find_footage(
         for split in dict.fromkeys(sample.split for sample in corpus)
     }
 
-    def look(sample: Sample) -> Footage | InputError:
+    def look(sample: Sample) -> VideoClip | InputError:
         base = bases[sample.split]
         try:
             return _footage_of(sample, base, described.media(base, sample))
         except InputError as error:
             return error
 
-    found: list[Footage] = []
+    found: list[VideoClip] = []
     skipped: dict[str, str] = {}
     pool = ThreadPoolExecutor(_AT_ONCE)
     try:
         for sample, seen in zip(corpus, pool.map(look, corpus), strict=True):
-            if isinstance(seen, Footage):
+            if isinstance(seen, VideoClip):
                 found.append(seen)
             elif on_missing == "stop":
                 raise seen
@@ -134,7 +134,7 @@ def find_footage(
     return found, skipped
 
 
-def miscounted(corpus: Corpus, footage: Sequence[Footage]) -> dict[str, tuple[int, int]]:
+def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[int, int]]:
     """Hold footage against the numbers of frames in the annotation, where it says any.
 
     Parameters
@@ -142,7 +142,7 @@ def miscounted(corpus: Corpus, footage: Sequence[Footage]) -> dict[str, tuple[in
     corpus : Corpus
         The annotation.
     footage : sequence of Footage
-        What :func:`find_footage` found of it.
+        What :func:`find_video_clips` found of it.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def miscounted(corpus: Corpus, footage: Sequence[Footage]) -> dict[str, tuple[in
     }
 
 
-def miscount_note(corpus: Corpus, footage: Sequence[Footage]) -> str:
+def miscount_note(corpus: Corpus, footage: Sequence[VideoClip]) -> str:
     """Say which samples :func:`miscounted` finds; ``""`` where it finds none."""
     counts = miscounted(corpus, footage)
     if not counts:
@@ -169,7 +169,7 @@ def miscount_note(corpus: Corpus, footage: Sequence[Footage]) -> str:
     )
 
 
-def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> Footage:
+def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> VideoClip:
     if place is None:
         raise InputError(f"sample {sample.id!r}: the annotation names no pictures", sample.source)
     path = os.path.join(base, *place[1].split("/"))
@@ -184,7 +184,7 @@ def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> Foo
     return _opened(path, sample.id, frame_ending(sample))
 
 
-def open_footage(path: str | os.PathLike[str], id: str | None = None) -> Footage:
+def open_footage(path: str | os.PathLike[str], id: str | None = None) -> VideoClip:
     """Open a video file, or a folder of frames.
 
     Parameters
@@ -211,7 +211,7 @@ def open_footage(path: str | os.PathLike[str], id: str | None = None) -> Footage
     return _opened(path, id, "")
 
 
-def _opened(path: str, id: str, ending: str) -> Footage:
+def _opened(path: str, id: str, ending: str) -> VideoClip:
     if os.path.isdir(path):
         files = frame_files(path, ending)
         if not files:
@@ -220,7 +220,7 @@ def _opened(path: str, id: str, ending: str) -> Footage:
                 f"({' '.join(_PICTURES)})",
                 path,
             )
-        return Footage(id, path, files, len(files))
+        return VideoClip(id, path, files, len(files))
     if path.casefold().endswith(_PICTURES):
         raise InputError(
             f"sample {id!r}: this is one picture; name a video file or the folder of its frames",
@@ -229,7 +229,7 @@ def _opened(path: str, id: str, ending: str) -> Footage:
     count = len(_open_video(path, id, None))
     if count == 0:
         raise InputError(f"sample {id!r}: the video has no frames", path)
-    return Footage(id, path, (), count)
+    return VideoClip(id, path, (), count)
 
 
 def frame_ending(sample: Sample) -> str:
@@ -265,7 +265,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 
 
 def read_frames(
-    footage: Footage, size: tuple[int, int] | None = None, indices: Sequence[int] | None = None
+    footage: VideoClip, size: tuple[int, int] | None = None, indices: Sequence[int] | None = None
 ) -> Pixels:
     """Read frames as an array.
 
@@ -311,7 +311,9 @@ def read_frames(
     return _read_video(footage, size, wanted)
 
 
-def _read_pictures(footage: Footage, size: tuple[int, int] | None, wanted: Sequence[int]) -> Pixels:
+def _read_pictures(
+    footage: VideoClip, size: tuple[int, int] | None, wanted: Sequence[int]
+) -> Pixels:
     try:
         from PIL import Image
     except ImportError:
@@ -433,7 +435,7 @@ def _open_video(path: str, id: str, size: tuple[int, int] | None) -> Any:
         ) from None
 
 
-def _read_video(footage: Footage, size: tuple[int, int] | None, wanted: Sequence[int]) -> Pixels:
+def _read_video(footage: VideoClip, size: tuple[int, int] | None, wanted: Sequence[int]) -> Pixels:
     if not os.path.exists(footage.path):
         raise InputError(f"sample {footage.id!r}: the video is missing", footage.path)
     reader = _open_video(footage.path, footage.id, size)
@@ -463,7 +465,7 @@ def _read_video(footage: Footage, size: tuple[int, int] | None, wanted: Sequence
     return out if np.array_equal(places, np.arange(len(out))) else out[places]
 
 
-def frame_times(footage: Footage) -> tuple[float, list[float]] | None:
+def frame_times(footage: VideoClip) -> tuple[float, list[float]] | None:
     """Return frames a second of a video file, and when each frame begins and the last one ends.
 
     Telephones film at a varying rate: a frame's time is what the file says of it, not its number

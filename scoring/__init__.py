@@ -1,7 +1,7 @@
 """Scoring: segments of words in, an exact and explained word error rate out.
 
 This package knows nothing of corpora, video or torch. It reads hypothesis files
-(:mod:`~slaeval.scoring.ctm`, :mod:`~slaeval.scoring.trn`, :mod:`~slaeval.scoring.tables`),
+(:mod:`~slaeval.formats.ctm`, :mod:`~slaeval.formats.trn`, :mod:`~slaeval.formats.tables`),
 cleans both sides as a named protocol says (:mod:`~slaeval.scoring.protocols`), aligns them as
 sclite does (:mod:`~slaeval.scoring.alignment`) and counts (:mod:`~slaeval.scoring.score`).
 """

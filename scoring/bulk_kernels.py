@@ -64,7 +64,7 @@ def _number(data, start, stop):  # type: ignore[no-untyped-def]
 def scan_ctm(data, start, stop, table, offsets, sizes, count, ids, first, names):  # type: ignore[no-untyped-def]
     """Read a tidy CTM in one pass.
 
-    Tidy as in :mod:`slaeval.scoring.ctm`, and more narrowly: times below ten seconds.
+    Tidy as in :mod:`slaeval.formats.ctm`, and more narrowly: times below ten seconds.
 
     Parameters
     ----------

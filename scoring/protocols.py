@@ -33,7 +33,7 @@ from itertools import groupby
 from typing import Literal
 
 from slaeval.errors import UsageError, nearest
-from slaeval.rewriting import (
+from slaeval.formats.gloss_rules import (
     LETTERS,
     PHOENIX2014,
     PHOENIX2014T_HYPOTHESIS,
@@ -42,7 +42,7 @@ from slaeval.rewriting import (
     Rule,
     rewrite,
 )
-from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.formats.hypotheses import Hypotheses
 
 __all__ = ["EMPTY", "OFFICIAL", "Cleanup", "Protocol", "protocol", "protocols", "register"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from slaeval._version import __version__
+from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.alignment import align
-from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
 from slaeval.scoring.segments import AlignedSegment, Reference

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 from slaeval._version import __version__
 
 if TYPE_CHECKING:
-    from slaeval.auditing import audit as audit
-    from slaeval.comparison import compare as compare
-    from slaeval.evaluation import load_corpus as load_corpus
-    from slaeval.evaluation import score as score
-    from slaeval.literature import published as published
-    from slaeval.loaders import find_footage as find_footage
+    from slaeval.evaluation.audit import audit as audit
+    from slaeval.evaluation.compare import compare as compare
+    from slaeval.evaluation.published import published as published
+    from slaeval.evaluation.references import load_corpus as load_corpus
+    from slaeval.evaluation.score import score as score
+    from slaeval.loaders import find_video_clips as find_video_clips
     from slaeval.loaders import read_frames as read_frames
     from slaeval.loaders import write_sample as write_sample
-    from slaeval.model_loading import load_checkpoint as load_checkpoint
-    from slaeval.running import Run as Run
-    from slaeval.running import evaluate as evaluate
+    from slaeval.recognition import Run as Run
+    from slaeval.recognition import evaluate as evaluate
+    from slaeval.recognition.checkpoint_loading import load_checkpoint as load_checkpoint
     from slaeval.scoring.protocols import protocols as protocols
     from slaeval.training import recipe_for as recipe_for
     from slaeval.training import train as train
@@ -37,7 +37,7 @@ __all__ = [
     "audit",
     "compare",
     "evaluate",
-    "find_footage",
+    "find_video_clips",
     "load_checkpoint",
     "load_corpus",
     "protocols",
@@ -50,21 +50,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Run": "slaeval.running",
-    "audit": "slaeval.auditing",
-    "compare": "slaeval.comparison",
-    "evaluate": "slaeval.running",
-    "find_footage": "slaeval.loaders",
-    "load_checkpoint": "slaeval.model_loading",
-    "load_corpus": "slaeval.evaluation",
+    "Run": "slaeval.recognition",
+    "audit": "slaeval.evaluation.audit",
+    "compare": "slaeval.evaluation.compare",
+    "evaluate": "slaeval.recognition",
+    "find_video_clips": "slaeval.loaders",
+    "load_checkpoint": "slaeval.recognition.checkpoint_loading",
+    "load_corpus": "slaeval.evaluation.references",
     "protocols": "slaeval.scoring.protocols",
-    "published": "slaeval.literature",
+    "published": "slaeval.evaluation.published",
     "read_frames": "slaeval.loaders",
     "recipe_for": "slaeval.training",
-    "score": "slaeval.evaluation",
+    "score": "slaeval.evaluation.score",
     "train": "slaeval.training",
     "write_sample": "slaeval.loaders",
 }
+
+#: Names of an earlier version, for one version more.
+_RENAMED = {"find_footage": "find_video_clips"}
 
 #: Names that need torch and its company.
 _NEED_TORCH = ("evaluate", "load_checkpoint", "train")
@@ -75,6 +78,16 @@ if not os.path.isdir(os.path.join(__path__[0], "scoring")):
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        import warnings
+
+        new = _RENAMED[name]
+        warnings.warn(
+            f"slaeval.{name} is now slaeval.{new}; the old name goes in version 0.2",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        name = new
     if name in _HOMES:
         import importlib
 

@@ -8,10 +8,10 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; see :mod:`slaeval.cli`."""
+    """Run the command line; see :mod:`slaeval.cli.main`."""
     # Until a command is known that lives long, looking for cycles is time lost.
     gc.disable()
-    from slaeval.cli import main as run
+    from slaeval.cli.main import main as run
 
     run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -47,8 +48,62 @@ def test_video_decoders_are_imported_where_they_are_needed() -> None:
 def test_nothing_imports_the_command_line() -> None:
     for folder in FOLDERS:
         for path, names in _imports(folder).items():
-            if path not in ("slaeval/__main__.py", "slaeval/commands/completion.py"):
-                assert "slaeval.cli" not in names, path
+            if path not in ("slaeval/__main__.py", "slaeval/cli/completion.py"):
+                assert "slaeval.cli.main" not in names, path
+
+
+#: From the bottom up; a module may import from its own floor and from those below it.
+FLOORS = (
+    {"errors", "files", "extras", "console", "_version"},
+    {"formats"},
+    {"scoring", "loaders", "checkpoints"},
+    {"evaluation", "decoding", "models"},
+    {"recognition", "analysis"},
+    {"training", "report"},
+    {"cli"},
+)
+
+
+def _floor(module: str) -> int:
+    part = module.split(".")[1] if "." in module else "cli"
+    return next((n for n, floor in enumerate(FLOORS) if part in floor), len(FLOORS))
+
+
+def _module_of(path: str) -> str:
+    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return name if name.split(".")[0] == "slaeval" else f"slaeval.{name}"
+
+
+def _own_imports() -> dict[str, set[str]]:
+    """Return the modules of ours that each module imports, wherever the import stands."""
+    files = {
+        _module_of(path): names for folder in FOLDERS for path, names in _imports(folder).items()
+    }
+    return {
+        module: {name for name in names if name in files and name != "slaeval"}
+        for module, names in files.items()
+        if module not in ("slaeval", "slaeval.__main__")
+    }
+
+
+def test_nothing_is_imported_from_a_higher_floor() -> None:
+    wrong = [
+        (module, name)
+        for module, names in _own_imports().items()
+        for name in names
+        if _floor(name) > _floor(module)
+    ]
+    assert not wrong
+
+
+def test_packages_do_not_import_in_circles() -> None:
+    def package(module: str) -> str:
+        return module.split(".")[1] if "." in module else module
+
+    edges: dict[str, set[str]] = {}
+    for module, names in _own_imports().items():
+        edges.setdefault(package(module), set()).update(map(package, names))
+    graphlib.TopologicalSorter({name: others - {name} for name, others in edges.items()}).prepare()
 
 
 def test_import_costs_nothing() -> None:

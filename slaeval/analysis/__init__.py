@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from slaeval.analysis.attribution import binned as binned
     from slaeval.analysis.attribution import frequency_class as frequency_class
     from slaeval.analysis.attribution import group as group
-    from slaeval.analysis.attribution import training_counts as training_counts
     from slaeval.analysis.confusions import ConfusionTable as ConfusionTable
     from slaeval.analysis.confusions import confusion_map as confusion_map
     from slaeval.analysis.confusions import confusion_table as confusion_table
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from slaeval.analysis.strips import posterior_strip as posterior_strip
     from slaeval.analysis.style import STYLE as STYLE
     from slaeval.analysis.style import save as save
+    from slaeval.analysis.training_vocabulary import training_counts as training_counts
 
 _HOMES = {
     "Attribution": "attribution",
@@ -60,7 +60,7 @@ _HOMES = {
     "read_log": "curves",
     "save": "style",
     "shaped": "fonts",
-    "training_counts": "attribution",
+    "training_counts": "training_vocabulary",
     "wer_curve": "curves",
 }
 

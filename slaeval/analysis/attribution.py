@@ -29,11 +29,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from slaeval.errors import UsageError, nearest
 from slaeval.scoring import intervals
 from slaeval.scoring.alignment import FOLD
-from slaeval.scoring.protocols import OFFICIAL, protocol, protocols
+from slaeval.scoring.protocols import protocols
 from slaeval.scoring.score import Group, Score, length_range, range_name
 
 if TYPE_CHECKING:
-    from slaeval.loaders import Corpus
     from slaeval.scoring.segments import AlignedSegment
 
 __all__ = [
@@ -47,7 +46,6 @@ __all__ = [
     "gloss_key",
     "gloss_names",
     "group",
-    "training_counts",
 ]
 
 #: What :func:`group` can group errors by.
@@ -341,33 +339,6 @@ def gloss_names(score: Score) -> dict[str, str]:
         name: min(counts, key=lambda mine: (mine[0], -counts[mine], mine[1]))[1]
         for name, counts in written.items()
     }
-
-
-def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
-    """Count the glosses of a training split as a protocol sees them.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        The training split: ``slaeval.load_corpus(name, root, "train")``.
-    rules : str
-        The protocol of the score to be explained: ``score.protocol``.
-
-    Returns
-    -------
-    Counter
-        Gloss, cleaned as references are under that protocol, to its count.
-
-    Raises
-    ------
-    UsageError
-        Unknown protocol.
-    """
-    cleaned = protocol(rules).reference.references([list(sample.glosses) for sample in corpus])
-    counts: Counter[str] = Counter()
-    for words in cleaned:
-        counts.update(words)
-    return counts
 
 
 class _Tally:

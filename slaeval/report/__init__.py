@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slaeval.report.findings import Findings as Findings
+    from slaeval.report.findings import ReportData as ReportData
     from slaeval.report.findings import find as find
     from slaeval.report.page import render as render
 
-_HOMES = {"Findings": "findings", "find": "findings", "render": "page"}
+_HOMES = {"ReportData": "findings", "find": "findings", "render": "page"}
 
 __all__ = list(_HOMES)
 

@@ -1,8 +1,8 @@
 """What there is to say about a system: everything a report shows, counted once.
 
 The page only lays out what is found here, so that its numbers are those of
-:class:`~slaeval.scoring.score.Score`, :mod:`slaeval.analysis`, :mod:`slaeval.auditing` and
-:mod:`slaeval.comparison`, and no others.
+:class:`~slaeval.scoring.score.Score`, :mod:`slaeval.analysis`, :mod:`slaeval.evaluation.audit` and
+:mod:`slaeval.evaluation.compare`, and no others.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from slaeval.analysis.attribution import ErrorGroup, attribute, group
-from slaeval.auditing import Audit, audit_task
-from slaeval.comparison import Comparison, compare, file_names
+from slaeval.analysis.training_vocabulary import training_of
 from slaeval.errors import InputError
+from slaeval.evaluation.audit import Audit, audit_task
+from slaeval.evaluation.compare import Comparison, compare, file_names
+from slaeval.evaluation.run_folder import Alignment, Run
+from slaeval.evaluation.sources import hypotheses_of, references_of, run_of, scored
 from slaeval.report.thumbnails import Thumbnails, take
-from slaeval.running.folder import Alignment, Run
 from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
-from slaeval.systems import hypotheses_of, references_of, run_of, scored, training_of
 
-__all__ = ["PARTS", "Findings", "find"]
+__all__ = ["PARTS", "ReportData", "find"]
 
 #: Into how many equal parts a sentence is cut to see where in it errors lie.
 PARTS = 5
 
 
 @dataclass(frozen=True)
-class Findings:
+class ReportData:
     """What a report shows.
 
     Attributes
@@ -80,7 +81,7 @@ def find(
     against: str | os.PathLike[str] | None = None,
     train: str | os.PathLike[str] | None = None,
     pictures: int = 0,
-) -> Findings:
+) -> ReportData:
     """Collect what a report shows.
 
     Parameters
@@ -88,7 +89,8 @@ def find(
     source : path-like
         A hypothesis file, or the folder of a run.
     dataset, split, root, ref, setup
-        References, as for :func:`slaeval.evaluation.load_task`. A run brings its own.
+        References, as for :func:`~slaeval.evaluation.references.load_references`. A run brings
+        its own.
     protocol : str
         What exactly is compared.
     format : str
@@ -149,7 +151,7 @@ def find(
         for step in (attribute(score, counts) if counts is not None else ())
         if step.frequency is not None
     }
-    return Findings(
+    return ReportData(
         name,
         score,
         groups,

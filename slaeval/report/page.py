@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval._version import __version__
+from slaeval.evaluation.tables import p_value
 from slaeval.report.heat_map import heat_map
 from slaeval.report.markup import (
     LONGEST,
@@ -33,14 +34,13 @@ from slaeval.report.markup import (
 )
 from slaeval.report.segment_data import as_script, segment_data
 from slaeval.report.thumbnails import worst
-from slaeval.result_tables import p_value
 from slaeval.scoring.protocols import OFFICIAL, protocol
 
 if TYPE_CHECKING:
     from slaeval.analysis.attribution import ErrorGroup
-    from slaeval.auditing import AuditRow
-    from slaeval.comparison import Pair
-    from slaeval.report.findings import Findings
+    from slaeval.evaluation.audit import AuditRow
+    from slaeval.evaluation.compare import Pair
+    from slaeval.report.findings import ReportData
     from slaeval.scoring.score import Confusion, Group, Score
     from slaeval.scoring.segments import AlignedSegment
 
@@ -73,7 +73,7 @@ class _Section(NamedTuple):
     body: str
 
 
-def render(found: Findings) -> str:
+def render(found: ReportData) -> str:
     """Return the report as HTML text.
 
     Parameters
@@ -153,12 +153,12 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def _data(found: Findings, tag: str) -> dict[str, Any]:
+def _data(found: ReportData, tag: str) -> dict[str, Any]:
     names = [found.name] if found.comparison is None else list(found.comparison.names)
     return {"lang": tag, "names": names, **segment_data(found)}
 
 
-def _summary(found: Findings) -> str:
+def _summary(found: ReportData) -> str:
     score = found.score
     readings = "".join(
         _reading(reading, first=reading is score) for reading in (score, *score.other_readings)
@@ -218,7 +218,7 @@ def _reading(score: Score, first: bool) -> str:
     )
 
 
-def _where(found: Findings) -> str:
+def _where(found: ReportData) -> str:
     shown = []
     for grouping, (title, column, note) in _GROUPS.items():
         groups = found.groups.get(grouping)
@@ -286,7 +286,7 @@ def _occurrences(segments: Iterable[AlignedSegment]) -> Counter[str]:
     return Counter(word for segment in segments for word in segment.reference)
 
 
-def _confusions(found: Findings, tag: str) -> str:
+def _confusions(found: ReportData, tag: str) -> str:
     confusions = found.score.confusions()
     if not confusions:
         return "<p>No gloss was recognised as another one.</p>"
@@ -377,7 +377,7 @@ def _examples(
     return found
 
 
-def _words(found: Findings, tag: str) -> str:
+def _words(found: ReportData, tag: str) -> str:
     signed = _occurrences(found.score.segments)
     said = Counter(word for segment in found.score.segments for word in segment.hypothesis)
     deleted = [
@@ -423,7 +423,7 @@ def _word_list(
     )
 
 
-def _comparison(found: Findings, tag: str) -> str:
+def _comparison(found: ReportData, tag: str) -> str:
     assert found.comparison is not None
     [pair] = found.comparison.pairs
     interval = pair.interval
@@ -509,7 +509,7 @@ def _won_and_lost(pair: Pair) -> str:
     )
 
 
-def _differing(found: Findings, pair: Pair, tag: str) -> str:
+def _differing(found: ReportData, pair: Pair, tag: str) -> str:
     """Return the segments either system wins by most."""
     assert found.comparison is not None
     mine, theirs = (
@@ -531,7 +531,7 @@ def _differing(found: Findings, pair: Pair, tag: str) -> str:
     return out
 
 
-def _audit(found: Findings, tag: str) -> str:
+def _audit(found: ReportData, tag: str) -> str:
     audit = found.audit
     rows = [
         (
@@ -585,7 +585,7 @@ def _audited(row: AuditRow, tag: str) -> str:
     return out + "</details>"
 
 
-def _segments(found: Findings, tag: str) -> str:
+def _segments(found: ReportData, tag: str) -> str:
     """Return the frame of the list, and the worst segments for paper and without script."""
     by_id = {segment.id: segment for segment in found.score.segments}
     shown = [by_id[name] for name in worst(found.score, _WORST) if by_id[name].errors]

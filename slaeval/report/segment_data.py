@@ -15,12 +15,12 @@ from slaeval.report.findings import PARTS
 from slaeval.scoring.protocols import Protocol, protocol
 
 if TYPE_CHECKING:
-    from slaeval.report.findings import Findings
+    from slaeval.report.findings import ReportData
 
 __all__ = ["as_script", "places", "segment_data"]
 
 
-def segment_data(found: Findings) -> dict[str, Any]:
+def segment_data(found: ReportData) -> dict[str, Any]:
     """Return what the page's list needs.
 
     Returns
@@ -74,7 +74,7 @@ def segment_data(found: Findings) -> dict[str, Any]:
     return data
 
 
-def _frames(found: Findings, rules: Protocol) -> dict[str, Any]:
+def _frames(found: ReportData, rules: Protocol) -> dict[str, Any]:
     """Put the frames, confidences and pictures of recognised glosses beside scored words."""
     confidence: list[int] = []
     spans: list[int] = []

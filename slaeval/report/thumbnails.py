@@ -18,7 +18,7 @@ from slaeval.errors import InputError, SlaevalError
 if TYPE_CHECKING:
     import os
 
-    from slaeval.running.folder import Run
+    from slaeval.evaluation.run_folder import Run
     from slaeval.scoring.score import Score
 
 __all__ = ["LARGEST", "Thumbnails", "take", "worst"]
@@ -142,7 +142,7 @@ def _footage(
 
     require("run", "showing pictures")
     from slaeval import loaders
-    from slaeval.loaders.video import find_footage
+    from slaeval.loaders.video import find_video_clips
 
     corpus = loaders.load_corpus(
         run.settings["dataset"],
@@ -152,7 +152,7 @@ def _footage(
     )
     chosen = set(wanted)
     samples = tuple(sample for sample in corpus if sample.id in chosen)
-    found, _ = find_footage(replace(corpus, samples=samples), on_missing="skip")
+    found, _ = find_video_clips(replace(corpus, samples=samples), on_missing="skip")
     return {footage.id: footage for footage in found}
 
 

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["View", "random_view", "view_of"]
+__all__ = ["Augmentation", "random_view", "view_of"]
 
 Array = np.ndarray[Any, Any]
 
 
-class View(NamedTuple):
+class Augmentation(NamedTuple):
     """One way to look at a clip.
 
     Attributes
@@ -52,7 +52,7 @@ def random_view(
     rescale: float,
     max_frames: int,
     min_frames: int = 1,
-) -> View:
+) -> Augmentation:
     """Draw how a clip is seen in an epoch.
 
     Parameters
@@ -80,7 +80,7 @@ def random_view(
     length = max(min(wanted, max_frames), min(min_frames, max_frames), 1)
     top, left = random.integers(0, resize - crop + 1, 2)
     mirrored = random.random() < flip
-    return View(_indices(num_frames, length), int(top), int(left), crop, bool(mirrored))
+    return Augmentation(_indices(num_frames, length), int(top), int(left), crop, bool(mirrored))
 
 
 def _indices(num_frames: int, length: int) -> Array:
@@ -88,7 +88,7 @@ def _indices(num_frames: int, length: int) -> Array:
     return np.minimum((np.arange(length) + 0.5) * num_frames / length, num_frames - 1).astype(int)
 
 
-def view_of(frames: Array, view: View) -> Array:
+def view_of(frames: Array, view: Augmentation) -> Array:
     """Cut and mirror frames that were already chosen; uint8 (T, H, W, 3) in and out."""
     cut = frames[:, view.top : view.top + view.side, view.left : view.left + view.side]
     return np.ascontiguousarray(cut[:, :, ::-1] if view.mirrored else cut)

@@ -15,10 +15,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from slaeval.batches import Clips
 from slaeval.errors import InputError, UsageError
 from slaeval.loaders.records import Corpus, Sample
-from slaeval.loaders.video import Footage, find_footage, miscount_note, read_frames
+from slaeval.loaders.video import VideoClip, find_video_clips, miscount_note, read_frames
+from slaeval.recognition.batches import ClipDataset
 from slaeval.training.augmentation import random_view, view_of
 from slaeval.training.recipe import Recipe
 
@@ -79,7 +79,7 @@ class Clip(NamedTuple):
         Its glosses as class numbers, from 1.
     """
 
-    footage: Footage
+    footage: VideoClip
     labels: tuple[int, ...]
 
 
@@ -144,7 +144,7 @@ def prepare_examples(
     number = {gloss: index for index, gloss in enumerate(words, 1)}
     if len(number) < len(words):
         raise UsageError("the vocabulary names a gloss twice")
-    footage, absent = find_footage(corpus, on_missing=on_error)
+    footage, absent = find_video_clips(corpus, on_missing=on_error)
     skipped = dict(absent)
     samples = {sample.id: sample for sample in corpus}
     annotated = {shot.id: glosses_of(samples[shot.id], recipe.labels) for shot in footage}
@@ -225,7 +225,7 @@ def epoch_plan(lengths: Sequence[int], batch_size: int, epoch: int, seed: int) -
     return batches
 
 
-class TrainingClips(Clips):
+class TrainingClips(ClipDataset):
     """The clips of a training split; a key is (epoch, clip).
 
     Parameters
@@ -247,11 +247,11 @@ class TrainingClips(Clips):
         self.cache = cache or {}
 
     def name(self, key: tuple[int, int]) -> str:
-        """See :meth:`slaeval.batches.Clips.name`."""
+        """See :meth:`slaeval.recognition.batches.Clips.name`."""
         return super().name(key[1])
 
     def read(self, key: tuple[int, int]) -> Array:
-        """See :meth:`slaeval.batches.Clips.read`; the frames are cut and mirrored."""
+        """See :meth:`slaeval.recognition.batches.Clips.read`; the frames are cut and mirrored."""
         epoch, index = key
         shot, recipe = self.footage[index], self.recipe
         view = random_view(
@@ -268,7 +268,7 @@ class TrainingClips(Clips):
         )
         return view_of(self._chosen(shot, view.indices), view)
 
-    def _chosen(self, shot: Footage, indices: Array) -> Array:
+    def _chosen(self, shot: VideoClip, indices: Array) -> Array:
         if shot.id in self.cache:
             return self.cache[shot.id][indices]
         once, back = np.unique(indices, return_inverse=True)

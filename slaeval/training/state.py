@@ -96,7 +96,7 @@ class TrainingFolder:
         SlaevalError
             Another run is at work here, or the folder cannot be made.
         """
-        from slaeval.running.folder import lock
+        from slaeval.evaluation.run_folder import lock
 
         try:
             self.path.mkdir(exist_ok=True)

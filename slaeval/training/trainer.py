@@ -26,25 +26,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slaeval.batches import Clips, Preprocessing, Reading, prepare
 from slaeval.checkpoints import new_checkpoint, read_checkpoint, save_checkpoint, tower_hash
 from slaeval.checkpoints.storing import form_of
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
-from slaeval.evaluation import Task, load_task, score_task
+from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.references import ReferenceSet, load_references
+from slaeval.evaluation.score import score_references
 from slaeval.files import write_whole
+from slaeval.formats.hypotheses import Hypotheses
 from slaeval.loaders.reading import load_corpus
-from slaeval.loaders.video import Footage, find_footage
+from slaeval.loaders.video import VideoClip, find_video_clips
 from slaeval.models.config import TINY, preset
 from slaeval.models.float32 import without_tf32
 from slaeval.models.losses import LossWeights, losses
 from slaeval.models.recogniser import build_recogniser
 from slaeval.models.tower import open_tower
-from slaeval.outputs import check_outputs
-from slaeval.running.devices import choose_device, choose_precision
-from slaeval.running.progress import progress
-from slaeval.running.recognition import out_of_memory, recognise_corpus
-from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.recognition.batches import ClipDataset, FrameLoader, Preprocessing, prepare
+from slaeval.recognition.devices import choose_device, choose_precision
+from slaeval.recognition.predictor import out_of_memory, recognise_corpus
+from slaeval.recognition.progress import progress
 from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
 from slaeval.training.augmentation import Array
@@ -241,9 +242,9 @@ class _Training:
             on_error=options.on_error,
             shuffle_labels=options.shuffle_labels,
         )
-        self.task: Task = load_task(corpus.name, dev_split, root=root, setup=setup)
+        self.task: ReferenceSet = load_references(corpus.name, dev_split, root=root, setup=setup)
         dev = load_corpus(dataset, root, dev_split, setup)
-        self.dev, absent = find_footage(dev, on_missing=options.on_error)
+        self.dev, absent = find_video_clips(dev, on_missing=options.on_error)
         self._check_dev(absent)
         self._tell_about_data(corpus.excluded, absent)
 
@@ -314,7 +315,7 @@ class _Training:
         self._resume()
         clips = TrainingClips(self.examples, self.recipe, cache)
         board = self._tensorboard()
-        with Reading(
+        with FrameLoader(
             clips, workers=0 if cache else workers, pin=self.device.type == "cuda"
         ) as reading:
             while self.epoch < self.recipe.epochs:
@@ -330,7 +331,7 @@ class _Training:
             self.best_score = self._rescored()
         return Trained(self.out, self.history, self.best_score)
 
-    def _train_epoch(self, reading: Reading) -> None:
+    def _train_epoch(self, reading: FrameLoader) -> None:
         plan = epoch_plan(self.lengths, self.batch, self.epoch, self.recipe.seed)
         mine = [
             [(self.epoch, index) for index in batch[self.world.rank :: self.world.size]]
@@ -425,7 +426,7 @@ class _Training:
         for part in self.world.gather({id: list(one.glosses) for id, one in found.items()}):
             words |= part
         order = [reference.id for reference in self.task.references]
-        return score_task(self.task, Hypotheses({id: words.get(id, []) for id in order}))
+        return score_references(self.task, Hypotheses({id: words.get(id, []) for id in order}))
 
     def _finish_epoch(self, score: Score, board: Any) -> None:
         sums = self._gathered_sums()
@@ -600,7 +601,7 @@ class _Training:
 
     def _filled_cache(self, workers: int) -> dict[str, Array]:
         """Read all frames once, where they fit into memory."""
-        footage: list[Footage] = [clip.footage for clip in self.examples.clips] + self.dev
+        footage: list[VideoClip] = [clip.footage for clip in self.examples.clips] + self.dev
         size = sum(shot.num_frames for shot in footage) * self.recipe.resize**2 * 3
         kept = size * self.world.size <= self.options.cache_gb * 1e9
         if kept:
@@ -612,7 +613,7 @@ class _Training:
         cache: dict[str, Array] = {}
         unreadable: dict[str, InputError] = {}
         with (
-            Reading(Clips(footage, self.recipe.resize), workers=workers) as reading,
+            FrameLoader(ClipDataset(footage, self.recipe.resize), workers=workers) as reading,
             self._progress(footage, "reading") as advance,
         ):
             plan = [[index] for index in range(len(footage))]
@@ -655,7 +656,7 @@ class _Training:
     # -- small things ----------------------------------------------------------------------
 
     def _progress(
-        self, footage: Sequence[Footage], label: str
+        self, footage: Sequence[VideoClip], label: str
     ) -> contextlib.AbstractContextManager[Callable[[int, int], None]]:
         """Show how far the first process is; the others do as much."""
         if not self.world.first:

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 
 from slaeval.errors import SlaevalError, UsageError
-from slaeval.running.ranks import launched
+from slaeval.recognition.distributed import launched
 
 __all__ = ["World", "joined", "sum_gradients"]
 

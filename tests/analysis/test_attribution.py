@@ -16,9 +16,9 @@ from slaeval.analysis import (
     binned,
     frequency_class,
     group,
-    training_counts,
 )
 from slaeval.analysis.attribution import FREQUENCIES, GROUPINGS
+from slaeval.analysis.training_vocabulary import training_counts
 from slaeval.errors import UsageError
 from slaeval.loaders import Corpus, Sample
 from slaeval.scoring import intervals
@@ -126,8 +126,8 @@ def test_a_large_file_counted_from_arrays_adds_up(tmp_path, monkeypatch) -> None
         ctm += [f"s{number} 1 0.{place:02d} 0.01 {word}\n" for place, word in enumerate(said)]
     (tmp_path / "hyp.ctm").write_text("".join(ctm))
     (tmp_path / "ref.stm").write_text("".join(stm))
-    monkeypatch.setattr("slaeval.evaluation._LARGE", 1)
-    from slaeval.evaluation import score_file
+    monkeypatch.setattr("slaeval.evaluation.score._LARGE", 1)
+    from slaeval.evaluation.score import score_file
 
     score = score_file(tmp_path / "hyp.ctm", ref=tmp_path / "ref.stm")
     assert type(score.segments).__name__ == "BulkSegments"

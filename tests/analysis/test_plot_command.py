@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slaeval.cli import main
-from slaeval.commands.plot import KINDS
+from slaeval.cli.main import main
+from slaeval.cli.plot import KINDS
 from slaeval.loaders import write_sample
 
 Plot = Callable[..., tuple[int, str, str]]
@@ -157,7 +157,7 @@ def test_posteriors_of_a_run_with_frames(
     plot: Plot, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from slaeval import analysis
-    from slaeval.running.folder import Run
+    from slaeval.evaluation.run_folder import Run
 
     drawn: list[dict[str, object]] = []
     original = analysis.posterior_strip

@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from slaeval.console import table
-from slaeval.loaders.rendering import render, write_scene
-from slaeval.loaders.scenes import Difficulty, Scene
-from slaeval.loaders.signing import lexicon
-from slaeval.loaders.video import Footage, open_footage, read_frames
+from slaeval.loaders.sample.rendering import render, write_scene
+from slaeval.loaders.sample.scenes import Difficulty, Scene
+from slaeval.loaders.sample.signing import lexicon
+from slaeval.loaders.video import VideoClip, open_footage, read_frames
 
 Pixels = NDArray[np.uint8]
 
@@ -46,7 +46,7 @@ KINDS = {
 }
 
 
-def bare_pictures(footage: Footage, size: tuple[int, int] | None) -> None:
+def bare_pictures(footage: VideoClip, size: tuple[int, int] | None) -> None:
     """Read the frames as one array with PIL and nothing else."""
     frames = []
     for name in footage.files:
@@ -55,7 +55,7 @@ def bare_pictures(footage: Footage, size: tuple[int, int] | None) -> None:
     np.stack(frames)
 
 
-def decode_pictures(footage: Footage, size: tuple[int, int] | None) -> Iterator[Pixels]:
+def decode_pictures(footage: VideoClip, size: tuple[int, int] | None) -> Iterator[Pixels]:
     """Decode each frame, shrink it, hand it over."""
     for name in footage.files:
         with Image.open(os.path.join(footage.path, name)) as picture:
@@ -70,18 +70,18 @@ def _decoded(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:
     return picture.resize(size[::-1], Image.Resampling.BILINEAR, reducing_gap=2.0)
 
 
-def _reader(footage: Footage, size: tuple[int, int] | None) -> decord.VideoReader:
+def _reader(footage: VideoClip, size: tuple[int, int] | None) -> decord.VideoReader:
     shape = {} if size is None else {"height": size[0], "width": size[1]}
     return decord.VideoReader(footage.path, num_threads=1, **shape)
 
 
-def bare_video(footage: Footage, size: tuple[int, int] | None) -> None:
+def bare_video(footage: VideoClip, size: tuple[int, int] | None) -> None:
     """Read a video in one call of decord."""
     reader = _reader(footage, size)
     reader.get_batch(range(len(reader))).asnumpy()
 
 
-def decode_video(footage: Footage, size: tuple[int, int] | None) -> Iterator[Pixels]:
+def decode_video(footage: VideoClip, size: tuple[int, int] | None) -> Iterator[Pixels]:
     """Decode a video and hand over frame by frame."""
     reader = _reader(footage, size)
     for _ in range(len(reader)):

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from slaeval.console import table
 from slaeval.loaders import write_sample
-from slaeval.model_loading import LoadedCheckpoint, load_checkpoint
 from slaeval.models.recogniser import build_recogniser
-from slaeval.running.evaluating import evaluate
+from slaeval.recognition.checkpoint_loading import LoadedCheckpoint, load_checkpoint
+from slaeval.recognition.run import evaluate
 from slaeval.training import Options, recipe_for, train
 
 _ADAPTED = ("sla-lora", "sla-adapter")

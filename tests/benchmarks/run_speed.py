@@ -34,18 +34,24 @@ import numpy as np
 import open_clip
 import torch
 
-from slaeval.batches import Clips, Preprocessing, Reading, plan_batches, prepare
 from slaeval.checkpoints import new_checkpoint, save_checkpoint, tower_hash
 from slaeval.console import table
 from slaeval.decoding import Decoding
 from slaeval.loaders import load_corpus, read_references_file, write_sample
 from slaeval.loaders.records import Corpus
-from slaeval.loaders.video import find_footage
-from slaeval.model_loading import LoadedCheckpoint, load_checkpoint
+from slaeval.loaders.video import find_video_clips
 from slaeval.models.config import preset
 from slaeval.models.recogniser import build_recogniser, output_length
-from slaeval.running.devices import choose_precision, numerics
-from slaeval.running.evaluating import evaluate
+from slaeval.recognition.batches import (
+    ClipDataset,
+    FrameLoader,
+    Preprocessing,
+    plan_batches,
+    prepare,
+)
+from slaeval.recognition.checkpoint_loading import LoadedCheckpoint, load_checkpoint
+from slaeval.recognition.devices import choose_precision, numerics
+from slaeval.recognition.run import evaluate
 
 
 def main() -> None:
@@ -106,9 +112,9 @@ def speed(
     device = loaded.device
     precision = choose_precision(options.precision, device)
     bare = open_clip.create_model(options.backbone).visual.eval().to(device)
-    footage, _ = find_footage(corpus)
+    footage, _ = find_video_clips(corpus)
     plan = plan_batches([clip.num_frames for clip in footage], options.budget)
-    with Reading(Clips(footage, loaded.preprocessing.resize)) as reading:
+    with FrameLoader(ClipDataset(footage, loaded.preprocessing.resize)) as reading:
         batches = [
             prepare(one.batch.frames.to(device), loaded.preprocessing)
             for one in reading.batches(plan)

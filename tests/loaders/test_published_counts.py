@@ -9,8 +9,8 @@ import pytest
 
 from slaeval import loaders
 from slaeval.errors import InputError
-from slaeval.loaders.restricted import load_npy
-from slaeval.stm import read_stm
+from slaeval.formats.pickles import load_npy
+from slaeval.formats.stm import read_stm
 
 BROKEN = "13April_2011_Wednesday_tagesschau_default-14"
 

@@ -124,7 +124,7 @@ def test_frames_that_are_not_as_many_as_annotated(tmp_path: Path) -> None:
             (folder / f"{number:06d}.jpg").touch()
         (folder / "Thumbs.db").touch()
 
-    def rows() -> list[loaders.Deviation]:
+    def rows() -> list[loaders.Issue]:
         return [
             row for row in loaders.verify("csl-daily", tmp_path / "csl") if "frames of" in row.what
         ]

@@ -24,8 +24,8 @@ from slaeval import loaders
 from slaeval.errors import InputError, SlaevalError
 from slaeval.loaders import video
 from slaeval.loaders.video import (
-    Footage,
-    find_footage,
+    VideoClip,
+    find_video_clips,
     frame_times,
     miscounted,
     open_footage,
@@ -87,16 +87,16 @@ def test_frames_come_in_natural_order(tmp_path: Path) -> None:
 def test_the_annotation_says_which_ending(filmed, tmp_path: Path) -> None:
     corpus = loaders.load_corpus("phoenix2014t", filmed("phoenix2014t"), "test")
     copy = _copied(filmed("phoenix2014t"), tmp_path)
-    folder = Path(find_footage(replace(corpus, root=str(copy)))[0][0].path)
+    folder = Path(find_video_clips(replace(corpus, root=str(copy)))[0][0].path)
     before = sorted(path.name for path in folder.iterdir())
     Image.new("RGB", (10, 10)).save(folder / "preview.jpg")
-    footage = find_footage(replace(corpus, root=str(copy)))[0][0]
+    footage = find_video_clips(replace(corpus, root=str(copy)))[0][0]
     assert list(footage.files) == before
     for name in before:  # a release converted to JPEG
         Image.open(folder / name).save((folder / name).with_suffix(".JPG"))
         (folder / name).unlink()
     (folder / "preview.jpg").unlink()
-    footage = find_footage(replace(corpus, root=str(copy)))[0][0]
+    footage = find_video_clips(replace(corpus, root=str(copy)))[0][0]
     assert list(footage.files) == [name.replace(".png", ".JPG") for name in before]
 
 
@@ -110,7 +110,7 @@ def _copied(folder: Path, to: Path) -> Path:
 def test_releases_have_or_lack_a_folder_1(filmed, tmp_path: Path, name: str) -> None:
     copy = _copied(filmed(name), tmp_path)
     corpus = loaders.load_corpus(name, copy)
-    before = find_footage(corpus)[0]
+    before = find_video_clips(corpus)[0]
     for shot in before:
         path = Path(shot.path)
         if path.name == "1":
@@ -122,7 +122,7 @@ def test_releases_have_or_lack_a_folder_1(filmed, tmp_path: Path, name: str) -> 
             (path / "1").mkdir()
             for frame in frames:
                 frame.rename(path / "1" / frame.name)
-    after = find_footage(corpus)[0]
+    after = find_video_clips(corpus)[0]
     assert [(shot.id, shot.files) for shot in after] == [(shot.id, shot.files) for shot in before]
     assert {shot.path for shot in after}.isdisjoint({shot.path for shot in before})
     assert not [row for row in loaders.verify(name, copy) if "pictures" in row.what]
@@ -140,7 +140,7 @@ def test_resized_copies_are_found(filmed, tmp_path: Path, name: str, old: str, n
     copy = _copied(filmed(name), tmp_path)
     (place,) = copy.rglob(old)
     place.rename(place.with_name(new))
-    footage, skipped = find_footage(loaders.load_corpus(name, copy))
+    footage, skipped = find_video_clips(loaders.load_corpus(name, copy))
     assert skipped == {}
     assert all(new in shot.path for shot in footage)
 
@@ -154,7 +154,7 @@ def test_isharah_comes_as_files_or_folders(filmed, tmp_path: Path) -> None:
     (videos / f"{second.id}.mp4").rename(videos / str(second.signer) / f"{second.id}.mp4")
     (videos / f"{third.id}.mp4").unlink()
     folder_of(videos / third.id, ["2.jpg", "10.jpg"])
-    footage, _ = find_footage(corpus)
+    footage, _ = find_video_clips(corpus)
     assert [os.path.relpath(shot.path, videos) for shot in footage] == [
         f"{first.id}.mp4",
         f"{second.signer}/{second.id}.mp4",
@@ -332,7 +332,7 @@ def test_other_containers(tmp_path: Path, ending: str) -> None:
 
 @pytest.mark.parametrize("name", ["phoenix2014t", "csl-daily", "isharah500"])
 def test_reading_twice_gives_the_same(filmed, name: str) -> None:
-    footage = find_footage(loaders.load_corpus(name, filmed(name), "test"))[0][0]
+    footage = find_video_clips(loaders.load_corpus(name, filmed(name), "test"))[0][0]
     once, again = (read_frames(footage, (40, 36)) for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
@@ -469,7 +469,7 @@ def test_what_is_no_footage_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this is one picture; name a video file or the folder"):
         open_footage(folder / "1.png")
     with pytest.raises(InputError, match="the video is missing"):
-        read_frames(Footage("x", str(tmp_path / "gone.mp4"), (), 3))
+        read_frames(VideoClip("x", str(tmp_path / "gone.mp4"), (), 3))
     with pytest.raises(ValueError, match="at least 1 by 1"):
         read_frames(open_footage(folder), (0, 5))
 
@@ -484,7 +484,7 @@ def _without_pictures(filmed, tmp_path: Path, name: str) -> tuple[loaders.Corpus
     """Return a corpus whose second sample lacks its pictures."""
     copy = _copied(filmed(name), tmp_path)
     corpus = loaders.load_corpus(name, copy)
-    shot = find_footage(corpus)[0][1]
+    shot = find_video_clips(corpus)[0][1]
     path = Path(shot.path)
     if path.is_dir():
         shutil.rmtree(path)
@@ -499,10 +499,10 @@ def test_a_sample_without_pictures_stops_or_is_skipped(filmed, tmp_path: Path, n
     # Where only the folder 1 is gone, the sample's own folder is there, and empty.
     message = "no pictures here|no frames in this folder"
     with pytest.raises(InputError, match=message) as caught:
-        find_footage(corpus)
+        find_video_clips(corpus)
     assert f"{id!r}" in str(caught.value)
     assert str(path.parent if name == "phoenix2014" else path) in str(caught.value)
-    footage, skipped = find_footage(corpus, "skip")
+    footage, skipped = find_video_clips(corpus, "skip")
     assert list(skipped) == [id]
     assert re.search(message, skipped[id])
     assert [shot.id for shot in footage] == [s.id for s in corpus if s.id != id]
@@ -512,24 +512,24 @@ def test_the_first_of_the_corpus_is_named_whichever_is_found_out_first(
     filmed, tmp_path: Path, monkeypatch
 ) -> None:
     corpus, id, _ = _without_pictures(filmed, tmp_path, "isharah500")
-    os.unlink(find_footage(corpus, "skip")[0][1].path)
+    os.unlink(find_video_clips(corpus, "skip")[0][1].path)
     look = video._footage_of
 
-    def slower(sample: loaders.Sample, *where: Any) -> Footage:
+    def slower(sample: loaders.Sample, *where: Any) -> VideoClip:
         time.sleep(0.2 if sample.id == id else 0)
         return look(sample, *where)
 
     monkeypatch.setattr(video, "_footage_of", slower)
     with pytest.raises(InputError, match=re.escape(repr(id))):
-        find_footage(corpus)
-    shots, skipped = find_footage(corpus, "skip")
+        find_video_clips(corpus)
+    shots, skipped = find_video_clips(corpus, "skip")
     assert [shot.id for shot in shots] == [corpus[0].id]
     assert [*skipped] == [corpus[1].id, corpus[2].id]
 
 
 def test_frames_are_held_against_the_annotation(filmed) -> None:
     corpus = loaders.load_corpus("csl-daily", filmed("csl-daily"))
-    footage, _ = find_footage(corpus)
+    footage, _ = find_video_clips(corpus)
     assert miscounted(corpus, footage) == {}
     short = replace(footage[0], num_frames=footage[0].num_frames - 1)
     assert miscounted(corpus, [short, *footage[1:]]) == {
@@ -537,14 +537,14 @@ def test_frames_are_held_against_the_annotation(filmed) -> None:
     }
     # Where the annotation says nothing, nothing differs.
     silent = loaders.load_corpus("phoenix2014t", filmed("phoenix2014t"))
-    assert miscounted(silent, find_footage(silent)[0]) == {}
+    assert miscounted(silent, find_video_clips(silent)[0]) == {}
 
 
 def test_annotations_alone_are_said_to_be_alone(sample_of) -> None:
     corpus = loaders.load_corpus("phoenix2014t", sample_of("phoenix2014t"))
     with pytest.raises(InputError, match="this copy has annotations only"):
-        find_footage(corpus)
-    footage, skipped = find_footage(corpus, "skip")
+        find_video_clips(corpus)
+    footage, skipped = find_video_clips(corpus, "skip")
     assert footage == []
     assert len(skipped) == len(corpus)
 
@@ -552,10 +552,10 @@ def test_annotations_alone_are_said_to_be_alone(sample_of) -> None:
 def test_an_empty_folder_or_video_is_skipped_with_its_reason(filmed, tmp_path: Path) -> None:
     corpus, id, path = _without_pictures(filmed, tmp_path, "phoenix2014t")
     path.mkdir()
-    assert "no frames in this folder" in find_footage(corpus, "skip")[1][id]
+    assert "no frames in this folder" in find_video_clips(corpus, "skip")[1][id]
     corpus, id, path = _without_pictures(filmed, tmp_path / "b", "isharah500")
     path.write_bytes(b"")
-    assert "the file is empty" in find_footage(corpus, "skip")[1][id]
+    assert "the file is empty" in find_video_clips(corpus, "skip")[1][id]
 
 
 def test_torch_computes_after_video_was_read(film: Path) -> None:

@@ -22,10 +22,10 @@ import pytest
 from PIL import Image
 
 import slaeval
-from slaeval.evaluation import load_task
+from slaeval.evaluation.references import load_references
+from slaeval.evaluation.run_folder import Alignment, write_run
+from slaeval.formats.hypotheses import read_hypotheses
 from slaeval.loaders import write_sample
-from slaeval.running.folder import Alignment, write_run
-from slaeval.scoring.hypotheses import read_hypotheses
 
 #: Glosses that would be markup, were they let through.
 _HOSTILE = [
@@ -275,7 +275,7 @@ def runs(samples: Path) -> tuple[Path, Path]:
     """
     folder = samples / "phoenix2014t"
     corpus = slaeval.load_corpus("phoenix2014t", folder, "test")
-    task = load_task("phoenix2014t", "test", root=folder)
+    task = load_references("phoenix2014t", "test", root=folder)
     made = []
     for name in ("hyp", "hyp_b"):
         said = read_hypotheses(str(folder / f"{name}.ctm")).words

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import slaeval
-from slaeval.report import Findings, find, render
+from slaeval.report import ReportData, find, render
 from slaeval.report.heat_map import heat_map
 from slaeval.report.markup import direction, escaped
 from slaeval.report.page import _GROUPS
@@ -59,7 +59,7 @@ class _Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def _page(samples: Path, name: str, against: bool = False) -> tuple[Findings, str]:
+def _page(samples: Path, name: str, against: bool = False) -> tuple[ReportData, str]:
     folder = samples / name
     other = folder / "hyp_b.ctm" if against else None
     found = find(folder / "hyp.ctm", name, root=folder, against=other)
@@ -196,7 +196,7 @@ def test_direction(words: list[str], expected: str) -> None:
     assert direction(words) == expected
 
 
-def _found(references: dict[str, str], hypotheses: dict[str, str], tmp_path: Path) -> Findings:
+def _found(references: dict[str, str], hypotheses: dict[str, str], tmp_path: Path) -> ReportData:
     """Find what there is to say about plain words; a segment's signer is its name."""
     for name, rows in (("ref", references), ("hyp", hypotheses)):
         lines = [

@@ -9,14 +9,14 @@ import pytest
 
 import slaeval
 from slaeval.report import find
-from slaeval.report.findings import Findings
+from slaeval.report.findings import ReportData
 from slaeval.report.markup import columns
 from slaeval.report.segment_data import as_script, places, segment_data
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.segments import AlignedSegment
 
 
-def _read(found: Findings) -> list[tuple[str, str, list[str], list[str], str]]:
+def _read(found: ReportData) -> list[tuple[str, str, list[str], list[str], str]]:
     """Read the flat arrays back, as the script does."""
     data = segment_data(found)
     words, r, h, out = data["words"], 0, 0, []

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from slaeval import evaluation
+from slaeval.evaluation import score as evaluation
 from slaeval.scoring import bulk
 from slaeval.scoring.protocols import protocol
 

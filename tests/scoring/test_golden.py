@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from slaeval.scoring.hypotheses import Hypotheses, read_hypotheses
+from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
+from slaeval.formats.stm import read_stm
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.scorer import score_segments
 from slaeval.scoring.segments import Reference
-from slaeval.stm import read_stm
 
 OFFICIAL_SETS = [
     f"{corpus}-{split}-{kind}"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from slaeval.errors import UsageError
-from slaeval.rewriting import PHOENIX2014, PHOENIX2014T_HYPOTHESIS, PHOENIX2014T_REFERENCE, Rule
-from slaeval.scoring.ctm import parse_ctm
-from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.formats.ctm import parse_ctm
+from slaeval.formats.gloss_rules import (
+    PHOENIX2014,
+    PHOENIX2014T_HYPOTHESIS,
+    PHOENIX2014T_REFERENCE,
+    Rule,
+)
+from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import Cleanup, Protocol, protocol, protocols, register
 
 ALL_RULES = [

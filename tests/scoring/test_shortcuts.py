@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slaeval.scoring.hypotheses import Hypotheses
+from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import protocols
 
 PIECES = (

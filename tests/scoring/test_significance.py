@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring import intervals
-from slaeval.scoring.hypotheses import Hypotheses
 from slaeval.scoring.scorer import score_segments
 from slaeval.scoring.segments import Reference
 from slaeval.scoring.significance import holm, mapsswe, paired_bootstrap, permutation

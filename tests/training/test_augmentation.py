@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slaeval.training.augmentation import View, random_view, view_of
+from slaeval.training.augmentation import Augmentation, random_view, view_of
 
 
 @given(
@@ -45,13 +45,13 @@ def test_a_view_is_within_the_clip_and_the_bounds(
     assert 0 <= view.left <= resize - 8
 
 
-def _view(id: str, epoch: int, seed: int = 0, **changes: float) -> View:
+def _view(id: str, epoch: int, seed: int = 0, **changes: float) -> Augmentation:
     settings = {"flip": 0.5, "rescale": 0.2, **changes}
     return random_view(id, 50, epoch, seed=seed, resize=36, crop=32, max_frames=230, **settings)
 
 
 def test_seed_epoch_and_clip_decide_alone() -> None:
-    def key(view: View) -> tuple[object, ...]:
+    def key(view: Augmentation) -> tuple[object, ...]:
         return (tuple(view.indices), *view[1:])
 
     assert key(_view("a", 3)) == key(_view("a", 3))
@@ -72,7 +72,7 @@ def test_all_of_it_happens() -> None:
 
 def test_cut_and_mirror() -> None:
     frames = np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3)
-    view = View(np.arange(2), 1, 2, 3, False)
+    view = Augmentation(np.arange(2), 1, 2, 3, False)
     assert (view_of(frames, view) == frames[:, 1:4, 2:5]).all()
     mirrored = view_of(frames, view._replace(mirrored=True))
     assert (mirrored[:, :, 0] == frames[:, 1:4, 4]).all()

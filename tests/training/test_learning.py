@@ -17,8 +17,8 @@ import torch
 from slaeval import Run, evaluate, load_checkpoint
 from slaeval.checkpoints import tower_hash
 from slaeval.loaders import load_corpus, write_sample
-from slaeval.model_loading import LoadedCheckpoint
 from slaeval.models.recogniser import Recogniser, build_recogniser
+from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
 from slaeval.training import Options, recipe_for, train
 
 #: The recipe has 28; these are enough for a WER well below 25 %.

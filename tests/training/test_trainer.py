@@ -18,7 +18,7 @@ import torch
 
 from slaeval.checkpoints import read_checkpoint
 from slaeval.errors import InputError, SlaevalError, UsageError
-from slaeval.model_loading import load_checkpoint
+from slaeval.recognition.checkpoint_loading import load_checkpoint
 from slaeval.training import Trained, memory, trainer
 
 Run = Callable[..., Trained]

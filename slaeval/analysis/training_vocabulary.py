@@ -1,0 +1,92 @@
+"""How often each gloss was seen in training, and where that is known from."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from slaeval.errors import InputError
+from slaeval.scoring.protocols import OFFICIAL, protocol
+
+if TYPE_CHECKING:
+    from slaeval.evaluation.references import ReferenceSet
+    from slaeval.evaluation.run_folder import Run
+    from slaeval.loaders import Corpus
+
+__all__ = ["training_counts", "training_of"]
+
+
+def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
+    """Count the glosses of a training split as a protocol sees them.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The training split: ``slaeval.load_corpus(name, root, "train")``.
+    rules : str
+        The protocol of the score to be explained: ``score.protocol``.
+
+    Returns
+    -------
+    Counter
+        Gloss, cleaned as references are under that protocol, to its count.
+
+    Raises
+    ------
+    UsageError
+        Unknown protocol.
+    """
+    cleaned = protocol(rules).reference.references([list(sample.glosses) for sample in corpus])
+    counts: Counter[str] = Counter()
+    for words in cleaned:
+        counts.update(words)
+    return counts
+
+
+def training_of(
+    task: ReferenceSet,
+    run: Run | None,
+    train: str | os.PathLike[str] | None,
+    dataset: str | None,
+    root: str | os.PathLike[str] | None,
+    setup: str | None,
+    rules: str,
+) -> tuple[Mapping[str, int] | None, str]:
+    """Count the training glosses, and say where they come from or why there are none."""
+    from slaeval import loaders
+
+    if train is not None:
+        samples = loaders.read_references_file(os.fspath(train), None, "train")
+        corpus = loaders.Corpus("own", "own", "train", "", tuple(samples))
+        return training_counts(corpus, rules), os.path.basename(train)
+    where = task.corpus
+    if where is None and run is not None and task.source == "the run":
+        dataset = run.settings.get("dataset")
+        root = root or run.settings.get("root")
+        setup = run.settings.get("setup")
+    if where is None and dataset is not None:
+        where = (dataset, None if root is None else os.fspath(root), setup)
+    if where is None:
+        return None, (
+            "the references come from a file, so the training annotation is not known: name it "
+            "with --train FILE"
+        )
+    name, folder, setup = where
+    try:
+        corpus = loaders.load_corpus(name, folder, "train", setup)
+    except InputError as error:
+        # A report without this section is still a report; the page says what is missing.
+        if error.path is not None and os.path.isfile(error.path):
+            # Without the folder: the page may be sent to others.
+            why = os.path.basename(error.path) + str(error).removeprefix(error.path)
+            return None, (
+                f"the training annotation of {name} is there but cannot be used ({why}): name "
+                "another one with --train FILE"
+            )
+        return None, (
+            f"the training annotation of {name} is not at hand: name the corpus's folder with "
+            "--root DIR, or a file with --train FILE"
+        )
+    return training_counts(corpus, rules), f"{name} train, {len(corpus)} sentences"

@@ -1,0 +1,228 @@
+"""``slaeval audit``: one hypothesis file under every protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from slaeval.cli.options import (
+    check_dev,
+    chosen_format,
+    existing,
+    format_options,
+    hypothesis_options,
+    reference_options,
+)
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.tables import (
+    PaperRow,
+    as_csv,
+    as_latex,
+    as_markdown,
+    latex_notes,
+    score_row,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slaeval.evaluation.audit import Audit, AuditRow
+    from slaeval.evaluation.tables import Format
+    from slaeval.scoring.score import Group
+
+__all__ = ["audit", "pasted", "render"]
+
+
+@click.command()
+@click.option("--pred", type=existing(), metavar="FILE", help="Hypotheses.  [required]")
+@reference_options
+@click.option(
+    "--protocol",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Only these protocols beside official; may be given several times.",
+)
+@hypothesis_options
+@click.option(
+    "--dev",
+    type=existing(),
+    metavar="FILE",
+    help="Hypotheses of the dev split too: more rows, or the dev cells of the LaTeX rows.",
+)
+@click.option(
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="How many moved segments to show a protocol.",
+)
+@format_options
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row a protocol.")
+@click.option("--list", "list_", is_flag=True, help="List the protocols and leave.")
+def audit(
+    pred: str | None,
+    dataset: str | None,
+    split: str | None,
+    root: str | None,
+    ref: str | None,
+    setup: str | None,
+    names: tuple[str, ...],
+    pred_format: str,
+    fix_ids: bool,
+    dev: str | None,
+    top: int,
+    format_: str | None,
+    as_json: bool,
+    csv: str | None,
+    list_: bool,
+) -> None:
+    """Score one file under every protocol in use.
+
+    Shows how far the readings lie apart, what a perfect transcript would score under each,
+    which cleanup rules fired how often, and which segments move most, so that you can tell
+    which protocol a published number used.
+    """
+    from slaeval.scoring.protocols import protocols
+
+    if list_:
+        for rules in protocols():
+            click.echo(f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}")
+            click.echo(f"    used by: {rules.used_by}")
+            if rules.caveat:
+                click.echo(f"    mind: {rules.caveat}")
+        return
+    form = chosen_format(format_, as_json)
+    if pred is None:
+        raise click.UsageError("Missing option '--pred'.")
+    from slaeval.evaluation.audit import audit_task
+    from slaeval.evaluation.references import load_references, match_ids
+    from slaeval.formats.hypotheses import read_hypotheses
+
+    if dev is not None:
+        check_dev(dataset, split, ref, form)
+    check_outputs([pred, dev, ref], [csv], dataset, root)
+
+    def audited(path: str, split: str | None) -> Audit:
+        task = load_references(dataset, split, root=root, ref=ref, setup=setup)
+        hypotheses = match_ids(read_hypotheses(path, pred_format), task, fix_ids)
+        return audit_task(task, hypotheses, names or None)
+
+    results = [audited(pred, split)]
+    if dev is not None:
+        results.insert(0, audited(dev, "dev"))
+    if csv is not None:
+        from slaeval.files import write_whole
+
+        write_whole(csv, pasted(results, "csv"))
+    for result in results:
+        for message in result.warnings:
+            warn(message if dev is None else f"{result.split}: {message}")
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(results[0].to_dict(top), ensure_ascii=False, indent=2))
+    elif form == "table":
+        click.echo(render(results[0], top))
+    else:
+        click.echo(pasted(results, form), nl=form != "csv")
+
+
+def pasted(results: Sequence[Audit], form: Format) -> str:
+    """Write audits of the same protocols as Markdown, LaTeX or CSV.
+
+    Parameters
+    ----------
+    results : sequence of Audit
+        One a split.
+    form : {"markdown", "latex", "csv"}
+        LaTeX has one row a protocol, the others one a protocol and split.
+    """
+    if form == "latex":
+        cells: dict[str, dict[str, Group | float]] = {}
+        for result in results:
+            for row in result.rows:
+                mine = cells.setdefault(row.protocol.name, {})
+                mine[result.split or ""] = row.score.total
+        return as_latex(
+            [PaperRow(name, mine) for name, mine in cells.items()],
+            first="Protocol",
+            notes=[
+                note
+                for result in results
+                for row in result.rows
+                for note in latex_notes(row.protocol.name, row.score)
+            ],
+        )
+    rows = [
+        {
+            **{key: value for key, value in score_row("", row.score).items() if key != "system"},
+            "difference": row.difference,
+            "floor": row.floor.wer,
+            "moved_segments": len(row.moved),
+        }
+        for result in results
+        for row in result.rows
+    ]
+    if form == "csv":
+        return as_csv(rows)
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    splits = ("split",) if len(results) > 1 else ()
+    columns = (*splits, "protocol", "wer", "difference", *counts, "floor", "moved_segments")
+    signatures = [f"`{result.rows[0].score.signature}`" for result in results]
+    return "\n\n".join([as_markdown(rows, columns), *signatures])
+
+
+def render(result: Audit, top: int) -> str:
+    """Lay an audit out for a person."""
+    what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
+    out = [
+        f"{what}: one hypothesis under {len(result.rows)} protocols, "
+        f"{result.spread:.2f} points apart",
+        "",
+        table(
+            [
+                (
+                    row.protocol.name + (" (official)" if index == 0 else ""),
+                    f"{row.score.wer:.2f}",
+                    f"{row.difference:+.2f}" if index else "",
+                    row.score.substitutions,
+                    row.score.deletions,
+                    row.score.insertions,
+                    row.score.reference_words,
+                    f"{row.floor.wer:.2f}",
+                    len(row.moved) if index else "",
+                )
+                for index, row in enumerate(result.rows)
+            ],
+            ("protocol", "WER %", "diff", "S", "D", "I", "words", "floor %", "moved"),
+        ),
+        "",
+        "  floor: what a perfect transcript scores; moved: segments with another error count",
+    ]
+    for row in result.rows:
+        out += ["", *_details(row, top)]
+    return "\n".join(out)
+
+
+def _details(row: AuditRow, top: int) -> list[str]:
+    rules = row.protocol
+    out = [styled(f"  {rules.name}", bold=True) + f": {rules.title}"]
+    out.append(f"    used by {rules.used_by}")
+    if rules.caveat:
+        out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
+    for side, fired in (
+        ("reference", row.reference_rules),
+        ("hypothesis", row.hypothesis_rules),
+    ):
+        if fired:
+            shown = ", ".join(f"{name} {count}" for name, count in fired.items())
+            out.append(paragraph(f"{side} rules that fired: {shown}", "    ", "      "))
+    for segment in row.moved[:top]:
+        out.append(f"    {segment.id}: {segment.official} errors officially, {segment.errors} here")
+        out.append(f"      REF {isolated(segment.reference)}")
+        out.append(f"      HYP {isolated(segment.hypothesis)}")
+    return out

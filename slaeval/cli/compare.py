@@ -1,0 +1,422 @@
+"""``slaeval compare``: systems against each other, and against the literature."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from slaeval.cli.options import (
+    check_dev,
+    chosen_format,
+    existing,
+    format_options,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+)
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.errors import UsageError
+from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.tables import (
+    PaperRow,
+    as_csv,
+    as_latex,
+    as_markdown,
+    latex_notes,
+    markdown_escaped,
+    p_value,
+    score_row,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slaeval.evaluation.compare import Comparison, Pair
+    from slaeval.evaluation.tables import Format
+    from slaeval.scoring.score import Group, Score
+
+__all__ = ["compare", "pasted"]
+
+#: Ends of file names that say nothing about a system; what else has a dot may be a version.
+_HYPOTHESES = (".ctm", ".trn", ".tsv", ".jsonl", ".txt")
+
+#: So many pairs are spelled out, all of four systems; of more only those with the first.
+_SPELLED_OUT = 6
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, type=existing(), metavar="RUN|FILE…")
+@reference_options
+@protocol_option
+@hypothesis_options
+@click.option(
+    "--dev",
+    multiple=True,
+    type=existing(),
+    metavar="RUN|FILE",
+    help="Hypotheses of the dev split too, once for each system, in the same order: more rows, "
+    "or the dev cells of the LaTeX rows.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["published"]),
+    help="Also hold the systems against published results on the corpus.",
+)
+@click.option(
+    "--bootstrap",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    help="Resamples for the interval of the difference.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
+@click.option(
+    "--top",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="How many segments to show that differ most.",
+)
+@format_options
+@click.option("--csv", type=existing(), metavar="OUT", help="Write one row a segment.")
+def compare(
+    sources: tuple[str, ...],
+    dataset: str | None,
+    split: str | None,
+    root: str | None,
+    ref: str | None,
+    setup: str | None,
+    protocol: str,
+    pred_format: str,
+    fix_ids: bool,
+    dev: tuple[str, ...],
+    against: str | None,
+    bootstrap: int,
+    seed: int,
+    top: int,
+    format_: str | None,
+    as_json: bool,
+    csv: str | None,
+) -> None:
+    """Hold two or more hypothesis files, or runs, against each other.
+
+    Prints the difference in WER with its interval, the matched-pairs test of sc_stats and the
+    exact paired permutation test, segments won and lost, and both WERs by signer. More than
+    four systems are ranked, each tested against the first; --json holds every pair. Runs bring
+    their references with them.
+
+    \b
+    slaeval compare a.ctm b.ctm --dataset phoenix2014t
+    slaeval compare runs/sla_lora runs/sla_adapter
+    slaeval compare mine.ctm --dataset phoenix2014t --against published
+    slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
+        --format latex
+    """
+    from slaeval.evaluation.compare import compare as hold
+    from slaeval.evaluation.compare import file_names
+    from slaeval.evaluation.sources import files_of, score_systems
+
+    form = chosen_format(format_, as_json)
+    if len(sources) < 2 and against is None:
+        raise UsageError("name two systems or more, or add --against published")
+    if dev:
+        check_dev(dataset, split, ref, form, runs=all(map(os.path.isdir, (*sources, *dev))))
+        if len(dev) != len(sources):
+            raise UsageError(
+                f"{len(sources)} systems and {len(dev)} --dev: name one for each system, in the "
+                "same order"
+            )
+    read = [file for one in (*sources, *dev) for file in files_of(one)]
+    check_outputs([*read, ref], [csv], dataset, root, [*sources, *dev])
+    names = file_names([os.path.abspath(one) if os.path.isdir(one) else one for one in sources])
+
+    def scored(sources: tuple[str, ...], split: str | None) -> list[Score]:
+        return score_systems(
+            sources,
+            dataset,
+            split,
+            root=root,
+            ref=ref,
+            setup=setup,
+            protocol=protocol,
+            format=pred_format,
+            fix_ids=fix_ids,
+        )
+
+    scores = scored(sources, split)
+    others = scored(dev, "dev" if dataset is not None else None) if dev else []
+    for other in others[:1]:
+        if other.split != "dev" or scores[0].split == "dev" or other.dataset != scores[0].dataset:
+            raise UsageError(
+                f"--dev takes the dev split of the same corpus: {dev[0]} is of {other.dataset} "
+                f"{other.split}, {sources[0]} of {scores[0].dataset} {scores[0].split}"
+            )
+    rows = [row for score in (*others[:1], scores[0]) for row in _literature(score, against)]
+    result = (
+        hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(sources) > 1 else None
+    )
+    if csv is not None:
+        from slaeval.files import write_whole
+
+        if result is None:
+            raise UsageError("--csv needs two systems or more")
+        write_whole(csv, result.to_pandas().to_csv(index=False))
+    for name, score in zip(names, scores, strict=True):
+        for message in score.warnings:
+            warn(f"{name}: {message}")
+    for name, other in zip(names, others, strict=False):
+        for message in other.warnings:
+            warn(f"{name}, dev: {message}")
+    if form in ("markdown", "latex", "csv"):
+        click.echo(pasted(names, scores, result, rows, form, others), nl=form != "csv")
+        return
+    if form == "json":
+        import json
+
+        out: dict[str, Any] = result.to_dict(top) if result else {}
+        if result is None:
+            out["systems"] = [{"name": names[0], **scores[0].to_dict()}]
+        if against:
+            out["published"] = rows
+        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
+        return
+    if result is not None and len(result.pairs) > _SPELLED_OUT:
+        out_lines = _ranking(names, scores, result)
+    else:
+        out_lines = [_systems(names, scores)]
+        for pair in result.pairs if result else ():
+            out_lines += ["", *_pair(pair, result, top)]
+    if against:
+        out_lines += ["", *_published(names, scores, rows)]
+    out_lines += ["", f"  {scores[0].signature}"]
+    click.echo("\n".join(out_lines))
+
+
+def pasted(
+    names: list[str],
+    scores: list[Score],
+    result: Comparison | None,
+    literature: list[dict[str, Any]],
+    form: Format,
+    dev: Sequence[Score] = (),
+) -> str:
+    """Write systems as Markdown, LaTeX or CSV: one row a system, and split if not LaTeX.
+
+    Differences and tests are those of each system against the first, on the split that was
+    asked for; published results follow with what is known of them.
+    """
+    if form == "latex":
+        return _latex(names, scores, result, literature, dev)
+    rows = [score_row(name, score) for name, score in zip(names, dev, strict=False)]
+    for name, score in zip(names, scores, strict=True):
+        row = score_row(name, score)
+        for pair in result.pairs if result else ():
+            if (pair.first, pair.second) == (names[0], name):
+                low, high = pair.interval or (None, None)
+                row |= {
+                    "difference": -pair.difference,
+                    "difference_low": None if high is None else -high,
+                    "difference_high": None if low is None else -low,
+                    "mapsswe_p": pair.matched_pairs_p,
+                    "permutation_p": pair.permutation_p,
+                }
+        rows.append(row)
+    keys = ("system", "protocol", "dataset", "split", "wer", "paper", "source")
+    published = [
+        {key: value for key, value in {**row, "dataset": row["corpus"]}.items() if key in keys}
+        for row in literature
+    ]
+    if form == "csv":
+        return as_csv([*rows, *published])
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    split = ["split"] if dev else []
+    columns = ["system", *split, "wer", "wer_low", "wer_high", *counts]
+    if result is not None:
+        columns += ["difference", "difference_low", "difference_high"]
+        columns += ["mapsswe_p", "permutation_p"]
+    parts = [as_markdown(rows, columns)]
+    if published:
+        printed = [{**row, "printed": row["wer"]} for row in published]
+        parts.append(as_markdown(printed, ("system", *split, "protocol", "printed", "paper")))
+    verdicts = [markdown_escaped(pair.verdict) for pair in _spelled_out(names, result)]
+    signatures = [f"`{score.signature}`" for score in (*dev[:1], scores[0])]
+    return "\n\n".join([*parts, *verdicts, *signatures])
+
+
+def _latex(
+    names: list[str],
+    scores: list[Score],
+    result: Comparison | None,
+    literature: list[dict[str, Any]],
+    dev: Sequence[Score],
+) -> str:
+    cells: dict[str, dict[str, Group | float]] = {}
+    for row in literature:
+        cells.setdefault(row["system"], {})[row["split"]] = row["wer"]
+    rows = [PaperRow(name, mine) for name, mine in cells.items()]
+    notes = [
+        f"{row['system']}, {row['split']}: {row['wer']:.1f} as printed by {row['paper']}; "
+        f"protocol {row['protocol'] or 'unknown'}"
+        for row in literature
+    ]
+    for number, name in enumerate(names):
+        of_system = [*dev[number : number + 1], scores[number]]
+        own: dict[str, Group | float] = {score.split or "": score.total for score in of_system}
+        stem, end = os.path.splitext(name)
+        rows.append(PaperRow(stem if end in _HYPOTHESES else name, own))
+        notes += [note for score in of_system for note in latex_notes(name, score)]
+    notes += [pair.verdict for pair in _spelled_out(names, result)]
+    return as_latex(rows, notes=notes)
+
+
+def _spelled_out(names: list[str], result: Comparison | None) -> list[Pair]:
+    """Return the pairs to say a sentence about."""
+    if result is None:
+        return []
+    if len(result.pairs) <= _SPELLED_OUT:
+        return result.pairs
+    return [pair for pair in result.pairs if pair.first == names[0]]
+
+
+def _literature(score: Score, against: str | None) -> list[dict[str, Any]]:
+    """Return published results on the score's corpus and split, where they are asked for.
+
+    Raises
+    ------
+    UsageError
+        The references are of no known corpus, or nothing is on record for it.
+    """
+    from slaeval.evaluation.published import published
+
+    if against is None:
+        return []
+    if score.dataset is None or score.split is None:
+        raise UsageError(
+            "--against published needs --dataset (and --split where references come with "
+            "--ref), to know which results to show"
+        )
+    rows = published(score.dataset, score.split)
+    if not rows:
+        raise UsageError(f"no published result on record for {score.dataset} {score.split}")
+    return [row._asdict() for row in rows]
+
+
+def _systems(names: list[str], scores: list[Score]) -> str:
+    rows = []
+    for name, score in zip(names, scores, strict=True):
+        interval = score.wer_ci
+        rows.append(
+            (
+                name,
+                f"{score.wer:.2f}",
+                "-" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]",
+                score.substitutions,
+                score.deletions,
+                score.insertions,
+                score.reference_words,
+            )
+        )
+    return table(rows, ("system", "WER %", "95 %", "S", "D", "I", "words"))
+
+
+def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[str]:
+    """Lay out many systems, the lowest WER first, each tested against the first file."""
+    against = {pair.second: pair for pair in _spelled_out(names, result)}
+    rows = []
+    for name, score in sorted(zip(names, scores, strict=True), key=lambda row: row[1].errors):
+        wer, total = f"{score.wer:.2f}", score.total
+        counts = (total.substitutions, total.deletions, total.insertions)
+        pair = against.get(name)
+        if pair is None:
+            rows.append((f"> {name}", wer, *counts, "", "", "", ""))
+            continue
+        between = "-"
+        if pair.interval is not None:
+            between = f"[{-pair.interval[1]:+.2f}, {-pair.interval[0]:+.2f}]"
+        tests = (p_value(pair.matched_pairs_p), p_value(pair.permutation_p))
+        rows.append((name, wer, *counts, f"{-pair.difference:+.2f}", between, *tests))
+    heads = ("system", "WER %", "S", "D", "I", "diff", "95 %", "MAPSSWE p", "permutation p")
+    return [
+        table(rows, heads),
+        "",
+        paragraph(
+            f"Differences and tests are those against {names[0]}; p-values are adjusted (Holm) "
+            f"over all {len(result.pairs)} pairs. Name two files to see a pair from close by; "
+            "--json holds every pair."
+        ),
+    ]
+
+
+def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
+    interval = pair.interval
+    between = (
+        ""
+        if interval is None
+        else f"   95 % [{interval[0]:+.2f}, {interval[1]:+.2f}] paired bootstrap"
+    )
+    test = pair.matched_pairs
+    adjusted = ", adjusted (Holm)" if result is not None and len(result.pairs) > 1 else ""
+    out = [
+        styled(f"  {pair.verdict}", bold=True),
+        f"    difference {pair.difference:+.2f} points{between}",
+        f"    matched pairs (MAPSSWE): {test.segments} stretches, mean {test.mean:+.3f}, "
+        f"Z {test.z:+.3f}, p {p_value(pair.matched_pairs_p)}{adjusted}",
+        f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
+        f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
+        f"as good in {pair.tied}",
+        table(
+            [
+                (name, f"{one:.2f}", f"{other:.2f}", f"{one - other:+.2f}")
+                for name, (one, other) in pair.by_signer.items()
+            ],
+            ("signer", pair.first, pair.second, "difference"),
+            indent="    ",
+        ),
+    ]
+    for segment in pair.segments[:top]:
+        out.append(
+            f"    {segment.id}: {segment.first} errors against {segment.second}\n"
+            f"      REF {isolated(segment.reference)}\n"
+            f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
+            f"      {pair.second}: {isolated(segment.second_hypothesis)}"
+        )
+    return out
+
+
+def _published(names: list[str], scores: list[Score], rows: list[dict[str, Any]]) -> list[str]:
+    """Insert the user's systems into the table of the literature."""
+    entries = [
+        (row["wer"], row["system"], "", row["protocol"] or "unknown", row["paper"]) for row in rows
+    ]
+    for name, score in zip(names, scores, strict=True):
+        interval = score.wer_ci
+        shown = "" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
+        entries.append((score.wer, f"> {name}", shown, score.protocol, "this file"))
+    entries.sort(key=lambda row: (row[0], row[1]))
+    within = [
+        row["system"]
+        for row in rows
+        if scores[0].wer_ci and scores[0].wer_ci[0] <= row["wer"] <= scores[0].wer_ci[1]
+    ]
+    return [
+        f"  published results on {scores[0].dataset} {scores[0].split}",
+        table(
+            [
+                (system, paper, protocol, f"{wer:.2f}" if "this" in paper else f"{wer:.1f}", shown)
+                for wer, system, shown, protocol, paper in entries
+            ],
+            ("system", "paper", "protocol", "WER %", "95 %"),
+            left=3,
+            indent="    ",
+        ),
+        paragraph(
+            "Published numbers come without their segments: no paired test is possible. Within "
+            f"the interval of {names[0]}: {', '.join(within) or 'none'}. Mind the protocols: "
+            "'slaeval audit' shows what yours would be under each.",
+            "    ",
+        ),
+    ]

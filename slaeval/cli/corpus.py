@@ -1,0 +1,232 @@
+"""``slaeval corpus``: which corpora there are, where they lie, what is in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from statistics import median
+from typing import Any
+
+import click
+
+from slaeval.cli.options import existing
+from slaeval.console import styled, table, warn
+
+__all__ = ["corpus"]
+
+
+@click.group()
+def corpus() -> None:
+    """List, register, show, verify and sample corpora."""
+
+
+@corpus.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_(as_json: bool) -> None:
+    """List the corpora, and where each was registered."""
+    from slaeval import loaders
+    from slaeval.loaders.registry import layout
+
+    folders = loaders.registered()
+    rows = []
+    for name in loaders.names():
+        described = layout(name)
+        rows.append(
+            {
+                "name": name,
+                "title": described.title,
+                "setups": list(described.setups),
+                "licence": described.licence,
+                "source": described.source,
+                "folder": folders.get(name),
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    click.echo(
+        table(
+            [(row["name"], row["title"], row["folder"] or "not registered") for row in rows],
+            ("name", "corpus", "folder"),
+            left=3,
+        )
+    )
+
+
+@corpus.command()
+@click.argument("name")
+@click.argument("directory", type=existing(), metavar="DIR")
+def add(name: str, directory: str) -> None:
+    """Remember where a corpus lies, once its layout has been seen there."""
+    from slaeval.loaders import register
+    from slaeval.loaders.registry import layout
+
+    described = layout(name)
+    path, _ = described.locate(directory, described.setups[0], described.splits[-1])
+    folder = register(described.name, directory)
+    click.echo(f"{described.name} lies in {folder} (seen: {os.path.relpath(path, directory)})")
+
+
+@corpus.command()
+@click.argument("name")
+@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
+    """Show counts, vocabulary, signers and lengths of every split."""
+    from slaeval.errors import InputError
+    from slaeval.loaders import find, load_corpus
+    from slaeval.loaders.registry import layout
+
+    described = layout(name)
+    chosen = described.setup_of(setup)
+    folder = find(described.name, root)
+    seen: set[str] = set()
+    rows: list[dict[str, Any]] = []
+    failures = []
+    for split in described.splits:
+        try:
+            loaded = load_corpus(described.name, folder, split, chosen)
+        except InputError as error:
+            failures.append(error)
+            continue
+        lengths = [len(sample.glosses) for sample in loaded]
+        known = set(loaded.vocabulary)
+        rows.append(
+            {
+                "split": split,
+                "samples": len(loaded),
+                "glosses": sum(lengths),
+                "vocabulary": len(known),
+                "unseen": len(known - seen) if seen else 0,
+                "signers": list(loaded.signers),
+                "shortest": min(lengths),
+                "median": median(lengths),
+                "longest": max(lengths),
+                "withheld": sum(sample.glosses_raw is None for sample in loaded),
+            }
+        )
+        seen |= known
+    if not rows:
+        raise failures[0]
+    for failure in failures:
+        warn(str(failure))
+    if as_json:
+        out = {
+            "name": described.name,
+            "setup": chosen,
+            "root": folder,
+            "vocabulary": len(seen),
+            "splits": rows,
+        }
+        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
+        return
+    click.echo(f"{styled(described.name, bold=True)} ({chosen}): {described.title}")
+    click.echo(f"  {folder}")
+    click.echo(f"  {described.licence}, {described.source}\n")
+    click.echo(
+        table(
+            [
+                (
+                    row["split"],
+                    row["samples"],
+                    row["glosses"],
+                    row["vocabulary"],
+                    row["unseen"],
+                    len(row["signers"]),
+                    f"{row['shortest']} / {row['median']:g} / {row['longest']}",
+                )
+                for row in rows
+            ],
+            (
+                "split",
+                "samples",
+                "glosses",
+                "vocabulary",
+                "new",
+                "signers",
+                "length min/med/max",
+            ),
+        )
+    )
+    click.echo(f"\n  vocabulary over all splits: {len(seen)} (raw glosses)")
+    for row in rows:
+        click.echo(f"  signers of {row['split']}: {', '.join(row['signers']) or 'unknown'}")
+        if row["withheld"]:
+            click.echo(f"  the references of {row['split']} are withheld by the owners")
+
+
+@corpus.command()
+@click.argument("name")
+@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
+    """Hold a corpus's folder against what was published about it.
+
+    Exits with 1 when something there changes a score.
+    """
+    from slaeval.loaders import find, resolve
+    from slaeval.loaders import verify as check
+
+    name = resolve(name)
+    deviations = check(name, find(name, root), setup)
+    errors = sum(row.severity == "error" for row in deviations)
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in deviations], ensure_ascii=False, indent=2))
+    else:
+        colours = {"error": "red", "warning": "yellow", "note": "blue"}
+        for row in deviations:
+            click.echo(f"{styled(row.severity, fg=colours[row.severity])}  {row.what}")
+            click.echo(f"    expected: {row.expected}")
+            click.echo(f"    found:    {row.found}")
+            click.echo(f"    effect:   {row.effect}")
+        counts = ", ".join(
+            f"{sum(row.severity == kind for row in deviations)} {kind}s" for kind in colours
+        )
+        click.echo(f"{name}: {counts if deviations else 'all as published'}")
+    if errors:
+        raise click.exceptions.Exit(1)
+
+
+@corpus.command()
+@click.argument("name")
+@click.argument("directory", type=existing(), metavar="DIR")
+@click.option("--seed", default=0, show_default=True, help="Of all that is invented.")
+@click.option("--video", is_flag=True, help="Sentences to be learned, each signed by a figure.")
+def sample(name: str, directory: str, seed: int, video: bool) -> None:
+    """Write a small invented corpus in the exact layout of NAME.
+
+    With two invented hypotheses of its test split beside it, so that everything can be tried
+    without a licence and without a download.
+
+    With --video (needs the extra 'run') there are pictures too, and other sentences: few words,
+    each of them often, so that a model learns them on a CPU in minutes.
+    """
+    import shlex
+    import sys
+
+    from slaeval.loaders import resolve, write_sample
+
+    if video:
+        with click.progressbar(length=1, label="rendering", file=sys.stderr, show_pos=True) as bar:
+
+            def progress(done: int, of: int) -> None:
+                bar.length = of
+                bar.update(done - bar.pos)
+
+            files = write_sample(name, directory, seed, video=True, progress=progress)
+    else:
+        files = write_sample(name, directory, seed)
+    name = resolve(name)
+    where = shlex.quote(directory.rstrip("/") or "/")
+    with_pictures = ", with pictures" if video else ""
+    click.echo(
+        f"{len(files)} files in {directory}: an invented corpus laid out as {name}{with_pictures}"
+    )
+    click.echo(f"try: slaeval score --pred {where}/hyp.ctm --dataset {name} --root {where}")
+    if video:
+        click.echo(
+            f"or:  slaeval train --dataset {name} --root {where} --backbone slaeval-tiny "
+            "--out sla_lora.pt"
+        )

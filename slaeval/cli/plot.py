@@ -1,0 +1,269 @@
+"""``slaeval plot``: one plot of the errors, as a file for a paper."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from slaeval.cli.options import (
+    existing,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+    refuse_given,
+)
+from slaeval.console import warn
+from slaeval.errors import InputError, UsageError, nearest
+from slaeval.evaluation.overwriting import check_outputs
+from slaeval.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from slaeval.evaluation.run_folder import Run
+    from slaeval.scoring.score import Score
+    from slaeval.scoring.segments import AlignedSegment
+
+__all__ = ["plot"]
+
+#: What can be drawn, and what it shows.
+KINDS = {
+    "confusions": "which glosses are taken for which",
+    "signers": "error rate of each signer",
+    "glosses": "glosses with the most errors",
+    "length": "WER along the length of sentences",
+    "frequency": "error rate along the frequency of glosses in training",
+    "position": "error rate at the start, middle and end of sentences",
+    "segment": "alignment of one segment",
+    "curves": "loss and WER of a training run, by epoch",
+    "posteriors": "what the model saw over time, with frames of the video",
+}
+
+
+#: The options that some kinds alone know.
+_OWN = {
+    "segment": ("segment", "posteriors"),
+    "top": ("confusions", "glosses"),
+    "train": ("frequency",),
+    "ckpt": ("posteriors",),
+}
+
+
+#: The options that the log of a training has no use for.
+_OF_HYPOTHESES = (
+    *("dataset", "split", "root", "ref", "setup"),
+    *("protocol", "pred_format", "fix_ids"),
+)
+
+
+class _Wanted(NamedTuple):
+    """The options of the command, as given."""
+
+    kind: str
+    source: str
+    dataset: str | None
+    split: str | None
+    root: str | None
+    ref: str | None
+    setup: str | None
+    protocol: str
+    segment: str | None
+    top: int | None
+    train: str | None
+    ckpt: str | None
+    pred_format: str
+    fix_ids: bool
+
+
+@click.command(
+    epilog="\b\nKIND is one of\n"
+    + "\n".join(f"  {kind:<11} {what}" for kind, what in KINDS.items())
+)
+@click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
+@click.argument("source", type=existing(), metavar="RUN|FILE")
+@click.option(
+    "--out",
+    required=True,
+    type=existing(),
+    metavar="FILE",
+    help="Where to; the end of the name says what: .png, .svg or .pdf.",
+)
+@reference_options
+@protocol_option
+@click.option(
+    "--segment",
+    metavar="ID",
+    help="For segment and posteriors.  [default: the one with the most errors]",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(2, 200),
+    metavar="N",
+    help="For confusions and glosses: how many glosses.  [default: 12; 20]",
+)
+@click.option(
+    "--train",
+    type=existing(),
+    metavar="FILE",
+    help="For frequency: references of the training split, where the corpus is not at hand.",
+)
+@click.option(
+    "--ckpt",
+    type=existing(),
+    metavar="FILE",
+    help="For posteriors: the checkpoint.  [default: the one of the run]",
+)
+@hypothesis_options
+def plot(out: str, **options: Any) -> None:
+    """Draw one plot: KIND, of a run, a hypothesis file or the log of a training.
+
+    For the column of a paper, 3.3 inches wide, in colours that everyone tells apart and that
+    survive a grey print. The same input gives the same file. A run brings its own references.
+
+    \b
+    slaeval plot confusions hyp.ctm --dataset phoenix2014t --out confusions.pdf
+    slaeval plot signers runs/sla_lora --out signers.svg
+    slaeval plot segment hyp.ctm --dataset csl-daily --segment S004_P0001_T00 --out s.png
+    slaeval plot curves sla_lora.training --out curves.pdf
+    slaeval plot posteriors runs/sla_lora --out posteriors.pdf
+    """
+    require("analysis", "slaeval plot")
+    from slaeval.analysis.style import file_format, save
+
+    wanted = _Wanted(**options)
+    for option, kinds in _OWN.items():
+        if getattr(wanted, option) is not None and wanted.kind not in kinds:
+            raise UsageError(
+                f"--{option} is for {' and '.join(kinds)}; leave it out for {wanted.kind}"
+            )
+    read = [wanted.source, wanted.ref, wanted.train, wanted.ckpt]
+    check_outputs(read, [out], wanted.dataset, wanted.root, [wanted.source])
+    file_format(out)
+    import matplotlib as mpl
+
+    mpl.use("agg")  # a file, and never a window
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
+        drawn, about = _curves(wanted) if wanted.kind == "curves" else _errors(wanted)
+        save(drawn, out, about)
+    for message in dict.fromkeys(str(one.message) for one in said):
+        warn(message)
+    click.echo(f"{out}: {KINDS[wanted.kind]}")
+
+
+def _curves(wanted: _Wanted) -> tuple[Figure, str]:
+    from slaeval.analysis.curves import curves_figure
+
+    refuse_given(_OF_HYPOTHESES, "curves are drawn from the log of a training:")
+    return curves_figure(wanted.source), ""
+
+
+def _errors(wanted: _Wanted) -> tuple[Axes, str]:
+    """Score, then draw."""
+    from slaeval.evaluation.sources import hypotheses_of, references_of, run_of, scored
+
+    source = wanted.source
+    run = run_of(source)
+    if wanted.kind == "posteriors" and run is None:
+        raise UsageError(
+            f"{source} holds words only; posteriors need the folder of a run, with its video"
+        )
+    task = references_of(
+        run, source, wanted.dataset, wanted.split, wanted.root, wanted.ref, wanted.setup
+    )
+    hypotheses = hypotheses_of(source, run, task, wanted.pred_format, wanted.fix_ids)
+    score = scored(task, hypotheses, wanted.protocol, run)
+    for message in score.warnings:
+        warn(message)
+    return _draw(wanted, score, run, task), score.signature
+
+
+def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Axes:
+    from slaeval import analysis
+
+    kind, top = wanted.kind, wanted.top
+    if kind == "confusions":
+        ax = analysis.confusion_map(score, top=top or 12)
+    elif kind == "glosses":
+        ax = analysis.error_bars(score, "gloss", top=top or 20)
+    elif kind == "signers":
+        ax = analysis.error_bars(score, "signer")
+    elif kind == "position":
+        ax = analysis.error_bars(score, "position")
+    elif kind == "length":
+        ax = analysis.error_curve(score, "length")
+    elif kind == "frequency":
+        ax = analysis.error_curve(score, "frequency", _training(wanted, score, run, task))
+    elif kind == "segment":
+        segment = _segment(score, wanted.segment)
+        ax = analysis.alignment_strip(segment, title=segment.id)
+    else:
+        assert run is not None
+        ax = _posteriors(wanted, run, _segment(score, wanted.segment).id)
+    return ax
+
+
+def _segment(score: Score, name: str | None) -> AlignedSegment:
+    """Return the segment asked for, else the shortest of those with the most errors."""
+    if not len(score.segments):
+        raise InputError("there is no segment to draw")
+    if name is None:
+        return min(score.segments, key=lambda mine: (-mine.errors, len(mine.reference), mine.id))
+    for segment in score.segments:
+        if segment.id == name:
+            return segment
+    ids = [segment.id for segment in score.segments]
+    raise UsageError(
+        f"there is no segment {name!r}{nearest(name, ids)} among the {len(ids)}, such as {ids[0]!r}"
+    )
+
+
+def _training(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Mapping[str, int]:
+    from slaeval.analysis.training_vocabulary import training_of
+
+    counts, why = training_of(
+        task, run, wanted.train, wanted.dataset, wanted.root, wanted.setup, score.protocol
+    )
+    if counts is None:
+        raise InputError(f"no frequencies: {why}")
+    return counts
+
+
+def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
+    """Recognise one segment of a run again, and draw what the model gives."""
+    require("run", "slaeval plot posteriors")
+    from dataclasses import replace
+
+    import slaeval
+    from slaeval.analysis import posterior_strip
+    from slaeval.loaders.video import find_video_clips, read_frames
+
+    settings = run.settings
+    checkpoint = wanted.ckpt or settings["checkpoint"]["path"]
+    if not os.path.exists(checkpoint):
+        raise InputError("the checkpoint of the run is not there; name it with --ckpt", checkpoint)
+    corpus = slaeval.load_corpus(
+        settings["dataset"],
+        wanted.root or settings.get("root"),
+        settings.get("split"),
+        settings.get("setup"),
+    )
+    one = replace(corpus, samples=tuple(sample for sample in corpus if sample.id == name))
+    footage, _ = find_video_clips(one)
+    if not footage:
+        raise InputError(f"segment {name!r} of the run is not in the corpus", corpus.root)
+    loaded = slaeval.load_checkpoint(checkpoint)
+    found = loaded.recognise(footage[0])
+    return posterior_strip(
+        found.log_probs,
+        loaded.vocabulary,
+        glosses=found.glosses,
+        spans=found.spans,
+        frames=read_frames(footage[0]),
+    )

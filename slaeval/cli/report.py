@@ -1,0 +1,120 @@
+"""``slaeval report``: one HTML page that shows where the errors are."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from slaeval.cli.options import (
+    existing,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+)
+from slaeval.errors import UsageError
+from slaeval.evaluation.overwriting import check_outputs
+
+__all__ = ["PICTURES", "report"]
+
+#: Of so many segments of a run a report has pictures.
+PICTURES = 40
+
+
+@click.command()
+@click.argument("source", type=existing(), metavar="RUN|FILE")
+@reference_options
+@protocol_option
+@click.option(
+    "--against",
+    type=existing(),
+    metavar="RUN|FILE",
+    help="Another system: the page also shows the paired tests, segments won and lost.",
+)
+@click.option(
+    "--train",
+    type=existing(),
+    metavar="FILE",
+    help="References of the training split, where the corpus is not at hand.",
+)
+@click.option(
+    "--pictures",
+    default=PICTURES,
+    show_default=True,
+    type=click.IntRange(0, 10_000),
+    metavar="N",
+    help="Of a run: thumbnails for the N segments with most errors.",
+)
+@click.option(
+    "--out", type=existing(), metavar="FILE", help="The page.  [default: report.html, in the run]"
+)
+@hypothesis_options
+def report(
+    source: str,
+    dataset: str | None,
+    split: str | None,
+    root: str | None,
+    ref: str | None,
+    setup: str | None,
+    protocol: str,
+    against: str | None,
+    train: str | None,
+    pictures: int,
+    out: str | None,
+    pred_format: str,
+    fix_ids: bool,
+) -> None:
+    """Write one HTML page about a hypothesis file or a run.
+
+    Errors by signer, length, training frequency and position, confusions, deleted and inserted
+    glosses, every segment with its alignment, the number under every protocol. The page needs
+    no network and no other file: it can be sent as it is.
+
+    \b
+    slaeval report hyp.ctm --dataset phoenix2014t
+    slaeval report runs/sla_lora
+    slaeval report a.ctm --against b.ctm --dataset phoenix2014t --out a_b.html
+    """
+    from slaeval.evaluation.run_folder import REPORT
+    from slaeval.files import write_whole
+    from slaeval.report import find, render
+    from slaeval.report.markup import percent
+
+    if out is None:
+        out = os.path.join(source, REPORT) if os.path.isdir(source) else REPORT
+    if os.path.isdir(out):
+        raise UsageError(f"{out} is a folder: name the file to write with --out")
+    from slaeval.evaluation.sources import files_of
+
+    check_outputs(
+        [*files_of(source), *files_of(against), ref, train], [out], dataset, root, [source, against]
+    )
+    found = find(
+        source,
+        dataset,
+        split,
+        root=root,
+        ref=ref,
+        setup=setup,
+        protocol=protocol,
+        format=pred_format,
+        fix_ids=fix_ids,
+        against=against,
+        train=train,
+        pictures=pictures,
+    )
+    from slaeval.console import warn
+
+    for message in found.score.warnings:
+        warn(message)
+    if "frequency" not in found.groups:
+        warn(f"errors by training frequency are left out: {found.training}")
+    if found.alignments and pictures and not found.thumbnails.pictures:
+        warn(found.thumbnails.note)
+    text = render(found)
+    write_whole(out, text)
+    size = len(text.encode())
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    score = found.score
+    wer = f"WER {percent(score.wer)} % ({score.protocol})"
+    click.echo(f"{out}: {wer}, {len(score.segments)} segments, {shown}")

@@ -1,0 +1,290 @@
+"""``slaeval run``: a checkpoint over a corpus, or over one video."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from slaeval.cli.options import existing, protocol_option, refuse_given, resumable
+from slaeval.console import isolated, styled, table, warn
+from slaeval.errors import UsageError
+from slaeval.extras import require
+
+if TYPE_CHECKING:
+    from slaeval.decoding import Decoding
+    from slaeval.loaders.video import VideoClip
+    from slaeval.recognition import Run
+    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
+
+__all__ = ["run"]
+
+#: What says something about a corpus or its run, nothing about one video.
+_OF_A_CORPUS = frozenset(
+    "dataset root setup split out restart frames workers exact compile_ on_error protocol "
+    "no_report".split()
+)
+
+
+@click.command()
+@click.option("--ckpt", required=True, type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option(
+    "--dataset", metavar="NAME", help="Corpus to evaluate on.  [default: the checkpoint's own]"
+)
+@click.option(
+    "--root",
+    type=existing(),
+    metavar="DIR",
+    help="Folder of the corpus; else the one registered with 'slaeval corpus add', else "
+    "SLAEVAL_DATA.",
+)
+@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: the checkpoint's own]")
+@click.option("--split", metavar="NAME", help="Part of the corpus.  [default: test]")
+@click.option(
+    "--video",
+    type=existing(),
+    metavar="FILE",
+    help="Recognise this one video, or folder of frames, instead of a corpus.",
+)
+@click.option(
+    "--out",
+    type=existing(),
+    metavar="DIR",
+    help="Folder of the run.  [default: runs/CKPT-DATASET-SPLIT]",
+)
+@click.option("--restart", is_flag=True, help="Begin again, whatever is in the folder.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="cuda, cuda:N, mps, cpu; auto takes the first there is.",
+)
+@click.option(
+    "--precision",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="fp32, bf16, fp16; auto takes bf16 on cards that have it, fp32 on the CPU.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Most frames that go through at once: memory grows with it.  [default: 1024; CPU 256]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that read frames; 0 for none.  [default: by the machine]",
+)
+@click.option("--decoding", metavar="NAME", help="beam or greedy.  [default: the checkpoint's]")
+@click.option(
+    "--width", type=click.IntRange(1), metavar="N", help="Of the beam.  [default: the checkpoint's]"
+)
+@click.option(
+    "--merge-repeats/--no-merge-repeats",
+    default=None,
+    help="Make equal glosses beside each other one, as published code does.  [default: the "
+    "checkpoint's]",
+)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="One video at a time and repeatable kernels: slower, the same bits each time.",
+)
+@click.option("--compile", "compile_", is_flag=True, help="Compile the tower with torch.compile.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What a sample does whose pictures are missing or broken: end the run, or count as "
+    "empty and be named.",
+)
+@protocol_option
+@click.option(
+    "--backbone-weights",
+    type=existing(),
+    metavar="FILE",
+    help="Weights of the backbone, for a slim checkpoint.",
+)
+@click.option("--no-report", is_flag=True, help="Write no report.html.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def run(
+    ckpt: str,
+    dataset: str | None,
+    root: str | None,
+    setup: str | None,
+    split: str | None,
+    video: str | None,
+    out: str | None,
+    restart: bool,
+    device: str,
+    precision: str,
+    frames: int | None,
+    workers: int | None,
+    decoding: str | None,
+    width: int | None,
+    merge_repeats: bool | None,
+    exact: bool,
+    compile_: bool,
+    on_error: str,
+    protocol: str,
+    backbone_weights: str | None,
+    no_report: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate a checkpoint: video in, hypotheses, their score and a report out.
+
+    Writes hyp.ctm, score.json, segments.csv, alignment.jsonl, run.json and the page of 'slaeval
+    report' into a folder and prints what 'slaeval score' prints. Killed and started again, it
+    goes on where it was.
+
+    \b
+    slaeval run --ckpt sla_lora.pt
+    slaeval run --ckpt sla_lora.pt --dataset csl-daily --split dev --root ~/data/CSL-Daily
+    slaeval run --ckpt sla_lora.pt --video me.mp4
+    torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
+    """
+    if video is not None:
+        refuse_given(_OF_A_CORPUS, "--video recognises one video;")
+    require("run", "slaeval run")
+    from slaeval.recognition.checkpoint_loading import load_checkpoint
+
+    loaded = load_checkpoint(ckpt, device, backbone_weights)
+    chosen = _decoding(loaded, decoding, width, merge_repeats)
+    if video is not None:
+        _recognise(loaded, video, chosen, precision, as_json)
+        return
+    from slaeval.recognition.devices import choose_workers
+    from slaeval.recognition.distributed import Ranks
+    from slaeval.recognition.run import evaluate
+
+    with resumable():
+        result = evaluate(
+            loaded,
+            dataset,
+            split or "test",
+            root=root,
+            setup=setup,
+            out=out,
+            precision=precision,
+            frame_budget=frames,
+            workers=choose_workers(loaded.device) if workers is None else workers,
+            decoding=chosen,
+            exact=exact,
+            compile=compile_,
+            on_error=on_error,
+            protocol=protocol,
+            restart=restart,
+        )
+    if Ranks().first:  # the others would say the same
+        _show(result, as_json)
+        if result.score is not None and not no_report:
+            _report(result, protocol)
+
+
+def _decoding(
+    loaded: LoadedCheckpoint, method: str | None, width: int | None, merge_repeats: bool | None
+) -> Decoding:
+    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
+    return replace(loaded.decoding, **{key: v for key, v in given.items() if v is not None})
+
+
+def _show(result: Run, as_json: bool) -> None:
+    from slaeval.cli.score import render
+
+    for message in (*result.settings["notes"], *(result.score.warnings if result.score else ())):
+        warn(message)
+    if as_json:
+        about = {key: result.settings[key] for key in ("skipped", "notes", "timings")}
+        shown: dict[str, Any] = {"folder": result.folder, **about}
+        if result.score is not None:
+            shown = {**result.score.to_dict(), "run": shown}
+        else:
+            kept = ("dataset", "setup", "split", "segments")
+            shown = {**{key: result.settings[key] for key in kept}, "run": shown}
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
+    elif result.score is not None:
+        click.echo(render(result.score, {"signer": result.score.by("signer")}, 10))
+    else:
+        click.echo(f"{result.settings['segments']} hypotheses in {result.folder}/hyp.ctm")
+    timings = result.settings["timings"]
+    again = timings["segments_resumed"]
+    click.echo(
+        f"{timings['segments']} segments, {timings['frames']:,} frames in "
+        f"{timings['seconds']:.1f} s: {timings['frames_per_second']:,.0f} frames/s "
+        f"({result.settings['device']}, {result.settings['precision']})"
+        + (f"; {again} were done before" if again else "")
+        + f"; in {result.folder}",
+        err=True,
+    )
+
+
+def _report(result: Run, protocol: str) -> None:
+    """Write the page of ``slaeval report`` into the folder of a run."""
+    from slaeval.cli.report import PICTURES
+    from slaeval.evaluation.run_folder import REPORT
+    from slaeval.files import write_whole
+    from slaeval.report import find, render
+
+    path = os.path.join(result.folder, REPORT)
+    write_whole(path, render(find(result.folder, protocol=protocol, pictures=PICTURES)))
+    click.echo(f"report: {path}", err=True)
+
+
+def _recognise(
+    loaded: LoadedCheckpoint, video: str, decoding: Decoding, precision: str, as_json: bool
+) -> None:
+    from slaeval.loaders.video import open_footage
+
+    footage = open_footage(video)
+    found = loaded.recognise(footage, decoding=decoding, precision=precision)
+    fps, times = _times(loaded, footage)
+    seconds = [(times[start], times[end]) for start, end in found.spans] if times else None
+    if as_json:
+        shown = {
+            "video": video,
+            "frames": found.frames,
+            "fps": fps,
+            "glosses": found.glosses,
+            "spans": found.spans,
+            "seconds": seconds,
+            "confidences": found.confidences,
+        }
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
+        return
+    click.echo(styled(isolated(" ".join(found.glosses)) or "(no gloss)", bold=True))
+    if not found.glosses:
+        return
+    rows: list[tuple[object, ...]] = []
+    for index, (gloss, span, sure) in enumerate(
+        zip(found.glosses, found.spans, found.confidences, strict=True)
+    ):
+        time = (f"{seconds[index][0]:.2f}–{seconds[index][1]:.2f}",) if seconds else ()
+        rows.append((gloss, f"{span[0]}–{span[1]}", *time, f"{sure:.2f}"))
+    headers = ("gloss", "frames", *(("seconds",) if seconds else ()), "confidence")
+    click.echo("\n" + table(rows, headers))
+
+
+def _times(
+    loaded: LoadedCheckpoint, footage: VideoClip
+) -> tuple[float | None, Sequence[float] | None]:
+    """Return frames a second, and when each frame begins: a file says, of a folder the corpus."""
+    from slaeval.loaders.registry import layout
+    from slaeval.loaders.video import frame_times
+
+    if not footage.files:
+        return frame_times(footage) or (None, None)
+    name = loaded.corpus.get("name")
+    try:
+        fps = None if name is None else layout(name).fps
+    except UsageError:  # a corpus of another package, which is not here
+        fps = None
+    return fps, [number / fps for number in range(footage.num_frames + 1)] if fps else None

@@ -1,0 +1,389 @@
+"""``slaeval score``: one hypothesis file, its WER and what the number means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from slaeval.cli.options import (
+    check_dev,
+    chosen_format,
+    existing,
+    format_options,
+    hypothesis_options,
+    protocol_option,
+    reference_options,
+)
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.errors import UsageError
+from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.tables import (
+    bleu_lines,
+)
+
+if TYPE_CHECKING:
+    from slaeval.evaluation.tables import Format
+    from slaeval.scoring.score import Group, Score
+
+__all__ = ["pasted", "render", "score"]
+
+
+@click.command()
+@click.option(
+    "--pred",
+    required=True,
+    type=existing(),
+    metavar="FILE",
+    help="Hypotheses: CTM, TRN, TSV, JSON lines.",
+)
+@reference_options
+@protocol_option
+@hypothesis_options
+@click.option(
+    "--dev",
+    type=existing(),
+    metavar="FILE",
+    help="Hypotheses of the dev split too: a second row, or the dev cells of the LaTeX row.",
+)
+@click.option(
+    "--by",
+    "groupings",
+    multiple=True,
+    metavar="GROUP",
+    help="Counts by signer, length or sentence; may be given several times.  [default: signer]",
+)
+@click.option(
+    "--top",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="How many confusions to show.",
+)
+@click.option(
+    "--bootstrap",
+    default=0,
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    help="Interval from N bootstrap resamples instead of the linearised estimator.",
+)
+@click.option("--bleu", is_flag=True, help="Also BLEU and chrF over glosses, by sacrebleu.")
+@format_options
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row a segment.")
+@click.option(
+    "--pra",
+    type=existing(),
+    metavar="FILE",
+    help="Write the alignments as sclite does (-o pra).",
+)
+@click.option(
+    "--dtl",
+    type=existing(),
+    metavar="FILE",
+    help="Write the detailed report as sclite does (-o dtl).",
+)
+@click.option(
+    "--html", type=existing(), metavar="FILE", help="Write the page of 'slaeval report' as well."
+)
+def score(
+    pred: str,
+    dataset: str | None,
+    split: str | None,
+    root: str | None,
+    ref: str | None,
+    setup: str | None,
+    protocol: str,
+    pred_format: str,
+    dev: str | None,
+    fix_ids: bool,
+    groupings: tuple[str, ...],
+    top: int,
+    bootstrap: int,
+    bleu: bool,
+    format_: str | None,
+    as_json: bool,
+    csv: str | None,
+    pra: str | None,
+    dtl: str | None,
+    html: str | None,
+) -> None:
+    """Score a hypothesis file.
+
+    Prints the word error rate with its 95 % interval, substitutions, deletions and
+    insertions, counts by signer, the most frequent confusions and the signature.
+
+    \b
+    slaeval score --pred hyp.ctm --dataset phoenix2014t
+    slaeval score --pred hyp.ctm --dataset csl-daily --split dev --root ~/data/CSL-Daily
+    slaeval score --pred hyp.ctm --ref phoenix2014-groundtruth-test.stm
+    slaeval score --pred test.ctm --dev dev.ctm --dataset phoenix2014t --format latex
+    """
+    from slaeval.evaluation.score import score_file
+
+    form = chosen_format(format_, as_json)
+    if groupings and form == "csv":
+        raise UsageError("--format csv has one row a file: leave out --by, or use --format json")
+    if dev is not None:
+        check_dev(dataset, split, ref, form)
+    check_outputs([pred, dev, ref], [csv, pra, dtl, html], dataset, root)
+
+    def scored(path: str, split: str | None) -> Score:
+        return score_file(
+            path,
+            dataset,
+            split,
+            root=root,
+            ref=ref,
+            setup=setup,
+            protocol=protocol,
+            format=pred_format,
+            fix_ids=fix_ids,
+        )
+
+    result = scored(pred, split)
+    other = None if dev is None else scored(dev, "dev")
+    groups = {name: result.by(name) for name in groupings or ("signer",)}
+    if bootstrap:
+        result = result.with_bootstrap(bootstrap)
+        other = other and other.with_bootstrap(bootstrap)
+    if bleu:
+        from slaeval.evaluation.overlap import with_bleu
+
+        result = with_bleu(result)
+    _write(result, csv, pra, dtl)
+    if html is not None:
+        from slaeval.files import write_whole
+        from slaeval.report import find
+        from slaeval.report import render as as_html
+
+        found = find(
+            pred,
+            dataset,
+            split,
+            root=root,
+            ref=ref,
+            setup=setup,
+            protocol=protocol,
+            format=pred_format,
+            fix_ids=fix_ids,
+            bootstrap=bootstrap,
+        )
+        write_whole(html, as_html(found))
+    for message in result.warnings:
+        warn(message)
+    for message in other.warnings if other else ():
+        warn(f"dev: {message}")
+    if form == "json":
+        import json
+
+        out = result.to_dict()
+        for name in groupings:
+            if name != "signer":
+                out[f"by_{name}"] = {group.name: group.to_dict() for group in groups[name]}
+        click.echo(json.dumps(out, ensure_ascii=False, indent=2, allow_nan=False))
+    elif form == "table":
+        click.echo(render(result, groups, top))
+    else:
+        systems = {pred: result} if dev is None or other is None else {pred: result, dev: other}
+        shown = groups if groupings or form == "markdown" else {}
+        click.echo(pasted(systems, shown, top, form), nl=form != "csv")
+
+
+def pasted(
+    systems: dict[str, Score], groups: dict[str, list[Group]], top: int, form: Format
+) -> str:
+    """Write a score as Markdown, LaTeX or CSV.
+
+    Parameters
+    ----------
+    systems : dict
+        File to its score: the one scored, then the one of the dev split.
+    groups : dict
+        Grouping to the counts of the first file.
+    top : int
+        How many confusions Markdown shows.
+    form : {"markdown", "latex", "csv"}
+        CSV has one row a file and protocol, LaTeX one row for both splits.
+    """
+    import os
+
+    from slaeval.evaluation.tables import (
+        PaperRow,
+        as_csv,
+        as_latex,
+        as_markdown,
+        group_row,
+        latex_notes,
+        score_row,
+    )
+
+    name, result = os.path.basename(next(iter(systems))), next(iter(systems.values()))
+    rows = [
+        score_row(os.path.basename(path), reading)
+        for path, score in systems.items()
+        for reading in (score, *score.other_readings)
+    ]
+    if form == "csv":
+        return as_csv(rows)
+    if form == "latex":
+        notes = [
+            line
+            for path, score in systems.items()
+            for line in latex_notes(os.path.basename(path), score)
+        ]
+        cells = {score.split or "": score.total for score in systems.values()}
+        parts = [as_latex([PaperRow(os.path.splitext(name)[0], cells)], notes=notes)]
+        for grouping, mine in groups.items():
+            by = [PaperRow(group.name, {result.split or "": group}) for group in mine]
+            parts.append(as_latex(by, first=grouping.capitalize()))
+        return "\n\n".join(parts)
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    parts = [
+        as_markdown(rows, ("system", "split", "protocol", "wer", "wer_low", "wer_high", *counts))
+    ]
+    for grouping, mine in groups.items():
+        by_rows = [group_row(grouping, group) for group in mine]
+        parts.append(as_markdown(by_rows, (grouping, "segments", "wer", *counts)))
+    confusions = [
+        {"reference": pair.reference, "hypothesis": pair.hypothesis, "count": pair.count}
+        for pair in result.confusions()[:top]
+    ]
+    if confusions:
+        parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
+    parts += [f"`{line}`" for line in bleu_lines(result)]
+    signatures = [f"`{score.signature}`" for score in systems.values()]
+    return "\n\n".join([*parts, *signatures])
+
+
+def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> None:
+    """Write the files asked for, each whole or not at all."""
+    from slaeval.files import write_whole
+
+    if csv is not None:
+        from slaeval.evaluation.tables import as_csv
+
+        write_whole(csv, as_csv(result.rows()))
+    if pra is not None or dtl is not None:
+        from slaeval.scoring import sclite_reports
+        from slaeval.scoring.protocols import protocol
+
+        fold = protocol(result.protocol).fold
+        # The scripts sort the references, so sclite's reports are in the order of ids.
+        segments = sorted(result.segments, key=lambda segment: segment.id)
+        if pra is not None:
+            write_whole(pra, sclite_reports.pra(segments, fold=fold))
+        if dtl is not None:
+            write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
+
+
+def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
+    """Lay a score out for a person."""
+    from slaeval.scoring.protocols import OFFICIAL, protocol
+
+    total = result.total
+    rules = protocol(result.protocol)
+    what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
+    name = f"official ({OFFICIAL})" if result.protocol == OFFICIAL else result.protocol
+    interval = result.wer_ci
+    between = ""
+    if interval is not None:
+        how = f"bootstrap, {result.bootstrap} resamples" if result.bootstrap else "over segments"
+        between = f"   95 % [{interval[0]:.2f}, {interval[1]:.2f}] {how}"
+    wer = f"{total.wer:.2f} %" if total.reference_words else "undefined: no reference words"
+    out = [
+        f"{what}, protocol {name}: {rules.title}",
+        "",
+        styled(f"  WER {wer}", bold=True) + between,
+        "",
+        table(
+            [
+                (label, count, f"{total.rate(count):.2f}" if total.reference_words else "-")
+                for label, count in (
+                    ("substitutions", total.substitutions),
+                    ("deletions", total.deletions),
+                    ("insertions", total.insertions),
+                    ("errors", total.errors),
+                    ("correct", total.correct),
+                    ("reference words", total.reference_words),
+                    ("hypothesis words", total.hypothesis_words),
+                )
+            ],
+            ("", "count", "% of reference"),
+        ),
+        "",
+        f"  {total.segment_errors} of {total.segments} segments hold an error "
+        f"({100 * total.segment_errors / max(1, total.segments):.1f} %)",
+    ]
+    if result.floor is not None and result.floor.errors:
+        out.append(
+            paragraph(
+                f"A perfect transcript scores {result.floor.wer:.2f} % under this protocol "
+                f"({result.floor.errors} errors): {rules.caveat or 'only one side is changed'}."
+            )
+        )
+    for other in result.other_readings:
+        out += ["", _other_reading(result, other)]
+    for grouping, rows in groups.items():
+        out += ["", f"  by {grouping}", group_table(rows, grouping)]
+    confusions = result.confusions()
+    if top and confusions:
+        out += ["", f"  most frequent of {len(confusions)} confusions"]
+        out.append(
+            table(
+                [(c.reference, c.hypothesis, c.count) for c in confusions[:top]],
+                ("reference", "hypothesis", "count"),
+                left=2,
+                indent="    ",
+            )
+        )
+    for label, words in (
+        ("deleted", [(pair.reference, pair.count) for pair in result.deleted()]),
+        ("inserted", [(pair.hypothesis, pair.count) for pair in result.inserted()]),
+    ):
+        if top and words:
+            shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
+            out += ["", f"  most often {label}: {shown}"]
+    if result.bleu:
+        out += ["", *(f"  {line}" for line in bleu_lines(result))]
+    out += ["", f"  {result.signature}"]
+    return "\n".join(out)
+
+
+def _other_reading(result: Score, other: Score) -> str:
+    from slaeval.scoring.protocols import protocol
+
+    difference = other.wer - result.wer
+    rules = protocol(other.protocol)
+    return (
+        f"  {other.protocol}: {other.wer:.2f} % ({difference:+.2f})  S {other.substitutions}  "
+        f"D {other.deletions}  I {other.insertions}  of {other.reference_words} words\n"
+        + paragraph(
+            f"{rules.title}: {rules.caveat}. Most papers report {result.protocol} on this "
+            "corpus too: say which one you print.",
+            "    ",
+        )
+    )
+
+
+def group_table(rows: list[Group], grouping: str) -> str:
+    """Lay out counts by group, the table of ``--by``."""
+    shown = rows
+    if grouping == "sentence":
+        shown = sorted(rows, key=lambda row: (-row.errors, row.name))[:20]
+    return table(
+        [
+            (
+                row.name if len(row.name) <= 60 else row.name[:59] + "…",
+                row.segments,
+                row.reference_words,
+                row.substitutions,
+                row.deletions,
+                row.insertions,
+                f"{row.wer:.2f}" if row.reference_words else "-",
+            )
+            for row in shown
+        ],
+        (grouping, "segments", "words", "S", "D", "I", "WER %"),
+        indent="    ",
+    )

@@ -1,0 +1,263 @@
+"""``slaeval train``: from a corpus on disk to a checkpoint."""
+
+from __future__ import annotations
+
+import click
+
+from slaeval.cli.options import existing, is_given, resumable
+from slaeval.console import table
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.option("--dataset", required=True, metavar="NAME", help="Corpus to train on.")
+@click.option("--root", type=existing(), metavar="DIR", help="Its folder, if not registered.")
+@click.option("--setup", metavar="SI|US", help="Setup of Isharah; default SI.")
+@click.option(
+    "--variant",
+    default="sla-lora",
+    show_default=True,
+    metavar="NAME",
+    help="sla-lora, sla-adapter, or frozen (a control without an adapter).",
+)
+@click.option(
+    "--backbone",
+    default="ViT-B-16-quickgelu",
+    show_default=True,
+    metavar="NAME",
+    help="Visual tower by its open_clip name, or slaeval-tiny for the sample corpora.",
+)
+@click.option("--pretrained", metavar="TAG", help="open_clip tag of its weights, or none.")
+@click.option(
+    "--backbone-weights", type=existing(), metavar="FILE", help="Weights of the tower from a file."
+)
+@click.option("--out", type=existing(), metavar="FILE", help="Checkpoint: .pt or .safetensors.")
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs.")
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Clips a step and process.")
+@click.option("--accumulate", type=click.IntRange(1), metavar="N", help="Batches a step.")
+@click.option("--lr", type=float, metavar="X", help="Learning rate.")
+@click.option("--seed", type=int, metavar="N", help="Of everything random.")
+@click.option("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16.")
+@click.option("--labels", metavar="NAME", help="raw (as annotated) or cleaned (as references).")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any other value that --show-recipe lists; may be given several times.",
+)
+@click.option("--show-recipe", is_flag=True, help="Print the recipe with its sources and stop.")
+@click.option("--device", default="auto", show_default=True, metavar="NAME", help="cuda, mps, cpu.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that decode; 0 for none.  [default: by the machine]",
+)
+@click.option(
+    "--cache-gb",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="X",
+    help="Keep resized frames in memory where they need no more than this.",
+)
+@click.option(
+    "--on-error",
+    default="stop",
+    show_default=True,
+    type=click.Choice(["stop", "skip"]),
+    help="What to do about a sample that cannot be trained on.",
+)
+@click.option("--dev-split", default="dev", show_default=True, metavar="NAME", help="Evaluated.")
+@click.option("--init", type=existing(), metavar="FILE", help="Checkpoint to start from.")
+@click.option(
+    "--vocabulary",
+    type=existing(),
+    metavar="FILE",
+    help="Glosses in the order of their classes, one a line, or VAC's gloss_dict.npy; else those "
+    "of the training split.",
+)
+@click.option("--slim", is_flag=True, help="Leave the tower out of the checkpoint.")
+@click.option(
+    "--save-every",
+    default=0,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Save the state every N steps too, not only after each epoch.",
+)
+@click.option("--restart", is_flag=True, help="Begin anew; writes over an earlier run.")
+@click.option("--shuffle-labels", is_flag=True, help="Control: give each clip another's labels.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def train(
+    dataset: str,
+    root: str | None,
+    setup: str | None,
+    variant: str,
+    backbone: str,
+    pretrained: str | None,
+    backbone_weights: str | None,
+    out: str | None,
+    epochs: int | None,
+    batch_size: int | None,
+    accumulate: int | None,
+    lr: float | None,
+    seed: int | None,
+    precision: str | None,
+    labels: str | None,
+    settings: tuple[str, ...],
+    show_recipe: bool,
+    device: str,
+    workers: int | None,
+    cache_gb: float,
+    on_error: str,
+    dev_split: str,
+    init: str | None,
+    vocabulary: str | None,
+    slim: bool,
+    save_every: int,
+    restart: bool,
+    shuffle_labels: bool,
+    as_json: bool,
+) -> None:
+    """Train SLA-LoRA or SLA-Adapter on a corpus.
+
+    After every epoch the dev split is scored under the official protocol; the best epoch is
+    kept. A run that was stopped goes on where it was when the same command is given again.
+
+    \b
+    slaeval train --dataset phoenix2014t --variant sla-lora --out sla_lora.pt
+    slaeval train --dataset phoenix2014t --root sample --backbone slaeval-tiny --out tiny.pt
+    torchrun --nproc-per-node 8 -m slaeval train --dataset csl-daily --out sla_lora.pt
+    """
+    from slaeval.errors import UsageError
+    from slaeval.extras import require
+
+    require("run", "training")
+    from slaeval.models.config import TINY, preset
+    from slaeval.training.recipe import MODEL_SOURCES, SOURCES, model_changes, recipe_for
+
+    changes = _pairs(settings)
+    for key, value in (
+        ("pretrained", pretrained),
+        ("epochs", epochs),
+        ("batch_size", batch_size),
+        ("accumulate", accumulate),
+        ("learning_rate", lr),
+        ("seed", seed),
+        ("precision", precision),
+        ("labels", labels),
+    ):
+        if value is not None:
+            if key in changes:
+                raise UsageError(f"{key} is given twice: by --set and by an option of its own")
+            changes[key] = str(value)
+    recipe = recipe_for(variant, backbone)
+    names = set(recipe.to_dict())
+    of_recipe = {key: value for key, value in changes.items() if key in names}
+    of_model = {key: value for key, value in changes.items() if key not in of_recipe}
+    recipe = recipe.changed(of_recipe)
+    model = model_changes(of_model)
+    if show_recipe:
+        config = preset(recipe.variant, recipe.backbone, 2).to_dict() | model
+        shown = config | recipe.to_dict()
+        given = {*of_recipe, *model}
+        given |= {name for name in ("variant", "backbone") if is_given(name)}
+        usual = recipe_for()
+        usual_values = preset(usual.variant, usual.backbone, 2).to_dict() | usual.to_dict()
+        # What differs from the recipe that the sources are those of is ours: the tiny tower's.
+        rows = [
+            (
+                key,
+                _shown(shown[key]),
+                "this command"
+                if key in given
+                else source
+                if shown[key] == usual_values[key]
+                else "slaeval preset",
+            )
+            for key, source in {**SOURCES, **MODEL_SOURCES}.items()
+        ]
+        click.echo(table(rows, ("value", "", "source"), left=3))
+        return
+    if out is None:
+        raise UsageError("say where the checkpoint goes: --out sla_lora.pt")
+    if (
+        recipe.pretrained is None
+        and backbone_weights is None
+        and backbone != TINY
+        and "pretrained" not in of_recipe
+    ):
+        raise UsageError(
+            f"say which weights {backbone} has: --pretrained TAG of open_clip, --backbone-weights "
+            "FILE, or --pretrained none for random ones"
+        )
+    import json
+
+    from slaeval.checkpoints.foreign import read_vocabulary
+    from slaeval.recognition.devices import choose_device, choose_workers
+    from slaeval.recognition.distributed import launched
+    from slaeval.training import Options
+    from slaeval.training import train as run
+
+    if workers is None:
+        workers = choose_workers(choose_device(device))
+    with resumable():
+        done = run(
+            dataset,
+            out,
+            recipe,
+            model=model,
+            root=root,
+            setup=setup,
+            dev_split=dev_split,
+            options=Options(
+                device=device,
+                workers=workers,
+                cache_gb=cache_gb,
+                on_error="skip" if on_error == "skip" else "stop",
+                slim=slim,
+                restart=restart,
+                save_every=save_every,
+                init=init,
+                backbone_weights=backbone_weights,
+                vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
+                shuffle_labels=shuffle_labels,
+            ),
+            say=lambda text: click.echo(text, err=True),
+        )
+    if launched()[0]:  # the others would say the same
+        return
+    if as_json:
+        result = {
+            "checkpoint": done.checkpoint,
+            "history": done.history,
+            "dev": done.score.to_dict(),
+        }
+        click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
+        return
+    click.echo(f"{done.checkpoint}: {done.score}")
+
+
+def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    from slaeval.errors import UsageError
+
+    pairs = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
+        key = key.replace("-", "_")
+        if key in ("variant", "backbone"):
+            raise UsageError(f"the recipe goes by the {key}: give it as --{key}")
+        if key in pairs:
+            raise UsageError(f"--set {key} is given twice")
+        pairs[key] = value
+    return pairs
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)

@@ -1,1 +1,0 @@
-"""The commands of ``slaeval``, one module each, and the options they share."""

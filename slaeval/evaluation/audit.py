@@ -1,0 +1,282 @@
+"""One hypothesis file under every protocol: how much of a number is the script around it.
+
+For each protocol: the score, its difference to official, what a perfect transcript would
+score, how often each rule of its cleanup fired, and which segments it moves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.evaluation.checks import observations
+from slaeval.evaluation.references import ReferenceSet, matched
+from slaeval.formats.hypotheses import Hypotheses
+from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
+from slaeval.scoring.score import Group, Score, finite
+from slaeval.scoring.scorer import floor, score_segments
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slaeval.evaluation.references import Source
+
+__all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_task", "rule_counts"]
+
+
+class ChangedSegment(NamedTuple):
+    """A segment that a protocol scores otherwise than official does.
+
+    Attributes
+    ----------
+    id : str
+        Segment.
+    official, errors : int
+        Errors under the official protocol and under this one.
+    reference, hypothesis, ops : str
+        What this protocol compared, and its alignment.
+    """
+
+    id: str
+    official: int
+    errors: int
+    reference: str
+    hypothesis: str
+    ops: str
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One protocol's reading of the file.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        Which.
+    score : Score
+        What it gives.
+    difference : float
+        Percentage points above official.
+    floor : Group
+        What a perfect transcript scores.
+    reference_rules, hypothesis_rules : dict
+        Rule to how many words or sentences it changed on that side.
+    moved : list of Moved
+        Segments whose errors differ from official, largest difference first.
+    """
+
+    protocol: Protocol
+    score: Score
+    difference: float
+    floor: Group
+    reference_rules: dict[str, int]
+    hypothesis_rules: dict[str, int]
+    moved: list[ChangedSegment]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A hypothesis under every protocol.
+
+    Attributes
+    ----------
+    rows : list of AuditRow
+        Official first.
+    dataset, split : str or None
+        What the references are.
+    warnings : tuple of str
+        As in a score.
+    """
+
+    rows: list[AuditRow]
+    dataset: str | None
+    split: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def spread(self) -> float:
+        """Percentage points between the lowest and the highest reading."""
+        readings = [row.score.wer for row in self.rows]
+        return max(readings) - min(readings)
+
+    def to_dict(self, moved: int = 10) -> dict[str, Any]:
+        """Return what ``--json`` prints, with up to `moved` segments a protocol."""
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "warnings": list(self.warnings),
+            "protocols": {
+                row.protocol.name: {
+                    **row.score.total.to_dict(),
+                    "difference": finite(row.difference),
+                    "floor": finite(row.floor.wer),
+                    "floor_errors": row.floor.errors,
+                    "used_by": row.protocol.used_by,
+                    "signature": row.score.signature,
+                    "reference_rules": row.reference_rules,
+                    "hypothesis_rules": row.hypothesis_rules,
+                    "moved_segments": len(row.moved),
+                    "moved": [segment._asdict() for segment in row.moved[:moved]],
+                }
+                for row in self.rows
+            },
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row a protocol."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "protocol": row.protocol.name,
+                **row.score.total.to_dict(),
+                "difference": row.difference,
+                "floor": row.floor.wer,
+                "moved_segments": len(row.moved),
+            }
+            for row in self.rows
+        )
+
+
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = None,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    signers: Mapping[str, str] | None = None,
+) -> Audit:
+    """Score hypotheses under every protocol.
+
+    Parameters
+    ----------
+    references, hypotheses, dataset, split, signers
+        As for :func:`slaeval.score`.
+    names : sequence of str, optional
+        Protocols; all of them without it. Official comes first in any case.
+
+    Returns
+    -------
+    Audit
+        A row a protocol: its score, its floor, rules that fired, segments that move.
+
+    Raises
+    ------
+    InputError, UsageError
+        As :func:`slaeval.score`.
+    """
+    task, read = matched(references, hypotheses, dataset, split, signers)
+    return audit_task(task, read, names)
+
+
+def audit_task(
+    task: ReferenceSet,
+    hypotheses: Hypotheses,
+    names: Sequence[str] | None = None,
+) -> Audit:
+    """Score hypotheses whose ids match under every protocol.
+
+    Parameters
+    ----------
+    task : Task
+        References, as :func:`slaeval.evaluation.references.load_references` gives them.
+    hypotheses : Hypotheses
+        As :func:`slaeval.evaluation.references.match_ids` gives them.
+    names : sequence of str, optional
+        Protocols; all of them without it. Official comes first in any case.
+
+    Raises
+    ------
+    UsageError
+        Unknown protocol.
+    """
+    chosen = [protocol(name) for name in names] if names else protocols()
+    official = protocol(OFFICIAL)
+    chosen = [official, *(mine for mine in chosen if mine != official)]
+    base: Score | None = None
+    rows = []
+    for rules in chosen:
+        scored = score_segments(
+            task.references,
+            hypotheses,
+            rules,
+            dataset=task.dataset,
+            split=task.split,
+            clipped=task.clipped,
+        )
+        base = base or scored
+        rows.append(
+            AuditRow(
+                rules,
+                scored,
+                scored.wer - base.wer,
+                floor(task.references, rules, clipped=task.clipped).total,
+                rule_counts(rules.reference, (reference.words for reference in task.references)),
+                rule_counts(rules.hypothesis, hypotheses.words.values()),
+                _moved(base, scored),
+            )
+        )
+    noticed = observations(task.references, hypotheses)
+    return Audit(rows, task.dataset, task.split, noticed)
+
+
+def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, int]:
+    """Count what each rule of a cleanup changes.
+
+    Parameters
+    ----------
+    cleanup : Cleanup
+        One side of a protocol.
+    segments : iterable of sequences of str
+        The words of that side, as they were.
+
+    Returns
+    -------
+    dict
+        Rule name to the number of words (level ``"line"``) or sentences it changed; dropped
+        words and merged repeats stand under names of their own. Most frequent first.
+    """
+    counts: Counter[str] = Counter()
+    if cleanup.level == "line":
+        spoken = Hypotheses({str(n): list(words) for n, words in enumerate(segments)})
+        words = Counter(word for mine in spoken.words.values() for word in mine)
+        for word, times in words.items():
+            for name in cleanup.trace(word):
+                counts[name] += times
+        apart = replace(cleanup, collapse="").hypotheses(spoken)
+        merged = cleanup.hypotheses(spoken)
+        counts["merge repeats"] = _words(apart) - _words(merged)
+    elif cleanup.level != "none":
+        segments = list(segments)
+        for segment, touched in zip(segments, cleanup.touched(segments), strict=True):
+            after = segment
+            if touched:
+                counts.update(cleanup.trace_sentence(segment))
+                after = cleanup.sentence_words(segment)
+            if cleanup.collapse:
+                counts["merge repeats"] += len(after) - sum(1 for _ in groupby(after))
+    return {name: count for name, count in counts.most_common() if count}
+
+
+def _words(cleaned: dict[str, list[str]]) -> int:
+    return sum(map(len, cleaned.values()))
+
+
+def _moved(base: Score, other: Score) -> list[ChangedSegment]:
+    moved = [
+        ChangedSegment(
+            after.id,
+            before.errors,
+            after.errors,
+            " ".join(after.reference),
+            " ".join(after.hypothesis),
+            after.ops,
+        )
+        for before, after in zip(base.segments, other.segments, strict=True)
+        if before.errors != after.errors
+    ]
+    return sorted(moved, key=lambda row: (-abs(row.errors - row.official), row.id))

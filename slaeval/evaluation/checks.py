@@ -1,0 +1,130 @@
+"""Is this input what it seems: what a careful colleague would say about a hypothesis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from slaeval.formats.hypotheses import Hypotheses
+from slaeval.scoring.segments import Reference
+
+__all__ = ["coverage", "observations", "special_words"]
+
+
+def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
+    """Say what a reader of the score should know about this hypothesis.
+
+    Returns
+    -------
+    tuple of str
+        One sentence a finding, none where there is nothing to say.
+    """
+    notes = list(hypotheses.notes)
+    words = hypotheses.words
+    notes += coverage([reference.id for reference in references], words)
+    empty = [name for name, mine in words.items() if not mine or mine == ["[EMPTY]"]]
+    if empty:
+        notes.append(
+            f"{len(empty)} segments have an empty hypothesis{_few(empty)}; under the RWTH "
+            "scripts each holds the word [EMPTY]"
+        )
+    if hypotheses.lines is not None:
+        notes.extend(_line_order(hypotheses.lines))
+    vocabulary = hypotheses.vocabulary
+    if vocabulary is None:
+        vocabulary = set().union(*words.values())
+    return (*notes, *special_words(vocabulary))
+
+
+def coverage(ids: Sequence[str], named: Iterable[str]) -> list[str]:
+    """Hold the segments of a hypothesis against those of the references."""
+    known, there = set(ids), dict.fromkeys(named)
+    notes = []
+    missing = [name for name in ids if name not in there]
+    if missing:
+        notes.append(
+            f"{len(missing)} of {len(ids)} segments have no hypothesis and count as empty"
+            f"{_few(missing)}"
+        )
+    unknown = [name for name in there if name not in known]
+    if unknown:
+        notes.append(
+            f"{len(unknown)} segments of the hypothesis are not in the references and are left "
+            f"out{_few(unknown)}; the official script would give no score"
+        )
+    return notes
+
+
+def special_words(vocabulary: Collection[str]) -> list[str]:
+    """Name words that sclite does not take for ordinary words."""
+    text = "".join(vocabulary)
+    # Past 125 characters a word may be longer than the 500 bytes sclite reads.
+    if (
+        not any(mark in text for mark in "*;\\@{}/<")
+        and max(map(len, vocabulary), default=0) <= 125
+    ):
+        return []
+    from slaeval.scoring.alternatives import unusual
+
+    return [
+        f"the word {word!r} is scored as written; sclite {reason}"
+        for word in sorted(vocabulary)
+        if (reason := unusual(word))
+    ]
+
+
+def _few(names: Sequence[str]) -> str:
+    return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+
+
+def _line_order(lines: Sequence[str]) -> list[str]:
+    """Look at the times of a CTM that was not in plain order."""
+    starts: dict[str, list[str]] = {}
+    previous, apart = "", set()
+    more_columns = 0
+    for line in lines:
+        name, _, start, *rest = line.split()
+        if name != previous and name in starts:
+            apart.add(name)
+        previous = name
+        starts.setdefault(name, []).append(start)
+        more_columns += len(rest) > 2
+    notes = []
+    if apart:
+        notes.append(
+            f"the lines of {len(apart)} segments do not stand together{_few(sorted(apart))}; "
+            "they were put together"
+        )
+    as_text = [
+        name
+        for name, mine in starts.items()
+        if mine == sorted(mine) and mine != sorted(mine, key=float)
+    ]
+    if as_text:
+        notes.append(
+            f"in {len(as_text)} segments the lines are sorted by time as text (10.00 before "
+            f"9.00){_few(as_text)}: the words are likely in the wrong order"
+        )
+    moved = [
+        name
+        for name, mine in starts.items()
+        if mine == sorted(mine, key=float) and mine != sorted(mine)
+    ]
+    if moved:
+        notes.append(
+            f"{len(moved)} segments have times from 10 s on{_few(moved)}: the official script "
+            "sorts times as text and reorders their words; write times below 10 s (0.01 s a "
+            "word, as the field does) to avoid this"
+        )
+    jumbled = [name for name, mine in starts.items() if mine != sorted(mine, key=float)]
+    jumbled = [name for name in jumbled if name not in set(as_text)]
+    if jumbled:
+        notes.append(
+            f"in {len(jumbled)} segments the lines are not in the order of time"
+            f"{_few(jumbled)}; the official script sorts them, others take the file's order"
+        )
+    if more_columns:
+        notes.append(
+            f"{more_columns} lines have more than five columns; the fifth is the word, and the "
+            "scripts' rules see the others"
+        )
+    return notes

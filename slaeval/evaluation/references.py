@@ -1,0 +1,371 @@
+"""What to score against, and how hypotheses are matched to it.
+
+References come from a registered corpus, a folder, a file or a value of Python; here they become
+one :class:`ReferenceSet`, and hypotheses are held against its ids.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.errors import InputError, UsageError
+from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
+from slaeval.scoring.segments import Reference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slaeval.loaders import Corpus
+
+    Words = str | Sequence[str]
+    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str]
+
+__all__ = [
+    "ReferenceSet",
+    "corpus_references",
+    "load_corpus",
+    "load_references",
+    "match_ids",
+    "matched",
+]
+
+
+class ReferenceSet(NamedTuple):
+    """References and what is known about them.
+
+    Attributes
+    ----------
+    references : list of Reference
+        Every segment to be recognised.
+    dataset : str or None
+        Corpus, with its setup where it has several: ``"isharah500/US"``.
+    split : str or None
+        Which part of it.
+    source : str
+        Where the references came from, for people.
+    clipped : bool
+        They came from an STM file that does not end with a newline.
+    corpus : tuple or None
+        Name, root and setup to ask the loaders with for the other splits.
+    """
+
+    references: list[Reference]
+    dataset: str | None = None
+    split: str | None = None
+    source: str = ""
+    clipped: bool = False
+    corpus: tuple[str, str | None, str | None] | None = None
+
+
+def load_corpus(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    setup: str | None = None,
+) -> Corpus:
+    """Load the annotation of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        ``phoenix2014``, ``phoenix2014-si5``, ``phoenix2014t``, ``csl-daily``, ``isharah500``,
+        ``isharah1000`` or ``isharah2000``; common other spellings are understood.
+    root : path-like, optional
+        Its folder. Without it: the folder registered with ``slaeval corpus add``, then
+        the environment variable ``SLAEVAL_DATA``.
+    split : {"train", "dev", "test"}, optional
+        One split; all of them without it.
+    setup : str, optional
+        ``"SI"`` or ``"US"`` for Isharah.
+
+    Raises
+    ------
+    UsageError
+        Unknown corpus, split or setup.
+    InputError
+        Nothing there, or not in the corpus's layout.
+    """
+    from slaeval import loaders
+
+    return loaders.load_corpus(name, root=root, split=split, setup=setup)
+
+
+def load_references(
+    dataset: str | None = None,
+    split: str | None = None,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    ref: str | os.PathLike[str] | None = None,
+    setup: str | None = None,
+) -> ReferenceSet:
+    """Load the references to score against.
+
+    Parameters
+    ----------
+    dataset : str, optional
+        Corpus name; needed unless `ref` is given.
+    split : str, optional
+        Part of the corpus, ``"test"`` without it; of a file, only what its signature says.
+    root : path-like, optional
+        Folder of the corpus.
+    ref : path-like, optional
+        A file with references, in any format the loaders read; goes before `root`.
+    setup : str, optional
+        ``"SI"`` or ``"US"`` for Isharah.
+
+    Raises
+    ------
+    UsageError
+        Neither `dataset` nor `ref`, both `ref` and `root`, or unknown names.
+    InputError
+        The references cannot be read.
+    """
+    from slaeval import loaders
+
+    if ref is not None and root is not None:
+        raise UsageError("--ref and --root exclude each other: name a file or a folder")
+    name = None if dataset is None else loaders.resolve(dataset)
+    label = None if name is None else _label(name, setup)
+    if ref is not None:
+        path = os.fspath(ref)
+        samples = loaders.read_references_file(path, name, split or "test")
+        return ReferenceSet(
+            [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples],
+            label,
+            split,
+            path,
+            _lacks_newline(path),
+        )
+    if name is None:
+        raise UsageError(
+            "say what to score against: --dataset NAME (with --root DIR or a registered "
+            "folder), or --ref FILE"
+        )
+    split = split or "test"
+    rows = loaders.load_references(name, root, split, setup)
+    return ReferenceSet(
+        [Reference(*row) for row in rows],
+        label,
+        split,
+        f"{name} {split}",
+        corpus=(name, None if root is None else os.fspath(root), setup),
+    )
+
+
+def _label(name: str, setup: str | None) -> str:
+    """Name a corpus for a signature: with its setup where it has several."""
+    from slaeval.loaders.registry import layout
+
+    described = layout(name)
+    chosen = described.setup_of(setup)
+    return f"{name}/{chosen}" if len(described.setups) > 1 else name
+
+
+def _lacks_newline(path: str) -> bool:
+    with open(path, "rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) != b"\n"
+
+
+def matched(
+    references: Source,
+    hypotheses: Source,
+    dataset: str | None = None,
+    split: str | None = None,
+    signers: Mapping[str, str] | None = None,
+) -> tuple[ReferenceSet, Hypotheses]:
+    """Return what :func:`score` takes as references and hypotheses of the same segments."""
+    task = _task(references, dataset, split, signers)
+    if isinstance(hypotheses, (str, os.PathLike)):
+        read = read_hypotheses(os.fspath(hypotheses))
+    else:
+        read = Hypotheses(_mapping(hypotheses, "hypotheses"))
+    return task, match_ids(read, task)
+
+
+def corpus_references(corpus: Corpus) -> ReferenceSet:
+    """Return the references of a corpus that is loaded."""
+    rows = [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in corpus]
+    return ReferenceSet(rows, _label(corpus.name, corpus.setup), corpus.split, corpus.name)
+
+
+def _task(
+    references: Source,
+    dataset: str | None,
+    split: str | None,
+    signers: Mapping[str, str] | None,
+) -> ReferenceSet:
+    known = signers or {}
+    if isinstance(references, (str, os.PathLike)):
+        return load_references(dataset, split, ref=references)
+    if hasattr(references, "references") and hasattr(references, "setup"):
+        corpus: Any = references
+        task = corpus_references(corpus)
+        return task._replace(dataset=dataset or task.dataset, split=split or task.split)
+    rows = [
+        Reference(name, known.get(name, ""), words)
+        for name, words in _mapping(references, "references").items()
+    ]
+    return ReferenceSet(rows, dataset, split, "the references given")
+
+
+def _mapping(source: Any, what: str) -> dict[str, list[str]]:
+    if isinstance(source, Mapping):
+        items: Iterable[tuple[Any, Any]] = source.items()
+    elif hasattr(source, "references") and hasattr(source, "setup"):
+        items = source.references().items()
+    elif hasattr(source, "columns"):
+        columns = [str(column) for column in source.columns]
+        own = what.removesuffix("s").replace("hypothese", "hypothesis")
+        names = ("glosses", own, "words", "gloss")
+        wanted = next((name for name in names if name in columns), None)
+        if "id" not in columns or wanted is None:
+            raise UsageError(
+                f"the {what} DataFrame needs the columns 'id' and 'glosses', found "
+                + ", ".join(map(repr, columns))
+            )
+        if source["id"].duplicated().any():
+            twice = source["id"][source["id"].duplicated()].iloc[0]
+            raise InputError(f"{what}: segment {twice!r} stands twice")
+        items = zip(source["id"], source[wanted], strict=True)
+    else:
+        raise UsageError(
+            f"{what} must be a mapping from id to words, a Corpus, a DataFrame or a path, not "
+            f"{type(source).__name__}"
+        )
+    words: dict[str, list[str]] = {}
+    for name, value in items:
+        if isinstance(value, str):
+            words[name] = value.split()
+            continue
+        if value is None or isinstance(value, float):  # a hole in a DataFrame
+            words[name] = []
+            continue
+        mine = list(value)
+        for word in mine:
+            if not isinstance(word, str) or len(word.split()) != 1:
+                raise InputError(
+                    f"{what}: segment {name!r} holds {word!r}; a word is a string without blanks"
+                )
+        words[name] = mine
+    return words
+
+
+def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> Hypotheses:
+    """Make sure that hypotheses and references speak of the same segments.
+
+    Parameters
+    ----------
+    hypotheses : Hypotheses
+        As read.
+    task : Task
+        As loaded.
+    fix : bool
+        Take ids that are recognisably written another way for the ids of the references.
+
+    Raises
+    ------
+    InputError
+        No segment in common; the message says what the ids look like.
+    """
+    ids = {reference.id for reference in task.references}
+    if not ids.isdisjoint(hypotheses.words):
+        return hypotheses
+    if not hypotheses.words or not ids:
+        raise InputError(f"nothing to score: {'no reference' if not ids else 'no hypothesis'}")
+    theirs = next(iter(hypotheses.words))
+    found = _rewritten_ids(hypotheses.words, ids)
+    if found is not None:
+        how, new = found
+        if fix:
+            words = {new[name]: mine for name, mine in hypotheses.words.items() if name in new}
+            notes = (*hypotheses.notes, f"ids are written {how}; read as the references' ids")
+            return Hypotheses(
+                words,
+                hypotheses.format,
+                hypotheses.path,
+                _renamed(hypotheses.lines, new),
+                notes=notes,
+            )
+        raise InputError(
+            f"no id in common with {task.source}, but the ids are recognisably written {how}: "
+            f"{theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; write the "
+            "references' ids, or add --fix-ids",
+            hypotheses.path,
+        )
+    message = (
+        f"none of its {len(hypotheses.words)} segments is among the {len(ids)} of "
+        f"{task.source}: here {theirs!r}, there {task.references[0].id!r}"
+    )
+    raise InputError(message + _other_split(hypotheses, task), hypotheses.path)
+
+
+#: What the ids of a corpus look like, and the corpora they may belong to.
+_LOOKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"S\d{6}_P\d{4}_T\d\d", ("csl-daily",)),
+    (r".*_(heute|tagesschau)_default-\d+", ("phoenix2014", "phoenix2014-si5")),
+    (r".*_(heute|tagesschau)-\d+", ("phoenix2014t",)),
+    (r"\d\d_\d{4}", ("isharah500", "isharah1000", "isharah2000")),
+)
+
+
+def _other_split(hypotheses: Hypotheses, task: ReferenceSet) -> str:
+    """Say which split or corpus the ids belong to, where that can be seen."""
+    if task.corpus is None:
+        return "; check --split and --dataset"
+    from slaeval import loaders
+
+    name, root, setup = task.corpus
+    theirs = set(hypotheses.words)
+    for split, ids in loaders.split_ids(name, root, setup).items():
+        if split != task.split and not theirs.isdisjoint(ids):
+            share = "all" if theirs <= ids else f"{len(theirs & ids)} of them"
+            return f"; {share} are segments of the split {split!r}: add --split {split}"
+    example = next(iter(theirs))
+    look = next((known for pattern, known in _LOOKS if re.fullmatch(pattern, example)), ())
+    if look and name not in look:
+        return f"; they look like segments of {' or '.join(look)}: check --dataset"
+    return "; check --split and --dataset"
+
+
+def _rewritten_ids(written: Iterable[str], ids: set[str]) -> tuple[str, dict[str, str]] | None:
+    """Recognise ids with a path around them, in another letter case, or both."""
+    folded = {name.lower(): name for name in ids}
+
+    def component(name: str) -> str | None:
+        parts = re.split(r"[/\\]", name)
+        return next((part for part in parts if part in ids), None)
+
+    def stem(name: str) -> str | None:
+        part = re.split(r"[/\\]", name)[-1].rsplit(".", 1)[0]
+        return part if part in ids else None
+
+    def folded_component(name: str) -> str | None:
+        parts = re.split(r"[/\\]", name.lower())
+        return next((folded[part] for part in parts if part in folded), None)
+
+    names = list(written)
+    for how, reading in (
+        ("with a path around them", component),
+        ("as file names", stem),
+        ("in another letter case", lambda name: folded.get(name.lower())),
+        ("with a path around them and in another letter case", folded_component),
+    ):
+        new = {name: match for name in names if (match := reading(name)) is not None}
+        if new and len(new) >= 0.5 * len(names) and len(set(new.values())) == len(new):
+            return how, new
+    return None
+
+
+def _renamed(lines: list[str] | None, new: dict[str, str]) -> list[str] | None:
+    if lines is None:
+        return None
+    renamed = []
+    for line in lines:
+        name = line.split(None, 1)[0]
+        if name in new:
+            renamed.append(line.replace(name, new[name], 1))
+    return renamed

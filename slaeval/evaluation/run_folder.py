@@ -1,0 +1,429 @@
+"""The folder of a run: what is written there, and how it is read back.
+
+========================  ==========================================================
+``hyp.ctm``               the hypotheses, in the order of the corpus; no line for a
+                          segment without words
+``score.json``            what ``slaeval score --json`` prints
+``segments.csv``          one row a segment: alignment and counts
+``alignment.jsonl``       one line a segment: glosses, the frames they were signed in,
+                          how sure the model was, and the reference
+``run.json``              which checkpoint, which corpus, how, where, how fast; written
+                          last, so a folder that has it is finished
+``journal*.jsonl``        what is done, for a run that goes on after a kill
+``report.html``           where the errors are; written by the commands ``slaeval run``
+                          and ``slaeval report``, read by nothing
+========================  ==========================================================
+
+Where references are withheld there is no ``score.json``, ``segments.csv`` and
+``report.html``. Everything but
+``run.json``, which holds the times, is the same bytes whenever the run is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.files import read_start, read_text, write_whole
+
+if TYPE_CHECKING:
+    from slaeval.evaluation.references import ReferenceSet
+    from slaeval.scoring.score import Score
+
+__all__ = [
+    "REPORT",
+    "RESULTS",
+    "Alignment",
+    "Run",
+    "claim",
+    "clear",
+    "is_segment",
+    "journals",
+    "lock",
+    "score_of",
+    "settings_of",
+    "write_run",
+]
+
+_FORMAT = {"format": "slaeval-run", "version": 1}
+
+#: What journals and run.json begin with, but for blanks.
+_START = b'{"format":"slaeval-'
+
+#: The files of a finished run.
+RESULTS = ("run.json", "hyp.ctm", "score.json", "segments.csv", "alignment.jsonl")
+
+#: The page about it.
+REPORT = "report.html"
+
+
+class Alignment(NamedTuple):
+    """What was recognised in one segment, and where.
+
+    Attributes
+    ----------
+    id : str
+        The segment.
+    frames : int
+        How many frames were read; 0 for a segment that was skipped.
+    glosses : list of str
+        The hypothesis.
+    spans : list of (int, int)
+        Of each gloss the frames [start, end) it was signed in.
+    confidences : list of float
+        Of each gloss the mean posterior probability over its span, 0 to 1.
+    signer : str
+        Who signs; empty where unknown.
+    reference : list of str or None
+        The glosses of the corpus, before the protocol's cleanup; None where withheld.
+    """
+
+    id: str
+    frames: int
+    glosses: list[str]
+    spans: list[tuple[int, int]]
+    confidences: list[float]
+    signer: str = ""
+    reference: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    folder : str
+        Where it is.
+    settings : dict
+        What ``run.json`` holds.
+    alignments : dict
+        Segment to :class:`Alignment`, in the order of the corpus.
+    score : Score or None
+        None where the references are withheld.
+    """
+
+    folder: str
+    settings: dict[str, Any]
+    alignments: dict[str, Alignment]
+    score: Score | None
+
+    @property
+    def hypotheses(self) -> dict[str, list[str]]:
+        """Segment to glosses, in the order of the corpus; an empty list for none."""
+        return {name: mine.glosses for name, mine in self.alignments.items()}
+
+    @property
+    def wer(self) -> float:
+        """Word error rate in percent, unrounded; nan where references are withheld."""
+        return float("nan") if self.score is None else self.score.wer
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Segments whose pictures could not be read, and why; scored as empty."""
+        skipped: dict[str, str] = self.settings["skipped"]
+        return skipped
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Run:
+        """Read a finished run.
+
+        Raises
+        ------
+        InputError
+            The folder is not there, holds no run, one that is not finished, or a damaged one.
+        """
+        folder = os.fspath(folder)
+        settings = settings_of(folder)
+        try:
+            return _opened(folder, settings)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"damaged: {type(error).__name__} {error}; run 'slaeval run' again with --restart",
+                folder,
+            ) from None
+
+    def __repr__(self) -> str:
+        result = "references withheld" if self.score is None else str(self.score)
+        return f"<Run {self.folder}: {result}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        shown = "" if self.score is None else self.score._repr_html_()
+        return f"<div><code>{escape(self.folder)}</code>{shown}</div>"
+
+
+def settings_of(folder: str) -> dict[str, Any]:
+    """Return what the ``run.json`` of a finished run holds; errors as :meth:`Run.open`."""
+    if not os.path.isdir(folder):
+        what = "this is a file" if os.path.exists(folder) else "no such folder"
+        raise InputError(f"{what}; expected the folder of a run ('slaeval run')", folder)
+    path = os.path.join(folder, "run.json")
+    if not os.path.exists(path):
+        raise InputError(
+            "this run is not finished: give the same 'slaeval run' command again"
+            if journals(folder)
+            else "no run here, as there is no run.json; expected the folder of 'slaeval run'",
+            folder,
+        )
+    settings = _read_json(path, read_text(path, "the settings of a run"))
+    if settings.get("format") != _FORMAT["format"]:
+        raise InputError("this is not the run.json of a slaeval run", path)
+    if settings.get("version") != _FORMAT["version"]:
+        raise InputError(
+            f"written by a newer slaeval (run format {settings.get('version')!r}, known: "
+            f"{_FORMAT['version']}); update slaeval",
+            path,
+        )
+    return settings
+
+
+def _read_json(path: str, text: str, line: int | None = None) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", path, line) from None
+    if not isinstance(value, dict):
+        raise InputError("expected a JSON object", path, line)
+    return value
+
+
+def _opened(folder: str, settings: dict[str, Any]) -> Run:
+    path = os.path.join(folder, "alignment.jsonl")
+    alignments = {}
+    lines = read_text(path, "the alignments of a run").rstrip("\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        value = _read_json(path, line, number)
+        if not is_segment(value):
+            raise InputError(
+                "damaged: not what a run writes of a segment; run 'slaeval run' again with "
+                "--restart",
+                path,
+                number,
+            )
+        mine = Alignment(**value)
+        mine = mine._replace(spans=[(start, end) for start, end in mine.spans])
+        alignments[mine.id] = mine
+    if settings["segments"] != len(alignments):
+        raise InputError(
+            f"{settings['segments']} segments were recognised, {len(alignments)} are here", path
+        )
+    score = None
+    if settings["signature"] is not None:
+        from slaeval.evaluation.references import ReferenceSet
+        from slaeval.scoring.segments import Reference
+
+        task = ReferenceSet(
+            [
+                Reference(mine.id, mine.signer, list(mine.reference or ()))
+                for mine in alignments.values()
+            ],
+            settings["label"],
+            settings["split"],
+        )
+        hypotheses = {name: mine.glosses for name, mine in alignments.items()}
+        score = score_of(task, hypotheses, settings["protocol"], settings["skipped"])
+    return Run(folder, settings, alignments, score)
+
+
+def score_of(
+    task: ReferenceSet,
+    hypotheses: Mapping[str, Sequence[str]],
+    protocol: str,
+    skipped: Mapping[str, str],
+) -> Score:
+    """Score a run as ``slaeval score`` scores its ``hyp.ctm``, and name what was skipped."""
+    from slaeval.evaluation.score import score_references
+    from slaeval.formats.hypotheses import Hypotheses
+
+    said = {name: list(words) for name, words in hypotheses.items() if words}
+    score = score_references(task, Hypotheses(said, "ctm"), protocol)
+    if skipped:
+        first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
+        more = "; …" if len(skipped) > 3 else ""
+        score = replace(
+            score,
+            warnings=(
+                *score.warnings,
+                f"{len(skipped)} segments were skipped, their pictures could not be read; each "
+                f"counts as empty ({first}{more})",
+            ),
+        )
+    return score
+
+
+def write_run(
+    folder: str,
+    alignments: Sequence[Alignment],
+    task: ReferenceSet | None,
+    protocol: str,
+    settings: Mapping[str, Any],
+) -> Run:
+    """Write the results of a run, ``run.json`` last.
+
+    Parameters
+    ----------
+    folder : str
+        Where to.
+    alignments : sequence of Alignment
+        One a segment, in the order of the corpus.
+    task : Task or None
+        The references; None where they are withheld.
+    protocol : str
+        What exactly is compared.
+    settings : mapping
+        The rest of ``run.json``; needs ``"skipped"``.
+    """
+    from slaeval.evaluation.tables import as_csv
+    from slaeval.formats.ctm import write_ctm
+
+    by_id = {mine.id: mine for mine in alignments}
+    score = None
+    if task is not None:
+        # First, as it is what can fail.
+        hypotheses = {mine.id: mine.glosses for mine in alignments}
+        score = score_of(task, hypotheses, protocol, settings["skipped"])
+
+    def put(name: str, text: str) -> None:
+        write_whole(os.path.join(folder, name), text)
+
+    put("hyp.ctm", write_ctm({mine.id: list(mine.glosses) for mine in alignments}))
+    put("alignment.jsonl", "".join(_line(mine) for mine in alignments))
+    if score is not None:
+        put("segments.csv", as_csv(score.rows()))
+        put("score.json", _json(score.to_dict()))
+    settings = {
+        **_FORMAT,
+        "segments": len(alignments),
+        "label": None if task is None else task.dataset,
+        "protocol": None if score is None else score.protocol,
+        "signature": None if score is None else score.signature,
+        **settings,
+    }
+    put("run.json", _json(settings))
+    return Run(folder, settings, by_id, score)
+
+
+def _line(mine: Alignment) -> str:
+    return json.dumps(mine._asdict(), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def claim(folder: str) -> None:
+    """Make the folder of a run, or make sure that it is one.
+
+    Raises
+    ------
+    UsageError
+        It holds other things than a run.
+    SlaevalError
+        It cannot be made.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        there = [name for name in os.listdir(folder) if not name.startswith(".")]
+        signs = [*journals(folder), os.path.join(folder, "run.json")]
+        if there and not any(map(_is_ours, signs)):
+            raise UsageError(
+                f"{folder} is not empty and holds no run; name another folder with --out"
+            )
+    except OSError as error:
+        raise SlaevalError(f"{folder}: cannot write: {error.strerror or error}") from None
+
+
+def _is_ours(path: str) -> bool:
+    """Tell a journal or run.json from another program's, however short a kill cut it."""
+    if not os.path.isfile(path):
+        return False
+    start = read_start(path, "a file of a run", 100)
+    start = start.rstrip(b"\0").translate(None, b" \r\n")
+    return start[: len(_START)] == _START[: len(start)]
+
+
+def clear(folder: str) -> None:
+    """Take away what an earlier run left; only who holds the :func:`lock` may.
+
+    Raises
+    ------
+    SlaevalError
+        It cannot be taken away.
+    """
+    # The journals last: what they stand for is never there without them.
+    for path in [*(os.path.join(folder, name) for name in (*RESULTS, REPORT)), *journals(folder)]:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise SlaevalError(f"{path}: cannot remove: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def lock(folder: str) -> Iterator[None]:
+    """Keep other runs out of a folder; the system lets go when the process ends, however.
+
+    Raises
+    ------
+    SlaevalError
+        Another run is at work there.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(os.path.join(folder, ".lock"))
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise SlaevalError(
+            f"{folder}: another run is writing here; wait for it, or name another --out"
+        ) from None
+    except OSError as error:
+        raise SlaevalError(f"{folder}: cannot write: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def journals(folder: str) -> list[str]:
+    """Return the journals in a folder, sorted."""
+    if not os.path.isdir(folder):
+        return []
+    return [
+        os.path.join(folder, name)
+        for name in sorted(os.listdir(folder))
+        if re.fullmatch(r"journal(-[0-9]+)?\.jsonl", name)
+    ]
+
+
+def is_segment(value: Any) -> bool:
+    """Tell whether a value is what a run writes of one segment."""
+    if not isinstance(value, dict):
+        return False
+    glosses, spans, sure = (value.get(name) for name in ("glosses", "spans", "confidences"))
+    return (
+        isinstance(value.get("id"), str)
+        and type(value.get("frames")) is int
+        and isinstance(glosses, list)
+        and isinstance(spans, list)
+        and isinstance(sure, list)
+        and len(glosses) == len(spans) == len(sure)
+        and all(isinstance(gloss, str) for gloss in glosses)
+        and all(
+            isinstance(span, list)
+            and len(span) == 2
+            and all(type(end) is int for end in span)
+            and 0 <= span[0] <= span[1] <= value["frames"]
+            for span in spans
+        )
+        and all(type(one) in (int, float) and 0 <= one <= 1 for one in sure)
+    )

@@ -1,0 +1,49 @@
+"""TRN, the transcript format of NIST: one segment a line, its id in parentheses at the end.
+
+::
+
+    REGEN MORGEN SONNE (01April_2010_Thursday_heute-6704)
+
+A line that holds only the id is an empty hypothesis. ``;;`` starts a comment line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from slaeval.errors import InputError
+from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.tables import Collector
+
+__all__ = ["parse_trn", "write_trn"]
+
+_ID = re.compile(r"\(([^()\s]+)\)\s*$")
+
+
+def parse_trn(text: str, path: str | None = None) -> Hypotheses:
+    """Parse the text of a TRN file.
+
+    Raises
+    ------
+    InputError
+        A line without an id at its end, or a segment twice with other words.
+    """
+    collected = Collector(path)
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.startswith(";;"):
+            continue
+        match = _ID.search(line)
+        if match is None:
+            raise InputError(
+                f"a TRN line ends with its segment in parentheses, '(id)': "
+                f"{line if len(line) < 80 else line[:77] + '…'!r}",
+                path,
+                number,
+            )
+        collected.add(match[1], line[: match.start()].split(), number)
+    return collected.hypotheses("trn")
+
+
+def write_trn(hypotheses: dict[str, list[str]]) -> str:
+    """Return the text of a TRN file."""
+    return "".join(" ".join([*words, f"({name})"]) + "\n" for name, words in hypotheses.items())

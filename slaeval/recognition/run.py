@@ -1,0 +1,454 @@
+"""A checkpoint over a corpus: the steps of a run, from the footage to the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from slaeval._version import __version__
+from slaeval.console import warn
+from slaeval.decoding import Decoding
+from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.evaluation.references import ReferenceSet, corpus_references
+from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
+from slaeval.recognition.batches import ClipDataset, FrameLoader, plan_batches
+from slaeval.recognition.devices import choose_precision
+from slaeval.recognition.distributed import Ranks, share_out
+from slaeval.recognition.journal import Journal, read_journals, repair
+from slaeval.recognition.predictor import Predictor, Recognised, frame_budget_for
+from slaeval.recognition.progress import progress
+from slaeval.scoring.protocols import protocol as named_protocol
+
+if TYPE_CHECKING:
+    from slaeval.loaders import Corpus
+    from slaeval.loaders.video import VideoClip
+    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    checkpoint: str | os.PathLike[str] | LoadedCheckpoint,
+    corpus: str | Corpus | None = None,
+    split: str = "test",
+    *,
+    root: str | os.PathLike[str] | None = None,
+    setup: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    frame_budget: int | None = None,
+    workers: int = 0,
+    decoding: Decoding | None = None,
+    exact: bool = False,
+    compile: bool = False,
+    on_error: str = "stop",
+    protocol: str = "official",
+    backbone: str | os.PathLike[str] | None = None,
+    restart: bool = False,
+) -> Run:
+    """Recognise a split of a corpus and score it.
+
+    A run that was killed goes on where it was when it is started again, and ends with the same
+    bytes. Under ``torchrun`` the processes divide the split among themselves.
+
+    Parameters
+    ----------
+    checkpoint : path-like or LoadedCheckpoint
+        What to evaluate.
+    corpus : str or Corpus, optional
+        Name of a corpus, or one that is loaded; the one of the checkpoint without it.
+    split : str
+        Which part of a corpus given by name.
+    root, setup : optional
+        As for :func:`slaeval.load_corpus`; the setup is the checkpoint's without it.
+    out : path-like, optional
+        Folder of the run; ``runs/<checkpoint>-<corpus>-<split>`` without it.
+    device, precision : str
+        Where and in what to compute; ``"auto"`` takes what the machine is good at. The device
+        of a loaded checkpoint stays.
+    frame_budget : int, optional
+        Most frames that go through at once: memory grows with it.
+    workers : int
+        Processes that read; 0 reads in this one. With more, a script must guard its code with
+        ``if __name__ == "__main__":``.
+    decoding : Decoding, optional
+        How glosses are found; as the checkpoint says without it.
+    exact : bool
+        One video at a time and kernels that give the same bits each time.
+    compile : bool
+        Compile the tower with ``torch.compile``.
+    on_error : {"stop", "skip"}
+        What a sample does whose pictures are missing or broken: end the run, or count as
+        recognised empty and be named in the warnings.
+    protocol : str
+        What exactly is compared.
+    backbone : path-like, optional
+        The tower's weights, for a slim checkpoint.
+    restart : bool
+        Begin again, whatever is in the folder.
+
+    Raises
+    ------
+    UsageError
+        Unknown names, or a folder that holds other things than a run.
+    InputError
+        Checkpoint, corpus or footage cannot be read, or do not fit; or the folder holds another
+        run.
+    SlaevalError
+        No such device, one video alone is too much for the memory, another run is at work in
+        the folder, or another process of a ``torchrun`` failed.
+    """
+    if on_error not in ("stop", "skip"):
+        raise UsageError(f"on_error is {on_error!r}; expected 'stop' or 'skip'")
+    if frame_budget is not None and frame_budget < 1:
+        raise UsageError("the frame budget must be 1 or more")
+    if workers < 0:
+        raise UsageError("the number of workers cannot be negative")
+    named_protocol(protocol)  # better now than after all videos
+    loaded = _loaded(checkpoint, device, backbone)
+    chosen = choose_precision(precision, loaded.device)
+    decoding = decoding or loaded.decoding
+    data = _corpus(corpus, loaded, split, root, setup)
+    from slaeval.loaders.video import find_video_clips
+
+    footage, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
+    header = {
+        "slaeval": __version__,
+        "checkpoint": loaded.hash,
+        "corpus": [data.name, data.setup, data.split, _hash(sample.id for sample in data)],
+        "footage": _hash(_described(footage)),
+        "preprocessing": loaded.preprocessing.to_dict(),
+        "decoding": decoding.to_dict(),
+        "device": loaded.device.type,
+        "precision": chosen,
+        "exact": exact,
+        "compile": compile,
+    }
+    folder = os.fspath(out) if out is not None else _default_folder(loaded, data)
+    budget = frame_budget or frame_budget_for(loaded.device)
+    if compile:
+        loaded.model.tower.compile(dynamic=True)
+
+    with Ranks() as ranks, contextlib.ExitStack() as stack:
+        records: list[dict[str, Any]] = []
+        if ranks.first:
+            claim(folder)
+            stack.enter_context(lock(folder))
+            if restart:
+                clear(folder)
+            for path in journals(folder):
+                repair(path)
+            records = read_journals(folder, header)
+        done = _Done.of(ranks.agree(records))
+        if on_error == "stop":
+            done = done._replace(skipped={})  # by a run that was told to skip: tried again here
+        name = f"journal-{ranks.rank}.jsonl" if ranks.rank else "journal.jsonl"
+        journal = stack.enter_context(Journal(os.path.join(folder, name), header))
+
+        one_pass = Predictor(
+            loaded.model,
+            loaded.preprocessing,
+            decoding,
+            loaded.vocabulary,
+            loaded.device,
+            chosen,
+            min(budget, done.frame_budget or budget),
+            exact=exact,
+            on_smaller=_say_smaller,
+        )
+        begun = time.monotonic()
+        share = share_out([clip.num_frames for clip in footage], ranks.count)[ranks.rank]
+        _recognise(
+            [footage[index] for index in share], done, one_pass, journal, budget, workers, on_error
+        )
+        ranks.wait()
+        seconds = time.monotonic() - begun
+        if ranks.first:
+            everything = _Done.of(read_journals(folder, header))
+            skipped = missing | everything.skipped
+            task = None if _withheld(data) else corpus_references(data)
+            run = write_run(
+                folder,
+                _alignments(data, everything, skipped, task),
+                task,
+                protocol,
+                {
+                    "dataset": data.name,
+                    "setup": data.setup,
+                    "split": data.split,
+                    "root": os.path.abspath(data.root),
+                    "checkpoint": {"path": os.path.abspath(loaded.path), "hash": loaded.hash},
+                    "decoding": decoding.to_dict(),
+                    "preprocessing": loaded.preprocessing.to_dict(),
+                    "device": _device_name(loaded.device),
+                    "precision": chosen,
+                    "versions": _versions(),
+                    "timings": _timings(folder, done, everything, seconds, loaded.device),
+                    "settings": {
+                        "frame_budget": one_pass.frame_budget,
+                        "workers": workers,
+                        "exact": exact,
+                        "compile": compile,
+                        "on_error": on_error,
+                        "processes": ranks.count,
+                    },
+                    "skipped": {s.id: skipped[s.id] for s in data if s.id in skipped},
+                    "notes": _notes(data, loaded, task, footage),
+                },
+            )
+        ranks.wait()
+        return run if ranks.first else Run.open(folder)
+
+
+def _say_smaller(frames: int) -> None:
+    warn(f"memory ran out; going on with at most {frames} frames at once")
+
+
+class _Done(NamedTuple):
+    """What journals say."""
+
+    segments: dict[str, dict[str, Any]]
+    skipped: dict[str, str]
+    frame_budget: int | None
+
+    @classmethod
+    def of(cls, records: Sequence[Mapping[str, Any]]) -> _Done:
+        segments: dict[str, dict[str, Any]] = {}
+        skipped: dict[str, str] = {}
+        budgets = []
+        for record in records:
+            if "frame_budget" in record:
+                budgets.append(record["frame_budget"])
+            segments.update((mine["id"], mine) for mine in record["segments"])
+            skipped.update(record["skipped"])
+        skipped = {name: why for name, why in skipped.items() if name not in segments}
+        return cls(segments, skipped, min(budgets, default=None))
+
+    @property
+    def frames(self) -> int:
+        return sum(mine["frames"] for mine in self.segments.values())
+
+
+def _recognise(
+    footage: list[VideoClip],
+    done: _Done,
+    one_pass: Predictor,
+    journal: Journal,
+    frame_budget: int,
+    workers: int,
+    on_error: str,
+) -> None:
+    """Recognise what is not done, batch by batch into the journal."""
+    known = done.segments.keys() | done.skipped.keys()
+    # Planned over all, done or not: so each batch holds the clips it would have held.
+    plan = [
+        [index for index in batch if footage[index].id not in known]
+        for batch in plan_batches([clip.num_frames for clip in footage], frame_budget)
+    ]
+    plan = [batch for batch in plan if batch]
+    if not plan:
+        return
+    left = [footage[index] for batch in plan for index in batch]
+    clips = ClipDataset(footage, one_pass.preprocessing.resize)
+    with (
+        FrameLoader(clips, workers=workers, pin=one_pass.device.type == "cuda") as reading,
+        progress(len(left), sum(clip.num_frames for clip in left), "recognising") as advance,
+    ):
+        for loaded, recognised in one_pass.over(reading.batches(plan, on_error=on_error)):
+            record: dict[str, Any] = {
+                "segments": [_record(mine) for mine in recognised],
+                "skipped": {name: str(error) for name, error in loaded.failures.items()},
+            }
+            if one_pass.frame_budget < frame_budget:
+                record["frame_budget"] = one_pass.frame_budget  # what memory allows
+            journal.append(record)
+            advance(len(loaded.keys), sum(footage[key].num_frames for key in loaded.keys))
+
+
+def _record(mine: Recognised) -> dict[str, Any]:
+    return {
+        "id": mine.id,
+        "frames": mine.frames,
+        "glosses": mine.glosses,
+        "spans": mine.spans,
+        "confidences": [round(value, 4) for value in mine.confidences],
+    }
+
+
+def _loaded(
+    checkpoint: str | os.PathLike[str] | LoadedCheckpoint,
+    device: str,
+    backbone: str | os.PathLike[str] | None,
+) -> LoadedCheckpoint:
+    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint, load_checkpoint
+
+    if isinstance(checkpoint, LoadedCheckpoint):
+        return checkpoint
+    return load_checkpoint(checkpoint, device, backbone)
+
+
+def _corpus(
+    corpus: str | Corpus | None,
+    loaded: LoadedCheckpoint,
+    split: str,
+    root: str | os.PathLike[str] | None,
+    setup: str | None,
+) -> Corpus:
+    from slaeval import loaders
+
+    own = loaded.corpus.get("name")
+    name = own if corpus is None else corpus
+    if name is None:
+        raise UsageError(f"{loaded.path} does not say which corpus it is for: give --dataset")
+    if isinstance(name, str):
+        if setup is None and own is not None and loaders.resolve(name) == own:
+            setup = loaded.corpus.get("setup")
+        return loaders.load_corpus(name, root, split, setup)
+    if root is not None or setup is not None:
+        raise UsageError("a loaded corpus has its root and setup; name a corpus to choose them")
+    if not len(name):
+        raise InputError("the corpus has no sample")
+    if len({sample.id for sample in name}) != len(name):
+        raise InputError("the corpus holds an id twice: load one split of it")
+    return name
+
+
+def _default_folder(loaded: LoadedCheckpoint, corpus: Corpus) -> str:
+    stem = os.path.splitext(os.path.basename(loaded.path))[0]
+    task = corpus_references(corpus)
+    label = (task.dataset or corpus.name).replace("/", "-")
+    return os.path.join("runs", f"{stem}-{label}-{corpus.split or 'all'}")
+
+
+def _withheld(corpus: Corpus) -> bool:
+    return any(sample.glosses_raw is None for sample in corpus)
+
+
+def _hash(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()
+
+
+def _described(footage: Iterable[VideoClip]) -> Iterator[str]:
+    """Name every file with its size."""
+    for clip in footage:
+        yield clip.id
+        for name in clip.files or ("",):
+            path = os.path.join(clip.path, name) if name else clip.path
+            try:
+                size = os.stat(path).st_size
+            except OSError:
+                size = -1  # whoever reads it will say so
+            yield f"{name} {size}"
+
+
+def _alignments(
+    corpus: Corpus, done: _Done, skipped: Mapping[str, str], task: ReferenceSet | None
+) -> list[Alignment]:
+    """Put the records in the order of the corpus, with the references beside them."""
+    lost = [s.id for s in corpus if s.id not in done.segments and s.id not in skipped]
+    if lost:
+        raise SlaevalError(
+            f"{len(lost)} segments are in no journal ({', '.join(lost[:3])}): do all processes "
+            "write into the same folder?"
+        )
+    references = {} if task is None else {mine.id: mine.words for mine in task.references}
+    found = []
+    for sample in corpus:
+        mine = done.segments.get(sample.id)
+        found.append(
+            Alignment(
+                sample.id,
+                mine["frames"] if mine else 0,
+                mine["glosses"] if mine else [],
+                [(start, end) for start, end in mine["spans"]] if mine else [],
+                mine["confidences"] if mine else [],
+                sample.signer or "",
+                references.get(sample.id),
+            )
+        )
+    return found
+
+
+def _timings(
+    folder: str, before: _Done, after: _Done, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """Say how fast this call was; of a call that had nothing to do, how fast the last was."""
+    segments = len(after.segments) - len(before.segments)
+    frames = after.frames - before.frames
+    timings = {
+        "segments": segments,
+        "frames": frames,
+        "seconds": round(seconds, 3),
+        "frames_per_second": round(frames / max(1e-9, seconds), 1),
+        "segments_resumed": len(before.segments),
+    }
+    path = os.path.join(folder, "run.json")
+    if not segments and os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                earlier: dict[str, Any] = json.load(stream)["timings"]
+            if earlier.keys() >= timings.keys():
+                return earlier
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # it will be written anew
+    if device.type == "cuda":
+        timings["peak_memory"] = torch.cuda.max_memory_allocated(device)
+    return timings
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return device.type
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"slaeval": __version__, "python": platform.python_version()}
+    for name in ("torch", "open_clip_torch", "peft", "decord2", "decord", "numpy", "numba"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _notes(
+    corpus: Corpus,
+    loaded: LoadedCheckpoint,
+    task: ReferenceSet | None,
+    footage: Sequence[VideoClip],
+) -> list[str]:
+    """Say what a reader should know about checkpoint, corpus and its pictures together."""
+    from slaeval.loaders.video import miscount_note
+
+    notes = []
+    if miscounts := miscount_note(corpus, footage):
+        notes.append(miscounts)
+    if task is None:
+        notes.append(
+            f"the references of {corpus.name} {corpus.split} are withheld by its owners: "
+            "hypotheses only, no score"
+        )
+        return notes
+    known = set(loaded.vocabulary)
+    spoken = [word for sample in corpus for word in (sample.glosses_raw or "").split()]
+    cleaned = [word for sample in corpus for word in sample.glosses]
+    missing = min(([w for w in words if w not in known] for words in (spoken, cleaned)), key=len)
+    if missing:
+        notes.append(
+            f"{len(missing)} of the {len(cleaned)} reference words are not in the checkpoint's "
+            f"vocabulary ({', '.join(sorted(set(missing))[:3])}): it cannot recognise them"
+        )
+    return notes
