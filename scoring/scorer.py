@@ -11,10 +11,10 @@ from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
 from slaeval.scoring.segments import AlignedSegment, Reference
 
-__all__ = ["floor", "lines_hash", "references_hash", "score_segments", "signature"]
+__all__ = ["IGNORED", "floor", "lines_hash", "references_hash", "score_segments", "signature"]
 
 #: sclite leaves a reference out whose text holds one of these, in any letter case.
-_IGNORED = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
+IGNORED = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
 
 
 def score_segments(
@@ -98,7 +98,7 @@ def score_segments(
 
 def _ignored(words: Sequence[str]) -> bool:
     """Say whether sclite leaves a reference out of the score."""
-    return any(len(word) > 25 and any(mark in word.upper() for mark in _IGNORED) for word in words)
+    return any(len(word) > 25 and any(mark in word.upper() for mark in IGNORED) for word in words)
 
 
 def signature(

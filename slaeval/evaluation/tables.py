@@ -256,7 +256,7 @@ def bleu_lines(score: Score) -> list[str]:
 
 
 def _latex_cells(value: Group | float | None) -> tuple[str, str]:
-    from slaeval.scoring.sclite_reports import half_up
+    from slaeval.scoring.sclite_paths import half_up
 
     if value is None:
         return "--", "--"
