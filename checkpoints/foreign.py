@@ -37,7 +37,7 @@ from slaeval.files import read_start, read_text
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ConvertedHead", "is_foreign", "read_head", "read_vocabulary"]
+__all__ = ["ConvertedHead", "encoder_weights", "is_foreign", "read_head", "read_vocabulary"]
 
 #: What ``rng_state`` and the optimiser's side bring along. None of it is made or used.
 _IGNORED = (
@@ -48,6 +48,9 @@ _IGNORED = (
     ("_codecs", "encode"),
     ("collections", "Counter"),
 )
+
+#: AdaptSign's CLIP tower.
+_ENCODER = "conv2d.visual."
 
 _PLACES = {
     "conv1d.temporal_conv.0.": "temporal_convolution.conv1.",
@@ -208,6 +211,27 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
     except InputError as error:
         raise InputError(str(error), path) from None
     return ConvertedHead(checkpoint, taken, left)
+
+
+def encoder_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Return the picture encoder of a file in VAC's layout, named as behind ``conv2d.visual.``.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, asks for anything executable, or is not of that layout.
+    """
+    path = os.fspath(path)
+    with Archive(path, _IGNORED) as archive:
+        weights = _weights(archive.content)
+        if weights is None:
+            raise InputError("not in the layout of VAC", path)
+        return {
+            theirs.removeprefix(_ENCODER): archive.tensor(name, stored)
+            for name, stored in weights.items()
+            if isinstance(stored, Stored)
+            and (theirs := str(name).removeprefix("module.")).startswith(_ENCODER)
+        }
 
 
 def _weights(content: Any) -> dict[str, Stored] | None:

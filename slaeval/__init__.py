@@ -4,7 +4,7 @@
 ``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` holds systems against each other,
 ``slaeval.audit`` gives the number under every protocol in use, ``slaeval.analysis`` says and draws
 where the errors are. ``slaeval.train`` makes a CLIP-SLA checkpoint, ``slaeval.load_checkpoint``
-opens one and ``slaeval.evaluate`` runs it over a corpus; these need the extra ``slaeval[run]``.
+opens one and ``slaeval.evaluate`` runs it over a corpus; these need the extra ``run``.
 Everything is imported when first used, so that ``import slaeval`` costs nothing.
 """
 

@@ -39,7 +39,7 @@ from slaeval.errors import InputError
 from slaeval.files import read_bytes
 from slaeval.scoring.alignment import FOLD, align
 from slaeval.scoring.sclite_paths import Definition, Mark, System, Utterance
-from slaeval.scoring.scorer import IGNORED
+from slaeval.scoring.scorer import is_ignored
 from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["ID_TYPES", "Settings", "align_files"]
@@ -578,7 +578,7 @@ def _channel_pairs(
             end += 1
         mine = said[begin:end]
         begin = end
-        left_out = any(mark in line.text.upper() for mark in IGNORED)
+        left_out = is_ignored([line.text])
         if left_out:
             ignored, ignored_words = ignored + 1, ignored_words + len(mine)
         settings.say(

@@ -45,6 +45,7 @@ __all__ = [
     "read_weights",
     "to_open_clip",
     "tower_names",
+    "tower_shape",
 ]
 
 
@@ -162,11 +163,14 @@ class Attention(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C]."""
+    def forward(self, queries: Tensor, tokens: Tensor, values: Tensor | None = None) -> Tensor:
+        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C].
+
+        With `values` [N, L, C] the tokens are keys alone.
+        """
         q = self._split(self.q_proj(queries))
         k = self._split(self.k_proj(tokens))
-        v = self._split(self.v_proj(tokens))
+        v = self._split(self.v_proj(tokens if values is None else values))
         mixed = functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return out
@@ -281,6 +285,9 @@ class Tower(nn.Module):
         self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
         self.requires_grad_(False)
 
+    #: Whether a video's features come with the copies at its ends that the head needs.
+    pads_features = False
+
     def forward(self, frames: Tensor, bounds: Bounds) -> Tensor:
         """Return one feature a frame.
 
@@ -301,17 +308,7 @@ class Tower(nn.Module):
         InputError
             The patch does not divide the pictures.
         """
-        patch = self.shape.patch
-        height, width = frames.shape[-2:]
-        if height % patch or width % patch:
-            raise InputError(
-                f"pictures of {height}x{width} pixels do not divide into patches of {patch}"
-            )
-        grid = (height // patch, width // patch)
-        x = self.conv1(frames.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
-        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
-        x = torch.cat([first, x], dim=1) + self._positions(grid).to(x.dtype)
-        x = self.ln_pre(x)
+        x, grid = self.embed(frames)
         by_class = self.shape.pool == "tok"
         for number, block in enumerate(self.blocks, 1):
             kept = 1 if by_class and number == len(self.blocks) else None
@@ -332,6 +329,38 @@ class Tower(nn.Module):
             x = self.ln_post(x)[:, 1:].mean(1)
         features: Tensor = x @ self.proj.to(x.dtype)
         return features
+
+    def embed(self, frames: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tokens before the first block and the rows and columns of patches.
+
+        Parameters
+        ----------
+        frames : Tensor
+            [ΣT, 3, H, W], normalised.
+
+        Returns
+        -------
+        tokens : Tensor
+            [ΣT, 1 + h·w, C], the class token first.
+        grid : tuple of int
+            h and w.
+
+        Raises
+        ------
+        InputError
+            The patch does not divide the pictures.
+        """
+        patch = self.shape.patch
+        height, width = frames.shape[-2:]
+        if height % patch or width % patch:
+            raise InputError(
+                f"pictures of {height}x{width} pixels do not divide into patches of {patch}"
+            )
+        grid = (height // patch, width // patch)
+        x = self.conv1(frames.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        x = torch.cat([first, x], dim=1) + self._positions(grid).to(x.dtype)
+        return self.ln_pre(x), grid
 
     def each_block(self) -> Iterator[Block]:
         """Yield the blocks from first to last."""
@@ -386,7 +415,7 @@ def open_tower(
     SlaevalError
         The file of the tag is not on this machine.
     """
-    shape = _shape(name)
+    shape = tower_shape(name)
     path = None
     if state is None and pretrained is not None:
         path = _find_weights(name, pretrained, shape)
@@ -553,8 +582,14 @@ def _check_fit(own: Mapping[str, Tensor], tower: Tower, name: str, path: str | N
             )
 
 
-def _shape(name: str) -> Shape:
-    """Return the sizes of a tower, or say why there is none of that name."""
+def tower_shape(name: str) -> Shape:
+    """Return the sizes of a tower.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, or slaeval cannot adapt it; the message says why.
+    """
     if name == TINY:
         return _TINY
     found = _translate(name)

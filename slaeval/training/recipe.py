@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from slaeval.errors import InputError, UsageError, nearest
-from slaeval.models.config import TINY, VARIANTS, ModelConfig
+from slaeval.models.config import TINY, TRAINABLE_VARIANTS, ModelConfig
 
 __all__ = ["MODEL_SOURCES", "SOURCES", "Recipe", "model_changes", "recipe_for"]
 
@@ -109,7 +109,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         choices = {
-            "variant": VARIANTS,
+            "variant": TRAINABLE_VARIANTS,
             "labels": ("raw", "cleaned"),
             "normalisation": ("clip", "half"),
             "optimiser": ("adam", "adamw"),

@@ -144,7 +144,7 @@ def test_without_matplotlib_says_what_to_install(
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: None if name == "matplotlib" else found(name)
     )
-    with pytest.raises(SlaevalError, match=r"pip install 'slaeval\[analysis\]'"):
+    with pytest.raises(SlaevalError, match=r'pip install "\.\[analysis\]"'):
         PLOTS[name](score)
 
 

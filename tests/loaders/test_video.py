@@ -576,5 +576,5 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, film: Path) -> N
     footage = open_footage(film)
     monkeypatch.setitem(sys.modules, "decord", None)
     for act in (lambda: open_footage(film), lambda: read_frames(footage)):
-        with pytest.raises(SlaevalError, match=r"needs decord: pip install 'slaeval\[run\]'"):
+        with pytest.raises(SlaevalError, match=r'needs decord: .*pip install "\.\[run\]"'):
             act()

@@ -10,6 +10,8 @@ import pytest
 
 from slaeval.report import find, render
 
+pytestmark = pytest.mark.browser
+
 Runs = tuple[Path, Path]
 
 #: The segments that are in the document, in reading order, and what was found.
