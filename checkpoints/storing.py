@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from slaeval.checkpoints.archive import Archive, RefusedError, Stored
+from slaeval.checkpoints.archive import MOST_DIMENSIONS, Archive, RefusedError, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, check, check_meta, check_name, plain
 from slaeval.errors import InputError, UsageError
 from slaeval.extras import require
@@ -24,7 +24,7 @@ FORMAT = "slaeval-checkpoint"
 VERSION = 1
 
 #: Longest header of a safetensors file accepted, in bytes.
-_LONGEST_HEADER = 64 << 20
+_LONGEST_HEADER = 16 << 20
 #: The one metadata key: a map of several is written in no fixed order.
 _KEY = "slaeval"
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64"}
@@ -363,7 +363,9 @@ def _checked_safetensors(
         try:
             dtype = _DTYPES.get(entry["dtype"], str(entry["dtype"]))
             shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-            if not all(type(n) is int and n >= 0 for n in (*shape, start, end)) or start == end:
+            if not all(type(n) is int and 0 <= n < 1 << 63 for n in (*shape, start, end)):
+                raise ValueError
+            if len(shape) > MOST_DIMENSIONS or start == end:
                 raise ValueError
         except (TypeError, KeyError, ValueError):
             raise InputError(f"the tensor {name} is described wrongly: damaged", path) from None
