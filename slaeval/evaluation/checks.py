@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.segments import Reference
 
-__all__ = ["coverage", "observations", "special_words"]
+__all__ = ["coverage", "observations", "skipped_notice", "special_words"]
 
 
 def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
@@ -52,6 +52,16 @@ def coverage(ids: Sequence[str], named: Iterable[str]) -> list[str]:
             f"out{_few(unknown)}; the official script would give no score"
         )
     return notes
+
+
+def skipped_notice(skipped: Mapping[str, str]) -> str:
+    """Name the segments whose pictures a run could not read, with the reasons."""
+    first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
+    more = "; …" if len(skipped) > 3 else ""
+    return (
+        f"{len(skipped)} segments were skipped, their pictures could not be read; each counts as "
+        f"empty ({first}{more})"
+    )
 
 
 def special_words(vocabulary: Collection[str]) -> list[str]:
