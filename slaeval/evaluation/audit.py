@@ -205,7 +205,7 @@ def audit_evaluation(evaluation: Evaluation, names: Sequence[str] | None = None)
                 _moved(base, scored),
             )
         )
-    return Audit(rows, references.dataset, references.split, evaluation.notices)
+    return Audit(rows, references.dataset, references.split, evaluation.notices(official))
 
 
 def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, int]:

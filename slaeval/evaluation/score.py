@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError
 from slaeval.evaluation.checks import coverage, observations, skipped_notice, special_words
+from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.evaluation.references import (
     ReferenceSet,
     hypotheses_given,
@@ -19,7 +20,7 @@ from slaeval.evaluation.references import (
 from slaeval.evaluation.request import Request
 from slaeval.files import read_bytes
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
-from slaeval.scoring.protocols import OFFICIAL, Protocol
+from slaeval.scoring.protocols import EMPTY, OFFICIAL, Protocol
 from slaeval.scoring.protocols import protocol as named_protocol
 from slaeval.scoring.score import Group, Score
 from slaeval.scoring.scorer import floor, score_segments
@@ -156,13 +157,15 @@ class Evaluation:
         read = match_ids(Hypotheses(words or every, "ctm", file), known, self.request.fix_ids)
         return read if words else read._replace(words={})
 
+    def notices(self, protocol: str | Protocol | None = None) -> tuple[str, ...]:
+        """Return what a reader of a score should know, one sentence each."""
+        foreign = foreign_words(self.reading(protocol), self.references.glosses)
+        skipped = {} if self.run is None else self.run.skipped
+        return (*self._observations, *foreign, *((skipped_notice(skipped),) if skipped else ()))
+
     @cached_property
-    def notices(self) -> tuple[str, ...]:
-        """What a reader of a score should know about these hypotheses, one sentence each."""
-        notices = observations(self.references.references, self.hypotheses)
-        if self.run is not None and self.run.skipped:
-            notices = (*notices, skipped_notice(self.run.skipped))
-        return notices
+    def _observations(self) -> tuple[str, ...]:
+        return observations(self.references.references, self.hypotheses)
 
     def reading(self, protocol: str | Protocol | None = None) -> Score:
         """Return the bare counts under a protocol: no floor, no notices, no other reading."""
@@ -220,7 +223,7 @@ class Evaluation:
         return named_protocol(self.request.protocol if protocol is None else protocol)
 
     def _annotated(self, rules: Protocol) -> Score:
-        result = replace(self.reading(rules), warnings=self.notices)
+        result = replace(self.reading(rules), warnings=self.notices(rules))
         if len(self.references.references) <= _FLOOR_UP_TO:
             result = replace(result, floor=self.floor(rules))
         if rules.name == OFFICIAL and (self.references.dataset or "").startswith("phoenix2014t"):
@@ -285,12 +288,17 @@ def _score_large(pred: str, request: Request, rules: Protocol) -> Score | None:
     segments = bulk.align_read(read, rules)
     if segments is None:
         return None
-    return Score(
+    result = Score(
         segments,
         protocol=rules.name,
         signature=signature(rules, None, None, len(segments), lines_hash(read.texts)),
-        warnings=tuple(coverage(read.ids, read.names) + special_words(read.spoken())),
+        warnings=(
+            *coverage(read.ids, read.names, read.holding_only(EMPTY)),
+            *special_words(read.spoken()),
+        ),
     )
+    foreign = foreign_words(result, set)  # of a file, the references are all there is
+    return replace(result, warnings=(*result.warnings, *foreign)) if foreign else result
 
 
 def score_references(
