@@ -159,9 +159,13 @@ class Evaluation:
 
     def notices(self, protocol: str | Protocol | None = None) -> tuple[str, ...]:
         """Return what a reader of a score should know, one sentence each."""
-        foreign = foreign_words(self.reading(protocol), self.references.glosses)
+        foreign = foreign_words(self.reading(protocol), lambda: self._glosses)
         skipped = {} if self.run is None else self.run.skipped
         return (*self._observations, *foreign, *((skipped_notice(skipped),) if skipped else ()))
+
+    @cached_property
+    def _glosses(self) -> set[str]:
+        return self.references.glosses()
 
     @cached_property
     def _observations(self) -> tuple[str, ...]:
