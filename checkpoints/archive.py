@@ -183,6 +183,10 @@ class Archive:
             self._zip.close()
             raise
 
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+
     def __enter__(self) -> Archive:
         return self
 
@@ -192,7 +196,7 @@ class Archive:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._zip.close()
+        self.close()
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
         """Return the members by their names without the folder, once they are seen to be sound."""
