@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class LoadedCheckpoint:
     decoding : Decoding
         How glosses are found.
     corpus : dict
-        Name, setup and kind of labels it was trained on.
+        Name, setup, kind of labels and frames a second of what it was trained on.
     protocol : str
         What its metrics were scored under.
     metrics : dict
@@ -64,19 +64,54 @@ class LoadedCheckpoint:
     path: str
     hash: str
 
+    @property
+    def fps(self) -> float | None:
+        """Frames a second of what it was trained on.
+
+        As the file says; of a file that does not, what its corpus has, or None.
+        """
+        stored: float | None = self.corpus.get("fps")
+        return stored or _fps_of(self.corpus.get("name"))
+
+    @property
+    def fps_note(self) -> str:
+        """What to say where the file does not tell its rate; ``""`` where it does."""
+        if self.corpus.get("fps"):
+            return ""
+        if self.fps is None:
+            return (
+                "the checkpoint does not say how many frames a second it was trained on: frames "
+                "are used as they come"
+            )
+        return (
+            "the checkpoint does not say how many frames a second it was trained on: taken to be "
+            f"{self.fps:.4g}, as {self.corpus['name']} has"
+        )
+
+    def at_its_rate(self, clip: VideoClip) -> VideoClip:
+        """Return a clip as if it had been filmed at the rate the model was trained on."""
+        return clip if self.fps is None else clip.at_rate(self.fps)
+
     def recognise(
         self,
         source: str | os.PathLike[str] | NDArray[np.uint8] | VideoClip,
         *,
+        fps: float | None = None,
         decoding: Decoding | None = None,
         precision: str = "auto",
     ) -> Recognised:
         """Recognise one video.
 
+        What was filmed at another rate than the model was trained on is seen at that rate:
+        frames are taken by time, and ``notes`` of the result say so.
+
         Parameters
         ----------
-        source : path-like, uint8 array [T, H, W, 3] or Footage
+        source : path-like, uint8 array [T, H, W, 3] or VideoClip
             A video file, a folder of frames, or the frames as RGB.
+        fps : float, optional
+            Frames a second of an array or a folder of frames, which do not say it; the model's
+            own without it. A video file says it.
         decoding : Decoding, optional
             How; as the checkpoint says without it.
         precision : {"auto", "fp32", "bf16", "fp16"}
@@ -89,14 +124,18 @@ class LoadedCheckpoint:
         SlaevalError
             It is too long for the memory.
         """
-        from slaeval.loaders.video import VideoClip, open_footage, read_frames
+        from slaeval.loaders.video import VideoClip, open_footage, rate_note, read_frames
 
         side = self.preprocessing.resize
         if isinstance(source, np.ndarray):
-            name, frames = "video", _resized(source, side)
+            whole = VideoClip("video", "", (), len(_checked(source)), fps=fps)
         else:
-            footage = source if isinstance(source, VideoClip) else open_footage(source)
-            name, frames = footage.id, read_frames(footage, (side, side))
+            whole = source if isinstance(source, VideoClip) else open_footage(source, fps=fps)
+        clip = self.at_its_rate(whole)
+        if isinstance(source, np.ndarray):
+            frames = _resized(source if clip.taken is None else source[list(clip.taken)], side)
+        else:
+            frames = read_frames(clip, (side, side))
         one_pass = Predictor(
             self.model,
             self.preprocessing,
@@ -106,7 +145,11 @@ class LoadedCheckpoint:
             choose_precision(precision, self.device),
             frame_budget_for(self.device),
         )
-        return one_pass.batch(collate([(name, frames)]))[0]
+        found = one_pass.batch(collate([(clip.id, frames)]))[0]
+        notes = (self.fps_note, rate_note([clip], self.fps) if self.fps else "")
+        if clip is not whole:
+            found = found.in_film(clip)
+        return replace(found, notes=tuple(filter(None, notes)))
 
     def __repr__(self) -> str:
         config = self.model.config
@@ -116,12 +159,26 @@ class LoadedCheckpoint:
         )
 
 
-def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def _fps_of(name: str | None) -> float | None:
+    """Return the frame rate of a corpus; None of one of another package that is not here."""
+    from slaeval.loaders.registry import layout
+
+    try:
+        return None if name is None else layout(name).fps
+    except UsageError:
+        return None
+
+
+def _checked(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
         raise InputError(
             f"a video is a uint8 array [T, H, W, 3] of RGB frames, not {frames.dtype} "
             f"{list(frames.shape)}"
         )
+    return frames
+
+
+def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     if frames.shape[1:3] == (side, side):
         return frames
     from PIL import Image
@@ -129,6 +186,11 @@ def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     pictures = (Image.fromarray(frame) for frame in frames)
     size = (side, side)
     return np.stack([np.asarray(one.resize(size, Image.Resampling.BILINEAR)) for one in pictures])
+
+
+def _check_fps(fps: object) -> None:
+    if fps is not None and not (type(fps) in (int, float) and 1 <= fps <= 1000):  # type: ignore[operator]
+        raise InputError(f"corpus.fps must be 1 to 1000 frames a second, not {fps!r:.40}")
 
 
 def load_checkpoint(
@@ -165,6 +227,7 @@ def load_checkpoint(
         config = ModelConfig.from_dict(checkpoint.model)
         preprocessing = Preprocessing.from_dict(checkpoint.preprocessing)
         decoding = Decoding.from_dict(checkpoint.decoding)
+        _check_fps(checkpoint.corpus.get("fps"))
     except InputError as error:
         raise InputError(str(error), path) from None
     tower = _tower(checkpoint, config, backbone, path)

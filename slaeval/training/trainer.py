@@ -244,7 +244,9 @@ class _Training:
         )
         self.task: ReferenceSet = load_references(corpus.name, dev_split, root=root, setup=setup)
         dev = load_corpus(dataset, root, dev_split, setup)
-        self.dev, absent = find_video_clips(dev, on_missing=options.on_error)
+        shots, absent = find_video_clips(dev, on_missing=options.on_error)
+        fps = self.examples.fps
+        self.dev = [shot.at_rate(fps) for shot in shots] if fps else shots
         self._check_dev(absent)
         self._tell_about_data(corpus.excluded, absent)
 
@@ -538,6 +540,7 @@ class _Training:
                 "name": self.corpus.name,
                 "setup": self.corpus.setup,
                 "labels": self.recipe.labels,
+                "fps": self.examples.fps,
             },
             protocol=OFFICIAL,
             recipe=self.recipe.to_dict(),
