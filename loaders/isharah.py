@@ -25,6 +25,7 @@ import unicodedata
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
+from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Facts, Sample
 
@@ -123,7 +124,7 @@ class _Isharah(Layout):
                     split,
                     self.signer(cells[0], None),
                     gloss,
-                    tuple((gloss or "").split()),
+                    tuple(split_words(gloss or "")),
                     translation=cells[2] if len(cells) > 2 else None,
                     video=cells[0],
                     source=path,

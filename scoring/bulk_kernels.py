@@ -12,7 +12,7 @@ from slaeval.scoring.kernels import compiled
 
 __all__ = ["gather", "scan_ctm", "scan_stm", "steps_of"]
 
-_BLANK, _NEWLINE, _DOT, _SEMICOLON = 32, 10, 46, 59
+_BLANK, _NEWLINE, _DOT, _ONE, _SEMICOLON = 32, 10, 46, 49, 59
 _BRACE, _CLOSING, _LABEL = 123, 125, 60
 _END = np.frombuffer(b"0.0 1.79769e+308", dtype=np.uint8)
 
@@ -64,7 +64,7 @@ def _number(data, start, stop):  # type: ignore[no-untyped-def]
 def scan_ctm(data, start, stop, table, offsets, sizes, count, ids, first, names):  # type: ignore[no-untyped-def]
     """Read a tidy CTM in one pass.
 
-    Tidy as in :mod:`slaeval.formats.ctm`, and more narrowly: times below ten seconds.
+    Tidy as in :mod:`slaeval.formats.ctm`, and more narrowly: channel 1, times below ten seconds.
 
     Parameters
     ----------
@@ -110,9 +110,8 @@ def scan_ctm(data, start, stop, table, offsets, sizes, count, ids, first, names)
         bounds[5] = position + 1
         if data[bounds[0]] == _SEMICOLON:
             return -1, 0, 0
-        for index in range(bounds[1], bounds[2]):
-            if data[index] >= 128:
-                return -1, 0, 0
+        if bounds[2] - bounds[1] != 2 or data[bounds[1]] != _ONE:
+            return -1, 0, 0
         if not _number(data, bounds[2], bounds[3] - 1) or not _number(
             data, bounds[3], bounds[4] - 1
         ):
@@ -158,9 +157,9 @@ def scan_ctm(data, start, stop, table, offsets, sizes, count, ids, first, names)
 def scan_stm(data, start, stop, table, offsets, sizes, count, ids, first, names, signers, texts):  # type: ignore[no-untyped-def]
     """Read a tidy STM in one pass.
 
-    Tidy: single blanks, whole segments (``0.0 1.79769e+308``), neither comments nor labels
-    nor alternatives. Parameters as for :func:`scan_ctm`; `signers` takes the number of each
-    signer's name, `texts` where its words begin and end.
+    Tidy: single blanks, channel 1, whole segments (``0.0 1.79769e+308``), neither comments
+    nor labels nor alternatives. Parameters as for :func:`scan_ctm`; `signers` takes the number
+    of each signer's name, `texts` where its words begin and end.
 
     Returns
     -------
@@ -186,6 +185,9 @@ def scan_stm(data, start, stop, table, offsets, sizes, count, ids, first, names,
                     names[segments, 0] = begin
                     names[segments, 1] = position
                     first[segments] = total
+                elif column == 1:
+                    if position - begin != 1 or data[begin] != _ONE:
+                        return -1, 0, 0
                 elif column == 2:
                     number = _intern(data, begin, position, table, offsets, sizes, count)
                     if number == count:

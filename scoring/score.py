@@ -246,6 +246,18 @@ class Score:
             [len(segment.reference) for segment in self.segments],
         )
 
+    def vocabularies(self) -> tuple[set[str], Counter[str]]:
+        """Return the distinct words of the references, and how often each recognised word is said.
+
+        As the protocol left them.
+        """
+        if self._bulk:
+            return self._bulk.vocabularies()
+        spoken: Counter[str] = Counter()
+        for segment in self.segments:
+            spoken.update(segment.hypothesis)
+        return set().union(*(segment.reference for segment in self.segments)), spoken
+
     def with_bootstrap(self, resamples: int) -> Score:
         """Return the same score with a bootstrap interval of so many resamples."""
         return replace(self, bootstrap=resamples)

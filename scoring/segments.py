@@ -18,11 +18,15 @@ class Reference(NamedTuple):
         Who signs, ``""`` where unknown.
     words : list of str
         Glosses as annotated; STM alternation braces included.
+    channel : str
+        Channel of the recording, which sclite matches with that of the CTM; ``""`` where the
+        source of the reference has none.
     """
 
     id: str
     signer: str
     words: list[str]
+    channel: str = ""
 
 
 class AlignedSegment(NamedTuple):

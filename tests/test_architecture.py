@@ -58,7 +58,7 @@ FLOORS = (
     {"formats"},
     {"scoring", "loaders", "checkpoints"},
     {"evaluation", "decoding", "models"},
-    {"recognition", "analysis"},
+    {"recognition", "analysis", "compat"},
     {"training", "report"},
     {"cli"},
 )

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.evaluation.checks import observations
+from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.evaluation.references import ReferenceSet, matched
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
@@ -221,7 +222,8 @@ def audit_task(
             )
         )
     noticed = observations(task.references, hypotheses)
-    return Audit(rows, task.dataset, task.split, noticed)
+    foreign = foreign_words(rows[0].score, task.glosses)
+    return Audit(rows, task.dataset, task.split, (*noticed, *foreign))
 
 
 def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, int]:

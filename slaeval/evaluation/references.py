@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, UsageError
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
+from slaeval.formats.stm import check_braces
+from slaeval.formats.words import is_word, split_words
 from slaeval.scoring.segments import Reference
 
 if TYPE_CHECKING:
@@ -58,6 +60,19 @@ class ReferenceSet(NamedTuple):
     source: str = ""
     clipped: bool = False
     corpus: tuple[str, str | None, str | None] | None = None
+
+    def glosses(self) -> set[str]:
+        """Return the words of the references and of the other splits, where a corpus has some."""
+        words = {word for reference in self.references for word in reference.words}
+        if self.corpus is not None:
+            from slaeval import loaders
+
+            words |= loaders.glosses(*self.corpus)
+        return words
+
+
+#: The channel of every STM file that was published with a corpus.
+_CHANNEL = "1"
 
 
 def load_corpus(
@@ -133,7 +148,12 @@ def load_references(
         path = os.fspath(ref)
         samples = loaders.read_references_file(path, name, split or "test")
         return ReferenceSet(
-            [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples],
+            [
+                Reference(
+                    sample.id, sample.signer or "", list(sample.glosses), sample.channel or ""
+                )
+                for sample in samples
+            ],
             label,
             split,
             path,
@@ -147,7 +167,7 @@ def load_references(
     split = split or "test"
     rows = loaders.load_references(name, root, split, setup)
     return ReferenceSet(
-        [Reference(*row) for row in rows],
+        [Reference(*row, _CHANNEL) for row in rows],
         label,
         split,
         f"{name} {split}",
@@ -188,8 +208,17 @@ def matched(
 
 def corpus_references(corpus: Corpus) -> ReferenceSet:
     """Return the references of a corpus that is loaded."""
-    rows = [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in corpus]
-    return ReferenceSet(rows, _label(corpus.name, corpus.setup), corpus.split, corpus.name)
+    rows = [
+        Reference(sample.id, sample.signer or "", list(sample.glosses), _CHANNEL)
+        for sample in corpus
+    ]
+    return ReferenceSet(
+        rows,
+        _label(corpus.name, corpus.setup),
+        corpus.split,
+        corpus.name,
+        corpus=(corpus.name, corpus.root, corpus.setup),
+    )
 
 
 def _task(
@@ -207,9 +236,21 @@ def _task(
         return task._replace(dataset=dataset or task.dataset, split=split or task.split)
     rows = [
         Reference(name, known.get(name, ""), words)
-        for name, words in _mapping(references, "references").items()
+        for name, words in _references(references).items()
     ]
     return ReferenceSet(rows, dataset, split, "the references given")
+
+
+def _references(source: Any) -> dict[str, list[str]]:
+    """Return references from a value of Python, alternatives read as in a file."""
+    words = _mapping(source, "references")
+    for name, mine in words.items():
+        if any("{" in word or "}" in word for word in mine):
+            try:
+                check_braces(mine)
+            except InputError as error:
+                raise InputError(f"references: segment {name!r}: {error}") from None
+    return words
 
 
 def _mapping(source: Any, what: str) -> dict[str, list[str]]:
@@ -239,14 +280,14 @@ def _mapping(source: Any, what: str) -> dict[str, list[str]]:
     words: dict[str, list[str]] = {}
     for name, value in items:
         if isinstance(value, str):
-            words[name] = value.split()
+            words[name] = split_words(value)
             continue
         if value is None or isinstance(value, float):  # a hole in a DataFrame
             words[name] = []
             continue
         mine = list(value)
         for word in mine:
-            if not isinstance(word, str) or len(word.split()) != 1:
+            if not isinstance(word, str) or not is_word(word):
                 raise InputError(
                     f"{what}: segment {name!r} holds {word!r}; a word is a string without blanks"
                 )
@@ -289,6 +330,7 @@ def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> 
                 hypotheses.path,
                 _renamed(hypotheses.lines, new),
                 notes=notes,
+                channels={new[name]: on for name, on in hypotheses.channels.items() if name in new},
             )
         raise InputError(
             f"no id in common with {task.source}, but the ids are recognisably written {how}: "
@@ -365,7 +407,7 @@ def _renamed(lines: list[str] | None, new: dict[str, str]) -> list[str] | None:
         return None
     renamed = []
     for line in lines:
-        name = line.split(None, 1)[0]
+        name = split_words(line)[0]
         if name in new:
             renamed.append(line.replace(name, new[name], 1))
     return renamed

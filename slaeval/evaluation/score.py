@@ -8,17 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slaeval.evaluation.checks import coverage, observations, special_words
+from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.evaluation.references import ReferenceSet, load_references, match_ids, matched
 from slaeval.files import read_bytes
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
-from slaeval.scoring.protocols import OFFICIAL, Protocol
+from slaeval.scoring.protocols import EMPTY, OFFICIAL, Protocol
 from slaeval.scoring.score import Score
 from slaeval.scoring.scorer import floor, score_segments
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import Source
 
-__all__ = ["score", "score_file", "score_references"]
+__all__ = ["noticing_foreign_words", "score", "score_file", "score_references"]
 
 #: Up to so many segments the floor of the protocol is worth its time in every score.
 _FLOOR_UP_TO = 5000
@@ -81,12 +82,16 @@ def _score_large(
     segments = bulk.align_read(read, rules)
     if segments is None:
         return None
-    return Score(
+    result = Score(
         segments,
         protocol=rules.name,
         signature=signature(rules, None, None, len(segments), lines_hash(read.texts)),
-        warnings=tuple(coverage(read.ids, read.names) + special_words(read.spoken())),
+        warnings=(
+            *coverage(read.ids, read.names, read.holding_only(EMPTY)),
+            *special_words(read.spoken()),
+        ),
     )
+    return noticing_foreign_words(result, ReferenceSet([]))
 
 
 def score_references(
@@ -102,6 +107,7 @@ def score_references(
         clipped=task.clipped,
         warnings=observations(task.references, hypotheses),
     )
+    result = noticing_foreign_words(result, task)
     if len(task.references) <= _FLOOR_UP_TO:
         result = replace(result, floor=floor(task.references, protocol).total)
     if result.protocol == OFFICIAL and (task.dataset or "").startswith("phoenix2014t"):
@@ -110,6 +116,12 @@ def score_references(
         )
         result = replace(result, other_readings=(release,))
     return result
+
+
+def noticing_foreign_words(result: Score, task: ReferenceSet) -> Score:
+    """Return the score, warning of words that are no glosses of the task."""
+    notes = foreign_words(result, task.glosses)
+    return replace(result, warnings=(*result.warnings, *notes)) if notes else result
 
 
 def score(

@@ -33,6 +33,7 @@ from torch import Tensor
 
 from slaeval.checkpoints import new_checkpoint, tower_hash
 from slaeval.checkpoints.foreign import ConvertedHead, encoder_weights, read_head
+from slaeval.checkpoints.weights import plain_name
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError
 from slaeval.models.config import ModelConfig
@@ -147,7 +148,7 @@ def read_adaptsign(
         converted,
         checkpoint=checkpoint,
         taken=converted.taken | encoder,
-        left={name: why for name, why in converted.left.items() if name not in encoder},
+        left={name: why for name, why in converted.left.items() if plain_name(name) not in encoder},
     )
 
 

@@ -19,6 +19,7 @@ from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.references import ReferenceSet, corpus_references
 from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
+from slaeval.formats.words import split_words
 from slaeval.recognition.batches import ClipDataset, FrameLoader, plan_batches
 from slaeval.recognition.distributed import Ranks, share_out
 from slaeval.recognition.journal import Journal, read_journals, repair
@@ -440,7 +441,7 @@ def _notes(
         )
         return notes
     known = set(loaded.vocabulary)
-    spoken = [word for sample in corpus for word in (sample.glosses_raw or "").split()]
+    spoken = [word for sample in corpus for word in split_words(sample.glosses_raw or "")]
     cleaned = [word for sample in corpus for word in sample.glosses]
     missing = min(([w for w in words if w not in known] for words in (spoken, cleaned)), key=len)
     if missing:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from slaeval.errors import InputError, UsageError
+from slaeval.formats.words import split_words
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.video import VideoClip, find_video_clips, miscount_note, read_frames
 from slaeval.recognition.batches import ClipDataset
@@ -50,7 +51,7 @@ def glosses_of(sample: Sample, labels: str) -> tuple[str, ...]:
             "no glosses to train on",
             sample.source,
         )
-    return tuple(sample.glosses_raw.split()) if labels == "raw" else sample.glosses
+    return tuple(split_words(sample.glosses_raw)) if labels == "raw" else sample.glosses
 
 
 def vocabulary_of(corpus: Iterable[Sample], labels: str) -> tuple[str, ...]:

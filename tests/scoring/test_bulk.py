@@ -54,11 +54,43 @@ TIDY_CTM = "a 1 0.00 0.01 X\na 1 0.01 0.01 Y\nb 1 0.00 0.01 Z\n"
 TIDY_STM = "a 1 s 0.0 1.79769e+308 X Y\nb 1 s 0.0 1.79769e+308 Z\n"
 
 
+@pytest.mark.parametrize(
+    "ctm",
+    [
+        "a 1 0.00 0.01 X\n",
+        "a 1 0.00 0.01 [EMPTY]\nb 1 0.00 0.01 Z\n",
+        "a 1 0.00 0.01 <ALT_BEGIN>\nz 1 0.00 0.01 Z\n",
+        "a 2 0.00 0.01 X\nb 1 0.00 0.01 Z\n",
+        "a 1 0.00 0.01 17\na 1 0.01 0.01 4\n",
+        "a 1 0.00 0.01 x;y\na 1 0.01 0.01 Y*\n",
+        f"a 1 0.00 0.01 {'X' * 501}\n",
+    ],
+)
+def test_warnings_do_not_depend_on_the_size(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, ctm: str
+) -> None:
+    (tmp_path / "h.ctm").write_text(ctm)
+    (tmp_path / "r.stm").write_text(TIDY_STM)
+    plain = evaluation.score_file(tmp_path / "h.ctm", ref=tmp_path / "r.stm")
+    monkeypatch.setattr(evaluation, "_LARGE", 1)
+    large = evaluation.score_file(tmp_path / "h.ctm", ref=tmp_path / "r.stm")
+    assert large.warnings == plain.warnings
+    assert large.warnings
+
+
 def test_tidy_files_are_read() -> None:
     read = bulk.read_pair(TIDY_CTM.encode(), TIDY_STM.rstrip().encode())
     assert read is not None
     assert read.ids == read.names == ["a", "b"]
     assert bulk.align_read(read, protocol("rwth-2014t")) is None
+
+
+def test_blanks_of_other_alphabets_are_letters() -> None:
+    ctm = "a\u00a0b 1 0.00 0.01 X\u3000Y\na\u00a0b 1 0.01 0.01 Z\u2028\n"
+    read = bulk.read_pair(ctm.encode(), TIDY_STM.encode())
+    assert read is not None
+    assert read.names == ["a\u00a0b"]
+    assert read.spoken() == ["X\u3000Y", "Z\u2028"]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +110,13 @@ def test_tidy_files_are_read() -> None:
         ";; comment\na 1 0.00 0.01 X\n",
         "\na 1 0.00 0.01 X\n",
         "a 1 0.00 0.01 X\r\n",
-        "a 1 0.00 0.01 X\u3000Y\n",
-        "a\u00a0b 1 0.00 0.01 X\n",
+        "a 1 0.00 0.01 X\fY\n",
+        "a\v1 0.00 0.01 X\n",
+        "a 2 0.00 0.01 X\n",
+        "a A 0.00 0.01 X\n",
+        "a 1 0.00 0.01 X;y\n",
+        "a 1 0.00 0.01 X*\n",
+        "a 1 0.00 0.01 @\n",
     ],
 )
 def test_untidy_hypotheses_take_the_ordinary_way(ctm: str) -> None:
@@ -101,6 +138,8 @@ def test_untidy_hypotheses_take_the_ordinary_way(ctm: str) -> None:
         "a 1 s 0.0 1.79769e+308 IGNORE_TIME_SEGMENT_IN_SCORING\n",
         "a 1 s 0.0 1.79769e+308 X\na 1 s 0.0 1.79769e+308 Y\n",
         "a 1 s 0.0 1.79769e+308 X\tY\n",
+        "a 2 s 0.0 1.79769e+308 X\n",
+        "a 1 s 0.0 1.79769e+308 X\\Y\n",
     ],
 )
 def test_untidy_references_take_the_ordinary_way(stm: str) -> None:
