@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from slaeval.errors import UsageError
 from slaeval.evaluation.tables import Format
 
+if TYPE_CHECKING:
+    from slaeval.decoding import Decoding
+
 __all__ = [
     "FORMATS",
     "check_dev",
+    "chosen_decoding",
     "chosen_format",
+    "decoding_options",
     "existing",
     "format_options",
     "hypothesis_options",
@@ -95,6 +101,46 @@ def hypothesis_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def decoding_options(
+    method: str, width: str, merge_repeats: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds ``--decoding --width --merge-repeats``, given what is so without them.
+
+    See :func:`chosen_decoding`.
+    """
+
+    def added(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--merge-repeats/--no-merge-repeats",
+                default=None,
+                help="Make equal glosses beside each other one, as published code does."
+                f"  [default: {merge_repeats}]",
+            ),
+            click.option(
+                "--width",
+                type=click.IntRange(1),
+                metavar="N",
+                help=f"Of the beam.  [default: {width}]",
+            ),
+            click.option(
+                "--decoding", metavar="NAME", help=f"beam or greedy.  [default: {method}]"
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return added
+
+
+def chosen_decoding(
+    settings: Decoding, method: str | None, width: int | None, merge_repeats: bool | None
+) -> Decoding:
+    """Return decoding settings with what the user gave in them."""
+    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
+    return replace(settings, **{key: value for key, value in given.items() if value is not None})
 
 
 def format_options(command: Callable[..., Any]) -> Callable[..., Any]:

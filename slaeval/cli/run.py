@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, protocol_option, refuse_given, resumable
+from slaeval.cli.options import (
+    chosen_decoding,
+    decoding_options,
+    existing,
+    protocol_option,
+    refuse_given,
+    resumable,
+)
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -90,16 +96,7 @@ _OF_A_CORPUS = frozenset(
     metavar="N",
     help="Processes that read frames; 0 for none.  [default: by the machine]",
 )
-@click.option("--decoding", metavar="NAME", help="beam or greedy.  [default: the checkpoint's]")
-@click.option(
-    "--width", type=click.IntRange(1), metavar="N", help="Of the beam.  [default: the checkpoint's]"
-)
-@click.option(
-    "--merge-repeats/--no-merge-repeats",
-    default=None,
-    help="Make equal glosses beside each other one, as published code does.  [default: the "
-    "checkpoint's]",
-)
+@decoding_options("the model's", "the model's", "as the model says")
 @click.option(
     "--exact",
     is_flag=True,
@@ -165,7 +162,7 @@ def run(
         refuse_given(_OF_A_CORPUS, "--video recognises one video;")
     require("run", "slaeval run")
     loaded = _loaded(ckpt, model, device, backbone_weights)
-    chosen = _decoding(loaded, decoding, width, merge_repeats)
+    chosen = chosen_decoding(loaded.decoding, decoding, width, merge_repeats)
     if video is not None:
         _recognise(loaded, video, chosen, precision, as_json)
         return
@@ -209,13 +206,6 @@ def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | No
     refuse_given({"backbone_weights"}, "a model of your own brings its weights:")
     assert model is not None
     return load_model(model, device)
-
-
-def _decoding(
-    loaded: LoadedModel, method: str | None, width: int | None, merge_repeats: bool | None
-) -> Decoding:
-    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
-    return replace(loaded.decoding, **{key: v for key, v in given.items() if v is not None})
 
 
 def _show(result: Run, as_json: bool) -> None:
