@@ -191,7 +191,7 @@ def run(
     if Ranks().first:  # the others would say the same
         _show(result, as_json)
         if result.score is not None and not no_report:
-            _report(result, protocol)
+            _report(result)
 
 
 def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | None) -> LoadedModel:
@@ -238,15 +238,15 @@ def _show(result: Run, as_json: bool) -> None:
     )
 
 
-def _report(result: Run, protocol: str) -> None:
+def _report(result: Run) -> None:
     """Write the page of ``slaeval report`` into the folder of a run."""
     from slaeval.cli.report import PICTURES
     from slaeval.evaluation.run_folder import REPORT
     from slaeval.files import write_whole
-    from slaeval.report import find, render
+    from slaeval.report import collect, render
 
     path = os.path.join(result.folder, REPORT)
-    write_whole(path, render(find(result.folder, protocol=protocol, pictures=PICTURES)))
+    write_whole(path, render(collect(result.evaluation, pictures=PICTURES)))
     click.echo(f"report: {path}", err=True)
 
 
