@@ -76,7 +76,7 @@ def decode(
     settings = chosen_decoding(Decoding(), decoding, width, merge_repeats)
     glosses = read_vocabulary(vocab)
     files = saved_files(logits)
-    check_outputs([vocab, *files], [out], None, None)
+    check_outputs([vocab, *files], [out])
     found: dict[str, list[str]] = {}
     for path in files:
         for name, array in read_saved(path):
