@@ -18,6 +18,7 @@ from torch import Tensor
 import slaeval.recognition.run as running
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import score_file
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import find_video_clips, read_frames
@@ -63,7 +64,7 @@ def test_the_folder_is_that_of_any_run(plain: Run, corpus: Corpus) -> None:
     folder = Path(plain.folder)
     again = Run.open(folder)
     assert again.hypotheses == plain.hypotheses
-    score = score_file(folder / "hyp.ctm", "phoenix2014t", "test", root=corpus.root)
+    score = score_file(folder / "hyp.ctm", Request("phoenix2014t", "test", corpus.root))
     assert json.loads((folder / "score.json").read_text())["wer"] == score.wer
     assert any(mine.spans for mine in again.alignments.values())
     assert all(len(mine.spans) == len(mine.glosses) for mine in again.alignments.values())
@@ -118,9 +119,9 @@ def test_a_model_may_give_glosses(corpus: Corpus, root: Path) -> None:
     assert all(words[0] == "HEUTE" for words in run.hypotheses.values())
     assert all(not mine.spans for mine in run.alignments.values())
     assert Run.open("out").hypotheses == run.hypotheses
-    from slaeval.report import find, render
+    from slaeval.report import collect, render
 
-    page = render(find("out", pictures=2))
+    page = render(collect(run.evaluation, pictures=2))
     assert "HEUTE" in page
 
 
