@@ -6,7 +6,6 @@ Formats, found out from the content: CTM (:mod:`slaeval.formats.ctm`), TRN
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -94,9 +93,6 @@ def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:
             f"unknown format {format!r}{nearest(format, FORMATS)}; known: auto, "
             + ", ".join(FORMATS)
         )
-    inside = os.path.join(path, "hyp.ctm")
-    if os.path.isfile(inside):
-        raise InputError(f"this is a folder; name the hypothesis file in it: {inside}", path)
     text = read_text(path, "a hypothesis file (CTM, TRN, TSV or JSON lines)")
     found: str | None = format
     if format == "auto":
