@@ -392,6 +392,7 @@ def get_phoenix_wer(
     InputError
         A file that cannot be read, or a segment that the references lack.
     """
+    from slaeval.evaluation.request import Request
     from slaeval.evaluation.score import score_file
     from slaeval.formats.hypotheses import read_hypotheses
 
@@ -404,7 +405,7 @@ def get_phoenix_wer(
     )
     path = os.path.join(shell_dir, hyp)
     references = os.path.join(shell_dir, f"{name}-{phase}.stm")
-    score = score_file(path, ref=references, protocol=sorting, format="ctm")
+    score = score_file(path, Request(ref=references, protocol=sorting, format="ctm"))
     unknown = read_hypotheses(path, "ctm").words.keys() - {one.id for one in score.segments}
     if unknown:
         raise InputError(f"segment {min(unknown)!r} is not in {references}", path)
