@@ -716,7 +716,7 @@ def test_what_is_no_run_is_refused(copied: Path, tmp_path: Path) -> None:
 def test_the_folder_has_a_name_by_default(loaded: dict[str, LoadedCheckpoint], root: Path) -> None:
     run = evaluate(loaded["sla-lora"], split="dev", root=root)
     assert run.folder == os.path.join("runs", "sla-lora-0-full-phoenix2014t-dev")
-    assert len(run.alignments) == 2
+    assert len(run.alignments) == 3
 
 
 def test_precision_is_chosen_and_written_down(
