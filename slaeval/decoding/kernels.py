@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slaeval.scoring.kernels import compiled
+from slaeval.compiled import compiled
 
 __all__ = ["search", "viterbi"]
 
