@@ -84,8 +84,8 @@ def published(corpus: str, split: str = "test") -> list[PublishedResult]:
     Examples
     --------
     >>> results = slaeval.published("phoenix2014", "test")
-    >>> "AdaptSign" in {result.system for result in results}
-    True
+    >>> {result.system: result.wer for result in results}["CorrNet ResNet18"]
+    19.4
     """
     name, _, setup = corpus.partition("/")
     results = [
