@@ -7,7 +7,7 @@ import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,14 @@ from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation, open_systems
 from slaeval.evaluation.tables import Format
 
+if TYPE_CHECKING:
+    from slaeval.decoding import Decoding
+
 __all__ = [
     "FORMATS",
+    "chosen_decoding",
     "chosen_format",
+    "decoding_options",
     "dev_evaluations",
     "existing",
     "format_options",
@@ -167,6 +172,46 @@ def request_options(protocol: bool = True) -> Callable[..., Any]:
 def protocol_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--protocol`` to a command."""
     return _PROTOCOL(command)
+
+
+def decoding_options(
+    method: str, width: str, merge_repeats: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds ``--decoding --width --merge-repeats``, given what is so without them.
+
+    See :func:`chosen_decoding`.
+    """
+
+    def added(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--merge-repeats/--no-merge-repeats",
+                default=None,
+                help="Make equal glosses beside each other one, as published code does."
+                f"  [default: {merge_repeats}]",
+            ),
+            click.option(
+                "--width",
+                type=click.IntRange(1),
+                metavar="N",
+                help=f"Of the beam.  [default: {width}]",
+            ),
+            click.option(
+                "--decoding", metavar="NAME", help=f"beam or greedy.  [default: {method}]"
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return added
+
+
+def chosen_decoding(
+    settings: Decoding, method: str | None, width: int | None, merge_repeats: bool | None
+) -> Decoding:
+    """Return decoding settings with what the user gave in them."""
+    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
+    return replace(settings, **{key: value for key, value in given.items() if value is not None})
 
 
 def format_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""``slaeval run``: a checkpoint over a corpus, or over one video."""
+"""``slaeval run``: a checkpoint, or a model of one's own, over a corpus or one video."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, protocol_option, refuse_given, resumable
+from slaeval.cli.options import (
+    chosen_decoding,
+    decoding_options,
+    existing,
+    protocol_option,
+    refuse_given,
+    resumable,
+)
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -17,7 +24,7 @@ from slaeval.extras import require
 if TYPE_CHECKING:
     from slaeval.decoding import Decoding
     from slaeval.recognition import Run
-    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
+    from slaeval.recognition.model import LoadedModel
 
 __all__ = ["run"]
 
@@ -29,7 +36,13 @@ _OF_A_CORPUS = frozenset(
 
 
 @click.command()
-@click.option("--ckpt", required=True, type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option("--ckpt", type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option(
+    "--model",
+    metavar="MODULE:NAME",
+    help="Instead of a checkpoint: a model of your own, or what makes one; or the name under "
+    "which a package offers a model.",
+)
 @click.option(
     "--dataset", metavar="NAME", help="Corpus to evaluate on.  [default: the checkpoint's own]"
 )
@@ -73,7 +86,8 @@ _OF_A_CORPUS = frozenset(
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="fp32, bf16, fp16; auto takes bf16 on cards that have it, fp32 on the CPU.",
+    help="fp32, bf16, fp16; auto takes bf16 on cards that have it, fp32 on the CPU and for "
+    "--model.",
 )
 @click.option(
     "--frames",
@@ -87,22 +101,13 @@ _OF_A_CORPUS = frozenset(
     metavar="N",
     help="Processes that read frames; 0 for none.  [default: by the machine]",
 )
-@click.option("--decoding", metavar="NAME", help="beam or greedy.  [default: the checkpoint's]")
-@click.option(
-    "--width", type=click.IntRange(1), metavar="N", help="Of the beam.  [default: the checkpoint's]"
-)
-@click.option(
-    "--merge-repeats/--no-merge-repeats",
-    default=None,
-    help="Make equal glosses beside each other one, as published code does.  [default: the "
-    "checkpoint's]",
-)
+@decoding_options("the model's", "the model's", "as the model says")
 @click.option(
     "--exact",
     is_flag=True,
     help="One video at a time and repeatable kernels: slower, the same bits each time.",
 )
-@click.option("--compile", "compile_", is_flag=True, help="Compile the tower with torch.compile.")
+@click.option("--compile", "compile_", is_flag=True, help="Compile with torch.compile.")
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
@@ -121,7 +126,8 @@ _OF_A_CORPUS = frozenset(
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def run(
-    ckpt: str,
+    ckpt: str | None,
+    model: str | None,
     dataset: str | None,
     root: str | None,
     setup: str | None,
@@ -145,7 +151,7 @@ def run(
     no_report: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate a checkpoint: video in, hypotheses, their score and a report out.
+    """Evaluate a model: video in, hypotheses, their score and a report out.
 
     Writes hyp.ctm, score.json, segments.csv, alignment.jsonl, run.json and the page of 'slaeval
     report' into a folder and prints what 'slaeval score' prints. Killed and started again, it
@@ -155,6 +161,7 @@ def run(
     slaeval run --ckpt sla_lora.pt
     slaeval run --ckpt sla_lora.pt --dataset csl-daily --split dev --root ~/data/CSL-Daily
     slaeval run --ckpt sla_lora.pt --video me.mp4
+    slaeval run --model my_package.my_module:make --dataset csl-daily
     torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
     """
     if video is not None:
@@ -162,10 +169,8 @@ def run(
     else:
         refuse_given({"fps"}, "only --video takes frames of a rate that nobody says;")
     require("run", "slaeval run")
-    from slaeval.recognition.checkpoint_loading import load_checkpoint
-
-    loaded = load_checkpoint(ckpt, device, backbone_weights)
-    chosen = _decoding(loaded, decoding, width, merge_repeats)
+    loaded = _loaded(ckpt, model, device, backbone_weights)
+    chosen = chosen_decoding(loaded.decoding, decoding, width, merge_repeats)
     if video is not None:
         _recognise(loaded, video, fps, chosen, precision, as_json)
         return
@@ -197,11 +202,18 @@ def run(
             _report(result)
 
 
-def _decoding(
-    loaded: LoadedCheckpoint, method: str | None, width: int | None, merge_repeats: bool | None
-) -> Decoding:
-    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
-    return replace(loaded.decoding, **{key: v for key, v in given.items() if v is not None})
+def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | None) -> LoadedModel:
+    if (ckpt is None) == (model is None):
+        raise UsageError("name what is to recognise: either --ckpt FILE or --model MODULE:NAME")
+    if ckpt is not None:
+        from slaeval.recognition.checkpoint_loading import load_checkpoint
+
+        return load_checkpoint(ckpt, device, backbone)
+    from slaeval.recognition.model import load_model
+
+    refuse_given({"backbone_weights"}, "a model of your own brings its weights:")
+    assert model is not None
+    return load_model(model, device)
 
 
 def _show(result: Run, as_json: bool) -> None:
@@ -247,7 +259,7 @@ def _report(result: Run) -> None:
 
 
 def _recognise(
-    loaded: LoadedCheckpoint,
+    loaded: LoadedModel,
     video: str,
     fps: float | None,
     decoding: Decoding,
@@ -280,8 +292,8 @@ def _recognise(
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
         return
     click.echo(styled(isolated(" ".join(found.glosses)) or "(no gloss)", bold=True))
-    if not found.glosses:
-        return
+    if not found.spans:
+        return  # nothing was recognised, or the model gave the glosses themselves
     rows: list[tuple[object, ...]] = []
     for index, (gloss, span, sure) in enumerate(
         zip(found.glosses, found.spans, found.confidences, strict=True)

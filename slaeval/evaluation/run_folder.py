@@ -76,7 +76,8 @@ class Alignment(NamedTuple):
     glosses : list of str
         The hypothesis.
     spans : list of (int, int)
-        Of each gloss the frames [start, end) it was signed in.
+        Of each gloss the frames [start, end) it was signed in; empty, like the confidences,
+        where a model gave the glosses themselves.
     confidences : list of float
         Of each gloss the mean posterior probability over its span, 0 to 1.
     signer : str
@@ -424,7 +425,8 @@ def is_segment(value: Any) -> bool:
         and isinstance(glosses, list)
         and isinstance(spans, list)
         and isinstance(sure, list)
-        and len(glosses) == len(spans) == len(sure)
+        and len(spans) == len(sure)
+        and len(spans) in (0, len(glosses))
         and all(isinstance(gloss, str) for gloss in glosses)
         and all(
             isinstance(span, list)

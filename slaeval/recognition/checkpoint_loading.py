@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
 from slaeval.decoding import Decoding
@@ -17,139 +16,62 @@ from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser, check_states
 from slaeval.models.tower import Tower, open_tower, to_open_clip
-from slaeval.recognition.batches import Preprocessing, collate
+from slaeval.recognition.batches import Preprocessing
 from slaeval.recognition.devices import choose_device, choose_precision
-from slaeval.recognition.predictor import Predictor, Recognised, frame_budget_for
-
-if TYPE_CHECKING:
-    from slaeval.loaders.video import VideoClip
+from slaeval.recognition.model import LoadedModel, check_fps
+from slaeval.recognition.predictor import FRAMES_PER_STEP, ModelOutput
 
 __all__ = ["LoadedCheckpoint", "load_checkpoint"]
 
 
-@dataclass(frozen=True)
-class LoadedCheckpoint:
-    """A model with all that is needed to recognise with it.
+@dataclass(frozen=True, repr=False)
+class LoadedCheckpoint(LoadedModel):
+    """A checkpoint, ready to recognise: a :class:`~slaeval.recognition.model.LoadedModel`.
 
     Attributes
     ----------
     model : Recogniser
         In evaluation mode on `device`, LoRA merged into the tower.
-    vocabulary : tuple of str
-        Gloss of class i + 1; class 0 is the blank.
-    preprocessing : Preprocessing
-        What is done to frames.
-    decoding : Decoding
-        How glosses are found.
     corpus : dict
         Name, setup, kind of labels and frames a second of what it was trained on.
+    path, hash : str
+        The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     protocol : str
         What its metrics were scored under.
     metrics : dict
         As measured when it was saved.
-    device : torch.device
-        Where the model is.
-    path, hash : str
-        The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     """
 
     model: Recogniser
-    vocabulary: tuple[str, ...]
-    preprocessing: Preprocessing
-    decoding: Decoding
-    corpus: Mapping[str, Any]
     protocol: str
     metrics: Mapping[str, Any]
-    device: torch.device
-    path: str
-    hash: str
 
     @property
-    def fps(self) -> float | None:
-        """Frames a second of what it was trained on.
-
-        As the file says; of a file that does not, what its corpus has, or None.
-        """
-        stored: float | None = self.corpus.get("fps")
-        return stored or _fps_of(self.corpus.get("name"))
+    def frames_per_step(self) -> int:
+        """How many frames one step of the head stands for."""
+        return FRAMES_PER_STEP
 
     @property
-    def fps_note(self) -> str:
-        """What to say where the file does not tell its rate; ``""`` where it does."""
-        if self.corpus.get("fps"):
-            return ""
-        if self.fps is None:
-            return (
-                "the checkpoint does not say how many frames a second it was trained on: frames "
-                "are used as they come"
-            )
-        return (
-            "the checkpoint does not say how many frames a second it was trained on: taken to be "
-            f"{self.fps:.4g}, as {self.corpus['name']} has"
-        )
+    def name(self) -> str:
+        """The file's name without its end."""
+        return os.path.splitext(os.path.basename(self.path))[0]
 
-    def at_its_rate(self, clip: VideoClip) -> VideoClip:
-        """Return a clip as if it had been filmed at the rate the model was trained on."""
-        return clip if self.fps is None else clip.at_rate(self.fps)
+    @property
+    def where(self) -> str:
+        """The file, wherever a command is run."""
+        return os.path.abspath(self.path)
 
-    def recognise(
-        self,
-        source: str | os.PathLike[str] | NDArray[np.uint8] | VideoClip,
-        *,
-        fps: float | None = None,
-        decoding: Decoding | None = None,
-        precision: str = "auto",
-    ) -> Recognised:
-        """Recognise one video.
+    def forward(self, frames: Tensor, lengths: Tensor) -> ModelOutput:
+        """Return log probabilities and steps."""
+        return self.model.log_probs(frames, lengths)
 
-        What was filmed at another rate than the model was trained on is seen at that rate:
-        frames are taken by time, and ``notes`` of the result say so.
+    def compile(self) -> None:
+        """Compile the tower with ``torch.compile``."""
+        self.model.tower.compile(dynamic=True)
 
-        Parameters
-        ----------
-        source : path-like, uint8 array [T, H, W, 3] or VideoClip
-            A video file, a folder of frames, or the frames as RGB.
-        fps : float, optional
-            Frames a second of an array or a folder of frames, which do not say it; the model's
-            own without it. A video file says it.
-        decoding : Decoding, optional
-            How; as the checkpoint says without it.
-        precision : {"auto", "fp32", "bf16", "fp16"}
-            What to compute in.
-
-        Raises
-        ------
-        InputError
-            The video cannot be read, or the array is no video.
-        SlaevalError
-            It is too long for the memory.
-        """
-        from slaeval.loaders.video import VideoClip, open_footage, rate_note, read_frames
-
-        side = self.preprocessing.resize
-        if isinstance(source, np.ndarray):
-            whole = VideoClip("video", "", (), len(_checked(source)), fps=fps)
-        else:
-            whole = source if isinstance(source, VideoClip) else open_footage(source, fps=fps)
-        clip = self.at_its_rate(whole)
-        if isinstance(source, np.ndarray):
-            frames = _resized(source if clip.taken is None else source[list(clip.taken)], side)
-        else:
-            frames = read_frames(clip, (side, side))
-        one_pass = Predictor(
-            self.model,
-            self.preprocessing,
-            decoding or self.decoding,
-            self.vocabulary,
-            self.device,
-            choose_precision(precision, self.device),
-            frame_budget_for(self.device),
-        )
-        found = one_pass.batch(collate([(clip.id, frames)]))[0]
-        notes = (self.fps_note, rate_note([clip], self.fps) if self.fps else "")
-        if clip is not whole:
-            found = found.in_film(clip)
-        return replace(found, notes=tuple(filter(None, notes)))
+    def precision(self, name: str) -> str:
+        """Return what to compute in; ``"auto"`` asks what the device is good at."""
+        return choose_precision(name, self.device)
 
     def __repr__(self) -> str:
         config = self.model.config
@@ -157,40 +79,6 @@ class LoadedCheckpoint:
             f"<LoadedCheckpoint {self.path}: {config.variant} on {config.backbone}, "
             f"{len(self.vocabulary)} glosses of {self.corpus.get('name')}, {self.device}>"
         )
-
-
-def _fps_of(name: str | None) -> float | None:
-    """Return the frame rate of a corpus; None of one of another package that is not here."""
-    from slaeval.loaders.registry import layout
-
-    try:
-        return None if name is None else layout(name).fps
-    except UsageError:
-        return None
-
-
-def _checked(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
-        raise InputError(
-            f"a video is a uint8 array [T, H, W, 3] of RGB frames, not {frames.dtype} "
-            f"{list(frames.shape)}"
-        )
-    return frames
-
-
-def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    if frames.shape[1:3] == (side, side):
-        return frames
-    from PIL import Image
-
-    pictures = (Image.fromarray(frame) for frame in frames)
-    size = (side, side)
-    return np.stack([np.asarray(one.resize(size, Image.Resampling.BILINEAR)) for one in pictures])
-
-
-def _check_fps(fps: object) -> None:
-    if fps is not None and not (type(fps) in (int, float) and 1 <= fps <= 1000):  # type: ignore[operator]
-        raise InputError(f"corpus.fps must be 1 to 1000 frames a second, not {fps!r:.40}")
 
 
 def load_checkpoint(
@@ -227,7 +115,7 @@ def load_checkpoint(
         config = ModelConfig.from_dict(checkpoint.model)
         preprocessing = Preprocessing.from_dict(checkpoint.preprocessing)
         decoding = Decoding.from_dict(checkpoint.decoding)
-        _check_fps(checkpoint.corpus.get("fps"))
+        check_fps(checkpoint.corpus.get("fps"))
     except InputError as error:
         raise InputError(str(error), path) from None
     tower = _tower(checkpoint, config, backbone, path)
@@ -252,11 +140,11 @@ def load_checkpoint(
         preprocessing,
         decoding,
         checkpoint.corpus,
-        checkpoint.protocol,
-        checkpoint.metrics,
         where,
         path,
         checkpoint.hash,
+        checkpoint.protocol,
+        checkpoint.metrics,
     )
 
 
