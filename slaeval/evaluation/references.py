@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from slaeval.loaders import Corpus
 
     Words = str | Sequence[str]
-    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str]
+    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str] | Sequence[Words]
 
 __all__ = [
     "ReferenceSet",
@@ -32,6 +32,7 @@ __all__ = [
     "load_corpus",
     "load_references",
     "match_ids",
+    "numbered_pair",
     "reference_set",
 ]
 
@@ -230,6 +231,35 @@ def reference_set(
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
     return Hypotheses(_mapping(hypotheses, "hypotheses"))
+
+
+def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Source]:
+    """Give two lists, one sentence beside the other, ids from ``"1"`` on; all else as it is.
+
+    Raises
+    ------
+    UsageError
+        A list on one side only, or lists of different length.
+    """
+    left, right = isinstance(references, (list, tuple)), isinstance(hypotheses, (list, tuple))
+    if isinstance(references, (list, tuple)) and isinstance(hypotheses, (list, tuple)):
+        if len(references) != len(hypotheses):
+            raise UsageError(
+                f"{len(references)} references beside {len(hypotheses)} hypotheses; lists are "
+                "scored one sentence beside the other: give a mapping from ids where some are "
+                "missing"
+            )
+        numbers = [str(number) for number in range(1, len(references) + 1)]
+        return dict(zip(numbers, references, strict=True)), dict(
+            zip(numbers, hypotheses, strict=True)
+        )
+    if left or right:
+        one, other = ("references", "hypotheses") if left else ("hypotheses", "references")
+        raise UsageError(
+            f"the {one} are a list, the {other} are not: give lists on both sides, one sentence "
+            "beside the other, or what has ids"
+        )
+    return references, hypotheses
 
 
 def _references(source: Any) -> dict[str, list[str]]:
