@@ -59,6 +59,10 @@ class Read(NamedTuple):
         """Return the distinct words of the hypotheses."""
         return [self.words[number] for number in np.unique(self.right).tolist()]
 
+    def wordless(self) -> list[str]:
+        """Return the references without words."""
+        return [self.ids[place] for place in np.flatnonzero(np.diff(self.left_first) == 0).tolist()]
+
     def holding_only(self, word: str) -> list[str]:
         """Return the segments whose hypothesis is this one word."""
         alone = np.flatnonzero(np.diff(self.right_first) == 1)

@@ -30,7 +30,7 @@ __all__ = [
 FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
 
 #: What ``--format`` meant before hypothesis files got an option of their own.
-_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl")
+_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl", "kaldi")
 
 _DATASETS = (
     "phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah500, isharah1000, isharah2000"
@@ -50,7 +50,7 @@ def reference_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--ref",
             type=existing(),
             metavar="FILE",
-            help="References from a file: STM, TSV, JSON lines, VAC .npy, slt pickle.",
+            help="References from a file: STM, TRN, CSV, TSV, JSON, VAC .npy, slt pickle.",
         ),
         click.option(
             "--root",
@@ -90,7 +90,7 @@ def hypothesis_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="auto",
             show_default=True,
             metavar="NAME",
-            help="Format of hypothesis files: auto, ctm, trn, tsv, jsonl.",
+            help="Format of hypothesis files: auto, ctm, trn, tsv (any table), jsonl, kaldi.",
         ),
     ):
         command = option(command)

@@ -35,7 +35,7 @@ __all__ = ["pasted", "render", "score"]
     required=True,
     type=existing(),
     metavar="FILE",
-    help="Hypotheses: CTM, TRN, TSV, JSON lines.",
+    help="Hypotheses: CTM, TRN, CSV, TSV, JSON; - for standard input.",
 )
 @reference_options
 @protocol_option

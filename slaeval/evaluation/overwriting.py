@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from slaeval.errors import UsageError
+from slaeval.files import STDIN
 
 __all__ = ["check_outputs"]
 
@@ -18,6 +19,8 @@ def check_outputs(
     runs: Iterable[str | None] = (),
 ) -> None:
     """Refuse to write over an input, two outputs into one file, or over the annotation.
+
+    Standard input, ``-``, may be read once.
 
     Parameters
     ----------
@@ -33,6 +36,8 @@ def check_outputs(
     UsageError
         Naming the file that would be lost.
     """
+    if inputs.count(STDIN) > 1:
+        raise UsageError("standard input (-) can be one file only")
     taken = {os.path.realpath(path): path for path in inputs if path is not None}
     for path in outputs:
         if path is None or path.startswith("/dev/"):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import slaeval
 from slaeval.formats.ctm import parse_ctm, write_ctm
 from slaeval.formats.stm import parse_stm
-from slaeval.formats.tables import parse_jsonl, parse_tsv
+from slaeval.formats.tables import parse_json, parse_table
 from slaeval.formats.trn import parse_trn
 from slaeval.formats.words import BLANKS, is_word, split_words, timed
 
@@ -37,8 +37,8 @@ def test_other_blanks_stay_inside_a_word(other: str) -> None:
     assert write_ctm({"x": [word]}).endswith(f" {word}\n")
     assert parse_stm(f"x 1 s 0.0 1.0 {word} C\n")[0].words == [word, "C"]
     assert parse_trn(f"{word} C (x{other}y)\n").words == {f"x{other}y": [word, "C"]}
-    assert parse_tsv(f"x\t{word} C\n").words == {"x": [word, "C"]}
-    assert parse_jsonl(json.dumps([{"id": "x", "glosses": [word]}])).words == {"x": [word]}
+    assert parse_table(f"x\t{word} C\n").words == {"x": [word, "C"]}
+    assert parse_json(json.dumps([{"id": "x", "glosses": [word]}])).words == {"x": [word]}
     for protocol in slaeval.protocols():
         score = slaeval.score({"x": f"{word} C"}, {"x": f"{word} C"}, protocol)
         assert score.reference_words == 2, protocol.name
