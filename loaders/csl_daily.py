@@ -135,7 +135,7 @@ class CSLDaily(Layout):
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """See :meth:`Layout.media`; resized copies stand in folders of another size."""
-        tops = [f"sentence_frames-{size}" for size in ("512x512", "256x256", "224x224")]
+        tops = ["sentence_frames-512x512", "sentence_frames-*", "sentence/frames_*"]
         return self.frame_folder(base, tops, sample.id)
 
 

@@ -96,7 +96,7 @@ class Phoenix2014(Layout):
         _, _, below = (sample.frames or "").partition(f"/{sample.split}/")
         return self.frame_folder(
             base,
-            [f"features/fullFrame-{size}px/{sample.split}" for size in ("210x260", "256x256")],
+            [f"features/fullFrame-{size}/{sample.split}" for size in ("210x260px", "*")],
             below.rsplit("/", 1)[0],
         )
 

@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from slaeval.recognition import Run as Run
     from slaeval.recognition import evaluate as evaluate
     from slaeval.recognition.checkpoint_loading import load_checkpoint as load_checkpoint
+    from slaeval.recognition.model import CSLRModel as CSLRModel
+    from slaeval.recognition.model import load_model as load_model
     from slaeval.scoring.protocols import protocols as protocols
     from slaeval.training import recipe_for as recipe_for
     from slaeval.training import train as train
 
 __all__ = [
+    "CSLRModel",
     "Run",
     "__version__",
     "audit",
@@ -40,6 +43,7 @@ __all__ = [
     "find_video_clips",
     "load_checkpoint",
     "load_corpus",
+    "load_model",
     "protocols",
     "published",
     "read_frames",
@@ -50,6 +54,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CSLRModel": "slaeval.recognition.model",
     "Run": "slaeval.recognition",
     "audit": "slaeval.evaluation.audit",
     "compare": "slaeval.evaluation.compare",
@@ -57,6 +62,7 @@ _HOMES = {
     "find_video_clips": "slaeval.loaders",
     "load_checkpoint": "slaeval.recognition.checkpoint_loading",
     "load_corpus": "slaeval.evaluation.references",
+    "load_model": "slaeval.recognition.model",
     "protocols": "slaeval.scoring.protocols",
     "published": "slaeval.evaluation.published",
     "read_frames": "slaeval.loaders",
@@ -70,7 +76,7 @@ _HOMES = {
 _RENAMED = {"find_footage": "find_video_clips"}
 
 #: Names that need torch and its company.
-_NEED_TORCH = ("evaluate", "load_checkpoint", "train")
+_NEED_TORCH = ("CSLRModel", "evaluate", "load_checkpoint", "load_model", "train")
 
 # In a checkout that is not installed, the sister folders stand beside this one.
 if not os.path.isdir(os.path.join(__path__[0], "scoring")):

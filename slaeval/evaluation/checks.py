@@ -10,7 +10,7 @@ from slaeval.scoring.protocols import EMPTY
 from slaeval.scoring.scorer import is_ignored
 from slaeval.scoring.segments import Reference
 
-__all__ = ["coverage", "observations", "special_words"]
+__all__ = ["coverage", "observations", "skipped_notice", "special_words"]
 
 
 def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
@@ -81,6 +81,16 @@ def coverage(
             "scripts each holds the word [EMPTY]"
         )
     return notes
+
+
+def skipped_notice(skipped: Mapping[str, str]) -> str:
+    """Name the segments whose pictures a run could not read, with the reasons."""
+    first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
+    more = "; …" if len(skipped) > 3 else ""
+    return (
+        f"{len(skipped)} segments were skipped, their pictures could not be read; each counts as "
+        f"empty ({first}{more})"
+    )
 
 
 def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, UsageError
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
-from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
+from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.tables import Role, Table, table_of
 from slaeval.formats.words import split_words
 from slaeval.scoring.segments import Reference
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ReferenceSet",
     "corpus_references",
+    "hypotheses_given",
     "load_corpus",
     "load_references",
     "match_ids",
-    "matched",
+    "reference_set",
 ]
 
 
@@ -60,7 +61,7 @@ class ReferenceSet(NamedTuple):
     split: str | None = None
     source: str = ""
     clipped: bool = False
-    corpus: tuple[str, str | None, str | None] | None = None
+    corpus: tuple[str, str | os.PathLike[str] | None, str | None] | None = None
 
     def glosses(self) -> set[str]:
         """Return the words of the references and of the other splits, where a corpus has some."""
@@ -172,7 +173,7 @@ def load_references(
         label,
         split,
         f"{name} {split}",
-        corpus=(name, None if root is None else os.fspath(root), setup),
+        corpus=(name, root, setup),
     )
 
 
@@ -194,23 +195,6 @@ def _lacks_newline(path: str) -> bool:
         return stream.read(1) != b"\n"
 
 
-def matched(
-    references: Source,
-    hypotheses: Source,
-    dataset: str | None = None,
-    split: str | None = None,
-    signers: Mapping[str, str] | None = None,
-) -> tuple[ReferenceSet, Hypotheses]:
-    """Return what :func:`score` takes as references and hypotheses of the same segments."""
-    task = _task(references, dataset, split, signers)
-    if isinstance(hypotheses, (str, os.PathLike)):
-        read = read_hypotheses(os.fspath(hypotheses))
-    else:
-        table = _table(hypotheses, "hypothesis")
-        read = Hypotheses(table.words, notes=table.notes)
-    return task, match_ids(read, task)
-
-
 def corpus_references(corpus: Corpus) -> ReferenceSet:
     """Return the references of a corpus that is loaded."""
     rows = [
@@ -226,24 +210,31 @@ def corpus_references(corpus: Corpus) -> ReferenceSet:
     )
 
 
-def _task(
+def reference_set(
     references: Source,
-    dataset: str | None,
-    split: str | None,
-    signers: Mapping[str, str] | None,
+    dataset: str | None = None,
+    split: str | None = None,
+    signers: Mapping[str, str] | None = None,
 ) -> ReferenceSet:
-    known = signers or {}
+    """Return what :func:`slaeval.score` takes as references."""
+    signers = signers or {}
     if isinstance(references, (str, os.PathLike)):
         return load_references(dataset, split, ref=references)
     if hasattr(references, "references") and hasattr(references, "setup"):
         corpus: Any = references
-        task = corpus_references(corpus)
-        return task._replace(dataset=dataset or task.dataset, split=split or task.split)
+        known = corpus_references(corpus)
+        return known._replace(dataset=dataset or known.dataset, split=split or known.split)
     rows = [
-        Reference(name, known.get(name, ""), words)
-        for name, words in _table(references, "reference").words.items()
+        Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
+        for row in _table(references, "reference").rows
     ]
     return ReferenceSet(rows, dataset, split, "the references given")
+
+
+def hypotheses_given(hypotheses: Source) -> Hypotheses:
+    """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
+    table = _table(hypotheses, "hypothesis")
+    return Hypotheses(table.words, notes=table.notes)
 
 
 def _table(source: Any, role: Role) -> Table:
@@ -260,14 +251,14 @@ def _table(source: Any, role: Role) -> Table:
     return table
 
 
-def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> Hypotheses:
+def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = False) -> Hypotheses:
     """Make sure that hypotheses and references speak of the same segments.
 
     Parameters
     ----------
     hypotheses : Hypotheses
         As read.
-    task : Task
+    references : ReferenceSet
         As loaded.
     fix : bool
         Take ids that are recognisably written another way for the ids of the references.
@@ -277,7 +268,7 @@ def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> 
     InputError
         No segment in common; the message says what the ids look like.
     """
-    ids = {reference.id for reference in task.references}
+    ids = {reference.id for reference in references.references}
     if not ids.isdisjoint(hypotheses.words):
         return hypotheses
     if not hypotheses.words or not ids:
@@ -298,16 +289,16 @@ def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> 
                 channels={new[name]: on for name, on in hypotheses.channels.items() if name in new},
             )
         raise InputError(
-            f"no id in common with {task.source}, but the ids are recognisably written {how}: "
-            f"{theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; write the "
+            f"no id in common with {references.source}, but the ids are recognisably written "
+            f"{how}: {theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; write the "
             "references' ids, or add --fix-ids",
             hypotheses.path,
         )
     message = (
         f"none of its {len(hypotheses.words)} segments is among the {len(ids)} of "
-        f"{task.source}: here {theirs!r}, there {task.references[0].id!r}"
+        f"{references.source}: here {theirs!r}, there {references.references[0].id!r}"
     )
-    raise InputError(message + _other_split(hypotheses, task), hypotheses.path)
+    raise InputError(message + _other_split(hypotheses, references), hypotheses.path)
 
 
 #: What the ids of a corpus look like, and the corpora they may belong to.
@@ -319,16 +310,16 @@ _LOOKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def _other_split(hypotheses: Hypotheses, task: ReferenceSet) -> str:
+def _other_split(hypotheses: Hypotheses, references: ReferenceSet) -> str:
     """Say which split or corpus the ids belong to, where that can be seen."""
-    if task.corpus is None:
+    if references.corpus is None:
         return "; check --split and --dataset"
     from slaeval import loaders
 
-    name, root, setup = task.corpus
+    name, root, setup = references.corpus
     theirs = set(hypotheses.words)
     for split, ids in loaders.split_ids(name, root, setup).items():
-        if split != task.split and not theirs.isdisjoint(ids):
+        if split != references.split and not theirs.isdisjoint(ids):
             share = "all" if theirs <= ids else f"{len(theirs & ids)} of them"
             return f"; {share} are segments of the split {split!r}: add --split {split}"
     example = next(iter(theirs))

@@ -7,7 +7,6 @@ Kaldi's text (:mod:`slaeval.formats.tables`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -79,9 +78,6 @@ def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:
             f"unknown format {format!r}{nearest(format, FORMATS)}; known: auto, "
             + ", ".join(FORMATS)
         )
-    inside = os.path.join(path, "hyp.ctm")
-    if os.path.isfile(inside):
-        raise InputError(f"this is a folder; name the hypothesis file in it: {inside}", path)
     text = read_text(path, "a hypothesis file (CTM, TRN, a table or JSON)")
     found = detect_format(text)
     if format == "auto":

@@ -101,6 +101,14 @@ class Recogniser(nn.Module):
         logits: Logits = self.head(features, lengths, self.tower.pads_features)
         return Output(*logits, lengths)
 
+    def log_probs(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return natural log probabilities [B, T'max, V] and the steps of each video.
+
+        Parameters and errors as :meth:`forward`.
+        """
+        output: Output = self(frames, lengths)
+        return output.sequence.float().log_softmax(-1), output.lengths
+
     @property
     def gradient_checkpointing(self) -> bool:
         """Whether training computes each block twice to keep only its input."""

@@ -48,7 +48,11 @@ __all__ = [
 #: Mean and standard deviation of the pixels CLIP was trained on, from OpenAI's release.
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_NORMALISATIONS = ("clip", "half")
+#: The same of ImageNet's, from torchvision.
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_MEANS = {"clip": (_CLIP_MEAN, _CLIP_STD), "imagenet": (_IMAGENET_MEAN, _IMAGENET_STD)}
+_NORMALISATIONS = (*_MEANS, "half", "bytes")
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,9 @@ class Preprocessing:
         Side of the square each frame is resized to, whatever its shape.
     crop : int
         Side of the square cut from the centre of that; the tower's input side.
-    normalisation : {"clip", "half"}
-        ``"clip"``: CLIP's own mean and standard deviation. ``"half"``: x / 127.5 - 1.
+    normalisation : {"clip", "imagenet", "half", "bytes"}
+        ``"clip"``, ``"imagenet"``: mean and standard deviation of CLIP or ImageNet. ``"half"``:
+        x / 127.5 - 1. ``"bytes"``: none, the pixels as they are, for a model that does it itself.
     """
 
     resize: int = 256
@@ -98,7 +103,7 @@ class Preprocessing:
             )
         if values["normalisation"] not in _NORMALISATIONS:
             raise InputError(
-                f"preprocessing: normalisation must be 'clip' or 'half', not "
+                f"preprocessing: normalisation must be one of {', '.join(_NORMALISATIONS)}, not "
                 f"{values['normalisation']!r}"
             )
         return cls(**values)
@@ -215,7 +220,8 @@ def prepare(
     Returns
     -------
     Tensor
-        [N, 3, crop, crop], contiguous: its layout does not depend on how the frames lay.
+        [N, 3, crop, crop], contiguous: its layout does not depend on how the frames lay. uint8
+        under the normalisation ``"bytes"``.
     """
     side = preprocessing.crop
     height, width = frames.shape[-2:]
@@ -223,11 +229,15 @@ def prepare(
         raise ValueError(f"frames of {height}x{width} are smaller than the crop of {side}")
     top, left = (height - side) // 2, (width - side) // 2
     frames = frames[..., top : top + side, left : left + side]
+    if preprocessing.normalisation == "bytes":
+        return torch.empty(frames.shape, dtype=torch.uint8, device=frames.device).copy_(frames)
     pixels = torch.empty(frames.shape, dtype=torch.float32, device=frames.device).copy_(frames)
     if preprocessing.normalisation == "half":
         return pixels.div_(127.5).sub_(1).to(dtype)
-    mean = torch.tensor(_CLIP_MEAN, device=frames.device).mul_(255)[:, None, None]
-    std = torch.tensor(_CLIP_STD, device=frames.device).mul_(255)[:, None, None]
+    mean, std = (
+        torch.tensor(values, device=frames.device).mul_(255)[:, None, None]
+        for values in _MEANS[preprocessing.normalisation]
+    )
     return pixels.sub_(mean).div_(std).to(dtype)
 
 

@@ -78,8 +78,8 @@ def render(found: ReportData) -> str:
 
     Parameters
     ----------
-    found : Findings
-        What :func:`slaeval.report.find` collected.
+    found : ReportData
+        What :func:`slaeval.report.collect` gathered.
     """
     style, script = _asset("page.css"), _asset("page.js")
     tag = language(found.score.dataset)

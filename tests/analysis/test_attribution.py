@@ -127,9 +127,10 @@ def test_a_large_file_counted_from_arrays_adds_up(tmp_path, monkeypatch) -> None
     (tmp_path / "hyp.ctm").write_text("".join(ctm))
     (tmp_path / "ref.stm").write_text("".join(stm))
     monkeypatch.setattr("slaeval.evaluation.score._LARGE", 1)
+    from slaeval.evaluation.request import Request
     from slaeval.evaluation.score import score_file
 
-    score = score_file(tmp_path / "hyp.ctm", ref=tmp_path / "ref.stm")
+    score = score_file(tmp_path / "hyp.ctm", Request(ref=tmp_path / "ref.stm"))
     assert type(score.segments).__name__ == "BulkSegments"
     assert_adds_up(score)
 

@@ -168,7 +168,7 @@ def test_runs_bring_their_references(slaeval, tmp_path) -> None:
         (("lora_dev", "adapter_dev", "--dev", "lora_dev", "--dev", "adapter_dev"), "dev split of"),
         (("lora.v1", "c/hyp.ctm", "--dev", "lora_dev", "--dev", "adapter_dev"), "use --dataset"),
         (("lora.v1", "adapter", "--split", "dev"), "--split needs --dataset"),
-        (("lora.v1", "adapter", "--csv", "adapter/hyp.ctm"), "written over"),
+        (("lora.v1", "adapter", "--csv", "adapter/hyp.ctm"), "overwritten"),
     ):
         form = () if "--csv" in sources or "--split" in sources else ("--format", "latex")
         refused = slaeval("compare", *sources, *form)

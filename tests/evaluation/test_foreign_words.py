@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,8 @@ def test_a_protocol_that_strips_a_prefix_leaves_nothing_to_tell() -> None:
 
 
 def test_the_other_splits_of_a_corpus_are_known(rendered: Path) -> None:
-    corpus = slaeval.load_corpus("phoenix2014t", rendered, "test")
+    test = slaeval.load_corpus("phoenix2014t", rendered, "test")
+    corpus = replace(test, samples=test.samples[:1])
     every = slaeval.load_corpus("phoenix2014t", rendered)
     other = sorted(set(every.vocabulary) - set(corpus.vocabulary))
     assert other

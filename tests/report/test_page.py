@@ -11,9 +11,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from collecting import find
 
 import slaeval
-from slaeval.report import ReportData, find, render
+from slaeval.report import ReportData, render
 from slaeval.report.heat_map import heat_map
 from slaeval.report.markup import direction, escaped
 from slaeval.report.page import _GROUPS

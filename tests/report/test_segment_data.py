@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from collecting import find
 
 import slaeval
-from slaeval.report import find
 from slaeval.report.findings import ReportData
 from slaeval.report.markup import columns
 from slaeval.report.segment_data import as_script, places, segment_data

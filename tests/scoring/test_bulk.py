@@ -7,6 +7,7 @@ import random
 import pytest
 
 from slaeval.evaluation import score as evaluation
+from slaeval.evaluation.request import Request
 from slaeval.scoring import bulk
 from slaeval.scoring.protocols import protocol
 
@@ -32,10 +33,10 @@ def test_same_report(tmp_path, monkeypatch: pytest.MonkeyPatch, rules: str, seed
     ctm, stm = _files(random.Random(seed), 60)
     (tmp_path / "h.ctm").write_text(ctm + "unknown 1 0.00 0.01 A\n")
     (tmp_path / "r.stm").write_text(stm)
-    paths = {"pred": tmp_path / "h.ctm", "ref": tmp_path / "r.stm", "protocol": rules}
-    plain = evaluation.score_file(**paths)
+    request = Request(ref=tmp_path / "r.stm", protocol=rules)
+    plain = evaluation.score_file(tmp_path / "h.ctm", request)
     monkeypatch.setattr(evaluation, "_LARGE", 1)
-    arrays = evaluation.score_file(**paths)
+    arrays = evaluation.score_file(tmp_path / "h.ctm", request)
     assert isinstance(arrays.segments, bulk.BulkSegments)
     assert list(arrays.segments) == plain.segments
     assert arrays.segments[3:6] == plain.segments[3:6]
@@ -71,9 +72,9 @@ def test_warnings_do_not_depend_on_the_size(
 ) -> None:
     (tmp_path / "h.ctm").write_text(ctm)
     (tmp_path / "r.stm").write_text(TIDY_STM)
-    plain = evaluation.score_file(tmp_path / "h.ctm", ref=tmp_path / "r.stm")
+    plain = evaluation.score_file(tmp_path / "h.ctm", Request(ref=tmp_path / "r.stm"))
     monkeypatch.setattr(evaluation, "_LARGE", 1)
-    large = evaluation.score_file(tmp_path / "h.ctm", ref=tmp_path / "r.stm")
+    large = evaluation.score_file(tmp_path / "h.ctm", Request(ref=tmp_path / "r.stm"))
     assert large.warnings == plain.warnings
     assert large.warnings
 
