@@ -9,7 +9,7 @@ from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.alignment import align
 from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
-from slaeval.scoring.segments import AlignedSegment, Reference
+from slaeval.scoring.segments import AlignedSegments, Reference
 
 __all__ = [
     "floor",
@@ -93,10 +93,13 @@ def score_segments(
     for index, (_, path) in chosen.items():
         ops[index] = path
     return Score(
-        [
-            AlignedSegment(reference.id, reference.signer, list(words), list(said), path)
-            for reference, words, said, path in zip(scored, left, right, ops, strict=True)
-        ],
+        AlignedSegments(
+            [reference.id for reference in scored],
+            [reference.signer for reference in scored],
+            left,
+            right,
+            ops,
+        ),
         protocol=rules.name,
         dataset=dataset,
         split=split,

@@ -10,7 +10,6 @@ Everything is imported when first used, so that ``import slaeval`` costs nothing
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from slaeval._version import __version__
@@ -77,10 +76,6 @@ _RENAMED = {"find_footage": "find_video_clips"}
 
 #: Names that need torch and its company.
 _NEED_TORCH = ("CSLRModel", "evaluate", "load_checkpoint", "load_model", "train")
-
-# In a checkout that is not installed, the sister folders stand beside this one.
-if not os.path.isdir(os.path.join(__path__[0], "scoring")):
-    __path__.append(os.path.dirname(__path__[0]))
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError
-from slaeval.evaluation.checks import coverage, observations, skipped_notice, special_words
+from slaeval.evaluation.checks import observations, skipped_notice
 from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.evaluation.references import (
     ReferenceSet,
@@ -18,9 +18,8 @@ from slaeval.evaluation.references import (
     reference_set,
 )
 from slaeval.evaluation.request import Request
-from slaeval.files import read_bytes
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
-from slaeval.scoring.protocols import EMPTY, OFFICIAL, Protocol
+from slaeval.scoring.protocols import OFFICIAL, Protocol
 from slaeval.scoring.protocols import protocol as named_protocol
 from slaeval.scoring.score import Group, Score
 from slaeval.scoring.scorer import floor, score_segments
@@ -33,9 +32,6 @@ __all__ = ["Evaluation", "open_systems", "score", "score_file", "score_reference
 
 #: Up to so many segments the floor of the protocol is worth its time in every score.
 _FLOOR_UP_TO = 5000
-
-#: From so many bytes of a hypothesis file on, compiled loops earn their loading time.
-_LARGE = 4_000_000
 
 
 class Evaluation:
@@ -219,8 +215,7 @@ class Evaluation:
         """
         rules = self._rules(protocol)
         if rules.identifier not in self._scores:
-            large = _score_large(self.source, self.request, rules) if self.run is None else None
-            self._scores[rules.identifier] = large or self._annotated(rules)
+            self._scores[rules.identifier] = self._annotated(rules)
         return self._scores[rules.identifier]
 
     def _rules(self, protocol: str | Protocol | None) -> Protocol:
@@ -267,42 +262,6 @@ def system_names(systems: Sequence[Evaluation]) -> list[str]:
 def score_file(pred: str | os.PathLike[str], request: Request | None = None) -> Score:
     """Score a hypothesis file or the folder of a run; see :meth:`Evaluation.score`."""
     return Evaluation.open(pred, request).score()
-
-
-def _score_large(pred: str, request: Request, rules: Protocol) -> Score | None:
-    """Score a large CTM against an STM as arrays; None where the ordinary way is needed."""
-    ref = request.ref
-    if ref is None or request.root is not None or request.dataset is not None:
-        return None
-    if request.format not in ("auto", "ctm"):
-        return None
-    if not (os.path.isfile(pred) and os.path.isfile(ref)) or os.path.getsize(pred) < _LARGE:
-        return None
-    from slaeval.scoring import bulk
-    from slaeval.scoring.scorer import lines_hash, signature
-
-    if not bulk.fits(rules):
-        return None
-    read = bulk.read_pair(
-        read_bytes(pred, "a hypothesis file", lines=True),
-        read_bytes(os.fspath(ref), "a file with references", lines=True),
-    )
-    if read is None or set(read.ids).isdisjoint(read.names):
-        return None
-    segments = bulk.align_read(read, rules)
-    if segments is None:
-        return None
-    result = Score(
-        segments,
-        protocol=rules.name,
-        signature=signature(rules, None, None, len(segments), lines_hash(read.texts)),
-        warnings=(
-            *coverage(read.ids, read.names, read.holding_only(EMPTY), read.wordless()),
-            *special_words(read.spoken()),
-        ),
-    )
-    foreign = foreign_words(result, set)  # of a file, the references are all there is
-    return replace(result, warnings=(*result.warnings, *foreign)) if foreign else result
 
 
 def score_references(
