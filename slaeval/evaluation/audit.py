@@ -167,6 +167,14 @@ def audit(
     ------
     InputError, UsageError
         As :func:`slaeval.score`.
+
+    Examples
+    --------
+    >>> audit = slaeval.audit({"a": "HEUTE NORD REGEN"}, {"a": "HEUTE loc-NORD"})
+    >>> {row.protocol.name: round(row.score.wer, 1) for row in audit.rows[:3]}
+    {'rwth-2014': 33.3, 'rwth-2014t': 33.3, 'vac-python': 33.3}
+    >>> next(round(row.score.wer, 1) for row in audit.rows if row.protocol.name == "none")
+    66.7
     """
     request = Request(dataset, split)
     return audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)

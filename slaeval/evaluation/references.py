@@ -104,6 +104,13 @@ def load_corpus(
         Unknown corpus, split or setup.
     InputError
         Nothing there, or not in the corpus's layout.
+
+    Examples
+    --------
+    >>> files = slaeval.write_sample("phoenix2014t", "sample")
+    >>> corpus = slaeval.load_corpus("phoenix2014t", "sample", "test")
+    >>> len(corpus), corpus.samples[0].signer
+    (48, 'Signer04')
     """
     from slaeval import loaders
 

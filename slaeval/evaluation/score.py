@@ -314,6 +314,15 @@ def score(
         No segment in common, or values that are no words.
     UsageError
         Unknown protocol, or a source of another type.
+
+    Examples
+    --------
+    >>> references = {"a": "HEUTE NORD REGEN", "b": "MORGEN SONNE"}
+    >>> score = slaeval.score(references, {"a": "HEUTE REGEN", "b": "MORGEN SONNE"})
+    >>> score.wer, score.deletions, score.reference_words
+    (20.0, 1, 5)
+    >>> print(score.segments[0].reference, score.segments[0].ops)
+    ['HEUTE', 'NORD', 'REGEN'] CDC
     """
     request = Request(dataset, split, protocol=protocol)
     result = Evaluation.of(references, hypotheses, request, signers).score()
