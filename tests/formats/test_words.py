@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -101,17 +100,3 @@ def test_lines_may_end_in_any_way(tmp_path: Path, end: str) -> None:
         (tmp_path / name).write_bytes(text.replace("\n", end).encode())
         score = slaeval.score(tmp_path / "r.stm", tmp_path / name)
         assert (score.correct, score.errors) == (3, 0), name
-
-
-def test_no_reader_splits_by_itself() -> None:
-    """Whoever splits glosses does it through one function."""
-    root = Path(__file__).parents[2]
-    found = [
-        f"{path.relative_to(root)}: {line.strip()}"
-        for folder in ("slaeval/formats", "slaeval/evaluation", "scoring", "loaders")
-        for path in (root / folder).rglob("*.py")
-        for line in path.read_text("utf-8").splitlines()
-        if re.search(r"\.r?split\((None.*)?\)", line) and "words.py" not in path.name
-    ]
-    allowed = ("' '.join(", '" ".join(', "_MONTHS", "_DAYS", ">>> ")
-    assert [line for line in found if not any(text in line for text in allowed)] == []
