@@ -70,7 +70,7 @@ def report(
     from slaeval.evaluation.run_folder import REPORT
     from slaeval.files import write_whole
     from slaeval.report import collect, render
-    from slaeval.report.markup import percent
+    from slaeval.report.filters import percent
 
     source = needed(source)
     if out is None:
