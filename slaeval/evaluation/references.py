@@ -245,7 +245,6 @@ def hypotheses_given(hypotheses: Source) -> Hypotheses:
     return Hypotheses(table.words, notes=table.notes)
 
 
-<<<<<<< HEAD
 def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Source]:
     """Give two lists, one sentence beside the other, ids from ``"1"`` on; all else as it is.
 
@@ -254,20 +253,17 @@ def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Sourc
     UsageError
         A list on one side only, or lists of different length.
     """
-    left, right = isinstance(references, (list, tuple)), isinstance(hypotheses, (list, tuple))
-    if isinstance(references, (list, tuple)) and isinstance(hypotheses, (list, tuple)):
-        if len(references) != len(hypotheses):
+    if _sentences(references) and _sentences(hypotheses):
+        left, right = _numbered(references), _numbered(hypotheses)
+        if len(left) != len(right):
             raise UsageError(
-                f"{len(references)} references beside {len(hypotheses)} hypotheses; lists are "
-                "scored one sentence beside the other: give a mapping from ids where some are "
-                "missing"
+                f"{len(left)} references beside {len(right)} hypotheses; lists are scored one "
+                "sentence beside the other: give a mapping from ids where some are missing"
             )
-        numbers = [str(number) for number in range(1, len(references) + 1)]
-        return dict(zip(numbers, references, strict=True)), dict(
-            zip(numbers, hypotheses, strict=True)
-        )
-    if left or right:
-        one, other = ("references", "hypotheses") if left else ("hypotheses", "references")
+        return left, right
+    if _sentences(references) or _sentences(hypotheses):
+        names = ("references", "hypotheses")
+        one, other = names if _sentences(references) else names[::-1]
         raise UsageError(
             f"the {one} are a list, the {other} are not: give lists on both sides, one sentence "
             "beside the other, or what has ids"
@@ -275,39 +271,15 @@ def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Sourc
     return references, hypotheses
 
 
-def _references(source: Any) -> dict[str, list[str]]:
-    """Return references from a value of Python, alternatives read as in a file."""
-    words = _mapping(source, "references")
-    for name, mine in words.items():
-        if any("{" in word or "}" in word for word in mine):
-            try:
-                check_braces(mine)
-            except InputError as error:
-                raise InputError(f"references: segment {name!r}: {error}") from None
-    return words
+def _sentences(source: Source) -> bool:
+    """Say whether this is a list of sentences, which have no ids."""
+    return isinstance(source, (list, tuple)) and not any(isinstance(row, Mapping) for row in source)
 
 
-def _mapping(source: Any, what: str) -> dict[str, list[str]]:
-    if isinstance(source, Mapping):
-        items: Iterable[tuple[Any, Any]] = source.items()
-    elif hasattr(source, "references") and hasattr(source, "setup"):
-        items = source.references().items()
-    elif hasattr(source, "columns"):
-        columns = [str(column) for column in source.columns]
-        own = what.removesuffix("s").replace("hypothese", "hypothesis")
-        names = ("glosses", own, "words", "gloss")
-        wanted = next((name for name in names if name in columns), None)
-        if "id" not in columns or wanted is None:
-            raise UsageError(
-                f"the {what} DataFrame needs the columns 'id' and 'glosses', found "
-                + ", ".join(map(repr, columns))
-            )
-        if source["id"].duplicated().any():
-            twice = source["id"][source["id"].duplicated()].iloc[0]
-            raise InputError(f"{what}: segment {twice!r} stands twice")
-        items = zip(source["id"], source[wanted], strict=True)
-    else:
-=======
+def _numbered(sentences: Any) -> dict[str, Words]:
+    return {str(number): words for number, words in enumerate(sentences, 1)}
+
+
 def _table(source: Any, role: Role) -> Table:
     """Return the segments of a value of Python."""
     if hasattr(source, "references") and hasattr(source, "setup"):
@@ -315,7 +287,6 @@ def _table(source: Any, role: Role) -> Table:
     table = table_of(source, role)
     if table is None:
         what = "references" if role == "reference" else "hypotheses"
->>>>>>> main
         raise UsageError(
             f"{what} must be a mapping from id to words, a Corpus, a DataFrame, a list of "
             f"mappings or a path, not {type(source).__name__}"

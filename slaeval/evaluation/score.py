@@ -286,51 +286,46 @@ def score(
 ) -> Score:
     """Score hypotheses against references.
 
-        Parameters
-        ----------
-        references, hypotheses : mapping, Corpus, DataFrame, path or list
-            A mapping from segment id to its words (a list, or a string with blanks between the
-            words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
-    <<<<<<< HEAD
-            DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis``,
-            ``words``, or the path of a file (STM and others; CTM, TRN, TSV, JSON lines). Or a list
-            on both sides, one sentence beside the other; their ids are ``"1"``, ``"2"``, …
-    =======
-            DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
-            another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
-            path of a file (STM and others; CTM, TRN, CSV, TSV, JSON).
-    >>>>>>> main
-        protocol : str or Protocol
-            What exactly is compared; ``"official"`` is ``"rwth-2014"``.
-        dataset, split : str, optional
-            For the signature; taken from a Corpus.
-        signers : mapping, optional
-            Segment id to signer.
-        bootstrap : int
-            Resamples for the interval; 0 for the linearised estimator.
-        bleu : bool
-            Also BLEU and chrF over glosses, by sacrebleu.
+    Parameters
+    ----------
+    references, hypotheses : mapping, Corpus, DataFrame, path or list
+        A mapping from segment id to its words (a list, or a string with blanks between the
+        words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
+        DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
+        another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
+        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or a list of sentences on both
+        sides, one beside the other; their ids are ``"1"``, ``"2"``, …
+    protocol : str or Protocol
+        What exactly is compared; ``"official"`` is ``"rwth-2014"``.
+    dataset, split : str, optional
+        For the signature; taken from a Corpus.
+    signers : mapping, optional
+        Segment id to signer.
+    bootstrap : int
+        Resamples for the interval; 0 for the linearised estimator.
+    bleu : bool
+        Also BLEU and chrF over glosses, by sacrebleu.
 
-        Returns
-        -------
-        Score
-            Counts, rates, alignments, signature.
+    Returns
+    -------
+    Score
+        Counts, rates, alignments, signature.
 
-        Raises
-        ------
-        InputError
-            No segment in common, or values that are no words.
-        UsageError
-            Unknown protocol, or a source of another type.
+    Raises
+    ------
+    InputError
+        No segment in common, or values that are no words.
+    UsageError
+        Unknown protocol, or a source of another type.
 
-        Examples
-        --------
-        >>> references = {"a": "HEUTE NORD REGEN", "b": "MORGEN SONNE"}
-        >>> score = slaeval.score(references, {"a": "HEUTE REGEN", "b": "MORGEN SONNE"})
-        >>> score.wer, score.deletions, score.reference_words
-        (20.0, 1, 5)
-        >>> print(score.segments[0].reference, score.segments[0].ops)
-        ['HEUTE', 'NORD', 'REGEN'] CDC
+    Examples
+    --------
+    >>> references = {"a": "HEUTE NORD REGEN", "b": "MORGEN SONNE"}
+    >>> score = slaeval.score(references, {"a": "HEUTE REGEN", "b": "MORGEN SONNE"})
+    >>> score.wer, score.deletions, score.reference_words
+    (20.0, 1, 5)
+    >>> print(score.segments[0].reference, score.segments[0].ops)
+    ['HEUTE', 'NORD', 'REGEN'] CDC
     """
     request = Request(dataset, split, protocol=protocol)
     result = Evaluation.of(references, hypotheses, request, signers).score()
