@@ -43,6 +43,7 @@ __all__ = [
     "from_open_clip",
     "open_tower",
     "read_weights",
+    "shape_of",
     "to_open_clip",
     "tower_names",
 ]
@@ -386,7 +387,7 @@ def open_tower(
     SlaevalError
         The file of the tag is not on this machine.
     """
-    shape = _shape(name)
+    shape = shape_of(name)
     path = None
     if state is None and pretrained is not None:
         path = _find_weights(name, pretrained, shape)
@@ -553,8 +554,14 @@ def _check_fit(own: Mapping[str, Tensor], tower: Tower, name: str, path: str | N
             )
 
 
-def _shape(name: str) -> Shape:
-    """Return the sizes of a tower, or say why there is none of that name."""
+def shape_of(name: str) -> Shape:
+    """Return the sizes of a tower.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, or slaeval cannot use it.
+    """
     if name == TINY:
         return _TINY
     found = _translate(name)
@@ -621,7 +628,6 @@ def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
     import open_clip
 
     tag = open_clip.get_pretrained_cfg(name, pretrained)
-    twin = name + "-quickgelu"
     if not tag:
         known = open_clip.list_pretrained_tags_by_model(name)
         raise UsageError(
@@ -629,8 +635,10 @@ def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
             f"nor a tag of open_clip, which are {', '.join(known) or 'none'}"
         )
     needs_quick = bool(tag.get("quick_gelu", False)) or pretrained.lower() == "openai"
-    if needs_quick != shape.quick_gelu:
-        other = twin if needs_quick else name.removesuffix("-quickgelu")
+    other = f"{name}-quickgelu" if needs_quick else name.removesuffix("-quickgelu")
+    # A model without a twin (roberta-ViT-B-32) was trained with the activation it has.
+    twin_has_tag = other != name and open_clip.get_pretrained_cfg(other, pretrained)
+    if needs_quick != shape.quick_gelu and twin_has_tag:
         raise UsageError(
             f"the weights {pretrained!r} were trained with {'QuickGELU' if needs_quick else 'GELU'}"
             f", which {name} does not have: choose the backbone {other}"

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from slaeval.errors import InputError, SlaevalError
+from slaeval.models.normalisation import NORMALISATIONS
 
 if TYPE_CHECKING:
     from slaeval.loaders.video import VideoClip
@@ -45,11 +46,6 @@ __all__ = [
     "prepare",
 ]
 
-#: Mean and standard deviation of the pixels CLIP was trained on, from OpenAI's release.
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_NORMALISATIONS = ("clip", "half")
-
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -61,8 +57,9 @@ class Preprocessing:
         Side of the square each frame is resized to, whatever its shape.
     crop : int
         Side of the square cut from the centre of that; the tower's input side.
-    normalisation : {"clip", "half"}
-        ``"clip"``: CLIP's own mean and standard deviation. ``"half"``: x / 127.5 - 1.
+    normalisation : {"clip", "half", "imagenet"}
+        Mean and standard deviation that pixels are normalised by; see
+        :data:`slaeval.models.normalisation.NORMALISATIONS`.
     """
 
     resize: int = 256
@@ -96,9 +93,9 @@ class Preprocessing:
                 f"preprocessing: the crop of {values['crop']} does not fit into frames resized "
                 f"to {values['resize']}"
             )
-        if values["normalisation"] not in _NORMALISATIONS:
+        if values["normalisation"] not in NORMALISATIONS:
             raise InputError(
-                f"preprocessing: normalisation must be 'clip' or 'half', not "
+                f"preprocessing: normalisation must be one of {', '.join(NORMALISATIONS)}, not "
                 f"{values['normalisation']!r}"
             )
         return cls(**values)
@@ -226,8 +223,9 @@ def prepare(
     pixels = torch.empty(frames.shape, dtype=torch.float32, device=frames.device).copy_(frames)
     if preprocessing.normalisation == "half":
         return pixels.div_(127.5).sub_(1).to(dtype)
-    mean = torch.tensor(_CLIP_MEAN, device=frames.device).mul_(255)[:, None, None]
-    std = torch.tensor(_CLIP_STD, device=frames.device).mul_(255)[:, None, None]
+    middle, spread = NORMALISATIONS[preprocessing.normalisation]
+    mean = torch.tensor(middle, device=frames.device).mul_(255)[:, None, None]
+    std = torch.tensor(spread, device=frames.device).mul_(255)[:, None, None]
     return pixels.sub_(mean).div_(std).to(dtype)
 
 

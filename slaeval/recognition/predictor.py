@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from slaeval.decoding import Decoding, align, confidences, decode
+from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError
 from slaeval.recognition.batches import (
     Batch,
@@ -35,16 +36,12 @@ if TYPE_CHECKING:
     from slaeval.models.recogniser import Recogniser
 
 __all__ = [
-    "FRAMES_PER_STEP",
     "Predictor",
     "Recognised",
     "frame_budget_for",
     "out_of_memory",
     "recognise_corpus",
 ]
-
-#: The head halves time twice.
-FRAMES_PER_STEP = 4
 
 
 @dataclass(frozen=True)
