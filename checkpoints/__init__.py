@@ -17,11 +17,17 @@ This package knows the file, not the model in it and not how that was trained.
 
 from __future__ import annotations
 
-from slaeval.checkpoints.content import Checkpoint, new_checkpoint, tower_hash
+from slaeval.checkpoints.content import (
+    Checkpoint,
+    check_vocabulary,
+    new_checkpoint,
+    tower_hash,
+)
 from slaeval.checkpoints.storing import describe, read_checkpoint, save_checkpoint
 
 __all__ = [
     "Checkpoint",
+    "check_vocabulary",
     "describe",
     "new_checkpoint",
     "read_checkpoint",

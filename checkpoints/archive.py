@@ -1,10 +1,9 @@
 """Files of ``torch.save``, read without running anything in them.
 
-Such a file is a zip archive of a pickle and the raw bytes of every storage. A pickle calls what
-it names. This unpickler knows the names a file of weights needs; each is an object of ours that
-notes down what it was called with. Any other name is refused before it is looked up, whatever
-way the pickle says it. So the whole structure is known, and checked, before the first
-weight is read.
+Such a file is a zip archive of a pickle and the raw bytes of every storage. The pickle is read
+by :mod:`slaeval.formats.unpickling`, which runs nothing; the names a file of weights needs make
+notes of what they are called with, any other is refused. So the whole structure is known, and
+checked, before the first weight is read.
 
 torch's own ``weights_only`` loading is not used: it came to the same end only from torch 2.6 on
 (CVE-2025-32434), it does not look at checksums, and it names no tensor when a file is damaged.
@@ -13,28 +12,27 @@ torch's own ``weights_only`` loading is not used: it came to the same end only f
 from __future__ import annotations
 
 import io
-import pickle
-import pickletools
 import sys
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from slaeval.errors import InputError
 from slaeval.files import read_start
+from slaeval.formats.unpickling import Name, StandIn, UnpicklingError, unpickled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Archive", "RefusedError", "Stored"]
+__all__ = ["MOST_DIMENSIONS", "Archive", "RefusedError", "Stored"]
 
 #: Largest pickle, in bytes. The weights are not in it: it has about 100 bytes a tensor or gloss.
-_LARGEST_PICKLE = 64 << 20
-#: What is in it, written out: a pickle may name one part many times. Values count as 16 characters.
-_MOST_CHARACTERS = 64 << 20
-_DEEPEST = 64
+_LARGEST_PICKLE = 16 << 20
+
+#: As many dimensions as torch gives a tensor.
+MOST_DIMENSIONS = 64
 
 #: Kind of storage: type of its numbers and their size in bytes.
 _STORAGES = {
@@ -63,15 +61,8 @@ class RefusedError(InputError):
         )
 
 
-class _Fixed:
-    """What a pickle cannot change once it is made, not even by the setter of a frozen class."""
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("a description of a tensor is changed")
-
-
 @dataclass(frozen=True)
-class Stored(_Fixed):
+class Stored:
     """A tensor as its file describes it.
 
     Attributes
@@ -114,92 +105,8 @@ class Stored(_Fixed):
         return self.offset == 0 and self.count == self.numbers
 
 
-class _Dict(dict[Any, Any]):
-    """An ordered dictionary; what a pickle hangs on it (``_metadata``) is let go."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _Call:
-    """Stands for a name of a pickle: knows what a call of it means, and nothing else."""
-
-    __slots__ = ("_name",)
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("a name in this pickle is used as an object")
-
-    def __call__(self, *arguments: Any) -> Any:
-        raise pickle.UnpicklingError(f"{self._name} is called")
-
-
-class _Storage(_Call):
-    """A kind of storage, named in a reference to one."""
-
-    __slots__ = ()
-
-    @property
-    def kind(self) -> tuple[str, int]:
-        return _STORAGES[self._name]
-
-
-class _OrderedDict(_Call):
-    __slots__ = ()
-
-    def __call__(self, *arguments: Any) -> Any:
-        return _Dict(*arguments)
-
-
-class _Tensor(_Call):
-    """``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)``."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: Any) -> Any:
-        reference, offset, shape, stride = arguments[:4]
-        if not isinstance(reference, _Reference):
-            raise pickle.UnpicklingError("a tensor without a storage")
-        shape, stride = tuple(shape), tuple(stride)
-        numbers = (offset, *shape, *stride)
-        if len(shape) != len(stride) or not all(type(n) is int and n >= 0 for n in numbers):
-            raise pickle.UnpicklingError("a tensor of no shape")
-        return Stored(reference.dtype, reference.key, reference.numbers, offset, shape, stride)
-
-
-class _Parameter(_Call):
-    """``torch._utils._rebuild_parameter(tensor, …)``: the tensor."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: Any) -> Any:
-        return arguments[0]
-
-
-class _Ignored(_Call):
-    """A name that plain data may bring along and that is never needed."""
-
-    __slots__ = ()
-
-    def __call__(self, *arguments: Any) -> Any:
-        return _Omitted()
-
-
-class _Omitted:
-    """Stands for a value that was not rebuilt."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
 @dataclass(frozen=True)
-class _Reference(_Fixed):
+class _Reference:
     """A storage as the pickle refers to it."""
 
     dtype: str
@@ -207,46 +114,34 @@ class _Reference(_Fixed):
     numbers: int
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that looks nothing up."""
+class _Storage(Name):
+    """A kind of storage, named in a reference to one."""
 
-    def __init__(
-        self,
-        data: bytes,
-        path: str,
-        ignored: Collection[tuple[str, str]],
-        sizes: Mapping[str, int],
-    ) -> None:
-        super().__init__(io.BytesIO(data), encoding="utf-8")
-        self._path = path
-        self._ignored = ignored
-        self._sizes = sizes
+    def __init__(self, dtype: str, size: int) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.size = size
 
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in _STORAGES:
-            return _Storage(name)
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _Tensor(name)
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return _Parameter(name)
-        if (module, name) == ("collections", "OrderedDict"):
-            return _OrderedDict(name)
-        if (module, name) in self._ignored:
-            return _Ignored(name)
-        raise RefusedError(f"{module}.{name}", self._path)
 
-    def persistent_load(self, pid: Any) -> Any:
-        tag, kind, key, _, numbers = pid
-        if tag != "storage" or not isinstance(kind, _Storage) or type(numbers) is not int:
-            raise pickle.UnpicklingError("a reference to something else than a storage")
-        dtype, size = kind.kind
-        if self._sizes.get(key) != numbers * size:
-            raise InputError(
-                f"a storage of {numbers} numbers of {dtype} lies in {self._sizes.get(key, 0)} "
-                "bytes: damaged",
-                self._path,
-            )
-        return _Reference(dtype, key, numbers)
+def _tensor(reference: Any, offset: Any, shape: Any, stride: Any, *ignored: Any) -> Stored:
+    """``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)``."""
+    if not isinstance(reference, _Reference):
+        raise UnpicklingError("a tensor without a storage")
+    shaped = isinstance(shape, tuple) and isinstance(stride, tuple)
+    if not shaped or len(shape) != len(stride) or len(shape) > MOST_DIMENSIONS:
+        raise UnpicklingError("a tensor of no shape")
+    if not all(type(n) is int and n >= 0 for n in (offset, *shape, *stride)):
+        raise UnpicklingError("a tensor of no shape")
+    return Stored(reference.dtype, reference.key, reference.numbers, offset, shape, stride)
+
+
+#: What a file of weights asks for.
+_KNOWN = {
+    ("torch._utils", "_rebuild_tensor_v2"): Name(_tensor),
+    ("torch._utils", "_rebuild_parameter"): Name(lambda tensor, *ignored: tensor),
+    **{("torch", name): _Storage(*kind) for name, kind in _STORAGES.items()},
+}
+_IGNORE = Name(lambda *ignored: StandIn())
 
 
 class Archive:
@@ -288,6 +183,10 @@ class Archive:
             self._zip.close()
             raise
 
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+
     def __enter__(self) -> Archive:
         return self
 
@@ -297,7 +196,7 @@ class Archive:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._zip.close()
+        self.close()
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
         """Return the members by their names without the folder, once they are seen to be sound."""
@@ -332,26 +231,35 @@ class Archive:
         if "byteorder" in self._records and self._read("byteorder") != sys.byteorder.encode():
             raise InputError("written on a machine of the other byte order", self.path)
         data = self._read("data.pkl")
-        sizes = {
-            name.removeprefix("data/"): member.file_size
-            for name, member in self._records.items()
-            if name.startswith("data/")
-        }
+
+        def find(module: str, name: str) -> Name:
+            if (module, name) in ignored:
+                return _IGNORE
+            if (module, name) in _KNOWN:
+                return _KNOWN[module, name]
+            raise RefusedError(f"{module}.{name}", self.path)
+
         try:
-            for opcode, argument, _ in pickletools.genops(data):
-                # The memo is an array: a number of ten digits would take gigabytes.
-                if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > len(data):
-                    raise pickle.UnpicklingError("a memo larger than the pickle")
-            content = _Unpickler(data, self.path, ignored, sizes).load()
-            _check_extent(content)
-            return content
-        except InputError:
-            raise
-        except MemoryError:
-            raise InputError("its pickle asks for more memory than there is", self.path) from None
-        except Exception as error:
-            # Damaged pickles fail in as many ways as there are opcodes.
-            raise _damaged(error, self.path) from None
+            return unpickled(data, find, self._reference)
+        except UnpicklingError as error:
+            raise InputError(
+                f"its pickle is damaged or no plain weights ({error}); nothing in it has run",
+                self.path,
+            ) from None
+
+    def _reference(self, to: Any) -> _Reference:
+        """Return the storage that the pickle refers to, once it is seen to be there."""
+        tag, kind, key, _, numbers = to
+        if tag != "storage" or not isinstance(kind, _Storage) or type(numbers) is not int:
+            raise UnpicklingError("a reference to something else than a storage")
+        record = self._records.get(f"data/{key}")
+        size = 0 if record is None else record.file_size
+        if size != numbers * kind.size:
+            raise InputError(
+                f"a storage of {numbers} numbers of {kind.dtype} lies in {size} bytes: damaged",
+                self.path,
+            )
+        return _Reference(kind.dtype, key, numbers)
 
     def tensor(self, name: str, stored: Stored) -> Tensor:
         """Read a tensor, its checksum compared; contiguous, in memory of its own.
@@ -389,31 +297,6 @@ class Archive:
         if stored.alone:
             return numbers.reshape(stored.shape)
         return numbers.as_strided(stored.shape, stored.stride, stored.offset).clone().contiguous()
-
-
-def _check_extent(content: Any) -> None:
-    """See that all of `content`, written out, is small and shallow: else a message could hang."""
-    left = _MOST_CHARACTERS
-    waiting: list[tuple[Any, int]] = [(content, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        parts: Collection[Any] = ()
-        if isinstance(value, str):
-            value.encode()  # half of a surrogate pair cannot be printed
-            left -= len(value)
-        elif isinstance(value, (bytes, bytearray)):
-            left -= len(value)
-        elif isinstance(value, int):
-            if value.bit_length() > 64:
-                raise pickle.UnpicklingError("a number of more than 64 bits")
-        elif isinstance(value, dict):
-            parts = [*value.keys(), *value.values()]
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            parts = value
-        left -= 16 * len(parts)
-        if left < 0 or depth > _DEEPEST:
-            raise pickle.UnpicklingError("nested too deeply or too large for a file of weights")
-        waiting += [(part, depth + 1) for part in parts]
 
 
 def _damaged(error: Exception, path: str) -> InputError:

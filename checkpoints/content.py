@@ -239,12 +239,19 @@ def check_meta(meta: Mapping[str, Any], path: str | None = None) -> None:
             raise InputError(f"{name} is {meta[name]!r:.40}; expected named values", path)
     if not isinstance(meta["protocol"], str):
         raise InputError(f"protocol is {meta['protocol']!r:.40}; expected its name", path)
-    _check_vocabulary(meta, path)
+    check_vocabulary(meta["vocabulary"], path)
+    _check_class_count(meta, path)
     _check_backbone(meta, path)
 
 
-def _check_vocabulary(meta: Mapping[str, Any], path: str | None) -> None:
-    vocabulary = meta["vocabulary"]
+def check_vocabulary(vocabulary: object, path: str | None = None) -> None:
+    """Make sure that a vocabulary is a list of glosses, each of which stands once.
+
+    Raises
+    ------
+    InputError
+        Naming the first that is wrong.
+    """
     if not isinstance(vocabulary, list) or not all(isinstance(g, str) for g in vocabulary):
         raise InputError("vocabulary is no list of glosses", path)
     places: dict[str, int] = {}
@@ -258,6 +265,10 @@ def _check_vocabulary(meta: Mapping[str, Any], path: str | None) -> None:
                 f"the vocabulary has {gloss!r} twice, as classes {places[gloss]} and {number}", path
             )
         places[gloss] = number
+
+
+def _check_class_count(meta: Mapping[str, Any], path: str | None) -> None:
+    vocabulary = meta["vocabulary"]
     classes = meta["model"].get("classes")
     if not isinstance(classes, int) or isinstance(classes, bool):
         raise InputError(f"model.classes is {classes!r:.40}; expected a whole number", path)

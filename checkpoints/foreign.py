@@ -2,7 +2,8 @@
 
 Their files are dictionaries with ``epoch``, ``model_state_dict``, ``optimizer_state_dict``,
 ``scheduler_state_dict`` and ``rng_state``, the weights named as in VAC's ``slr_network.py``
-(https://github.com/ycmin95/VAC_CSLR), with ``module.`` in front where several GPUs were used:
+(https://github.com/ycmin95/VAC_CSLR); :mod:`slaeval.checkpoints.weights` finds them in what
+training code wraps around them:
 
 =================================  ===================================
 theirs                             ours
@@ -27,17 +28,17 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slaeval.checkpoints.archive import Archive, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, new_checkpoint
+from slaeval.checkpoints.weights import WeightsFile
 from slaeval.errors import InputError
 from slaeval.files import read_start, read_text
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ConvertedHead", "is_foreign", "read_head", "read_vocabulary"]
+__all__ = ["ConvertedHead", "encoder_weights", "is_foreign", "read_head", "read_vocabulary"]
 
 #: What ``rng_state`` and the optimiser's side bring along. None of it is made or used.
 _IGNORED = (
@@ -48,6 +49,9 @@ _IGNORED = (
     ("_codecs", "encode"),
     ("collections", "Counter"),
 )
+
+#: AdaptSign's CLIP tower.
+_ENCODER = "conv2d.visual."
 
 _PLACES = {
     "conv1d.temporal_conv.0.": "temporal_convolution.conv1.",
@@ -79,10 +83,10 @@ class ConvertedHead:
 
 
 def is_foreign(path: str) -> bool:
-    """Tell whether a file of torch.save names VAC's parts; it need not be sound otherwise."""
+    """Tell whether a file of weights names VAC's parts; it need not be sound otherwise."""
     try:
-        with Archive(path, _IGNORED) as archive:
-            return _weights(archive.content) is not None
+        with WeightsFile(path, "a checkpoint", _IGNORED) as file:
+            return _is_vacs(file)
     except InputError:
         return False
 
@@ -162,32 +166,28 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
         fits, or it was made for another number of glosses.
     """
     path = os.fspath(path)
-    with Archive(path, _IGNORED) as archive:
-        content = archive.content
-        if isinstance(content, dict) and "format" in content:
+    with WeightsFile(path, "a checkpoint", _IGNORED) as file:
+        if "format" in file.others:
             raise InputError("this is no foreign checkpoint; convert it without a vocabulary", path)
-        weights = _weights(content)
-        if weights is None:
+        if not _is_vacs(file):
             raise InputError(
-                "not in the layout of VAC: expected model_state_dict with conv1d.temporal_conv.*, "
-                "temporal_model.rnn.* and classifier.weight",
+                "not in the layout of VAC: expected conv1d.temporal_conv.*, temporal_model.rnn.* "
+                "and classifier.weight",
                 path,
             )
-        taken, left = _sorted_out(weights, len(vocabulary) + 1, path)
-        if not taken:
-            reasons = "; ".join(f"{name}: {why}" for name, why in list(left.items())[:3])
+        taken, left = _sorted_out(file, len(vocabulary) + 1)
+        # What is as long as a layer is wide fits many a head: biases, counters, statistics.
+        if not any(len(file.weights[theirs].shape) > 1 for theirs in taken):
+            first: dict[str, str] = {}
+            for name, why in left.items():
+                first.setdefault(why, name)
+            reasons = "; ".join(f"{name}: {why}" for why, name in first.items())
             raise InputError(f"nothing of its head fits ({reasons})", path)
-        tensors: dict[str, Tensor] = {
-            f"head.{ours}": archive.tensor(theirs, weights[theirs])
-            for theirs, ours in taken.items()
-        }
-    if content is not weights:
-        left |= {
-            str(name): "only needed to go on with their training"
-            for name in content
-            if name != "model_state_dict"
-        }
-    epoch = content.get("epoch")
+        tensors = {f"head.{ours}": _single(file.tensor(theirs)) for theirs, ours in taken.items()}
+        named = {file.weights[theirs].name: ours for theirs, ours in taken.items()}
+        left |= dict.fromkeys(file.others, "no tensor")
+        left |= dict.fromkeys(file.beside, "only needed to go on with their training")
+        epoch = file.beside.get("epoch")
     try:
         checkpoint = new_checkpoint(
             model={"classes": len(vocabulary) + 1},
@@ -207,38 +207,46 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
         )
     except InputError as error:
         raise InputError(str(error), path) from None
-    return ConvertedHead(checkpoint, taken, left)
+    return ConvertedHead(checkpoint, named, left)
 
 
-def _weights(content: Any) -> dict[str, Stored] | None:
-    """Return the weights of a file in VAC's layout, named as they stand there."""
-    if not isinstance(content, dict):
-        return None
-    weights = content.get("model_state_dict", content)
-    if not isinstance(weights, dict) or not any(
-        isinstance(name, str)
-        and isinstance(stored, Stored)
-        and name.removeprefix("module.").startswith(("conv1d.", "temporal_model.rnn."))
-        for name, stored in weights.items()
-    ):
-        return None
-    return weights
+def _single(tensor: Tensor) -> Tensor:
+    """Return float64 as float32, the type of ours."""
+    return tensor.float() if str(tensor.dtype) == "torch.float64" else tensor
 
 
-def _sorted_out(
-    weights: Mapping[Any, Any], classes: int, path: str
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Say which weights are taken under which name, and why others are not."""
+def encoder_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Return the picture encoder of a file in VAC's layout, named as behind ``conv2d.visual.``.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, asks for anything executable, or is not of that layout.
+    """
+    with WeightsFile(path, "a checkpoint", _IGNORED) as file:
+        if not _is_vacs(file):
+            raise InputError("not in the layout of VAC", file.path)
+        return {
+            theirs.removeprefix(_ENCODER): file.tensor(theirs)
+            for theirs in file.weights
+            if theirs.startswith(_ENCODER)
+        }
+
+
+def _is_vacs(file: WeightsFile) -> bool:
+    return any(name.startswith(("conv1d.", "temporal_model.rnn.")) for name in file.weights)
+
+
+def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Say which weights are taken under which name, and why others are not.
+
+    Taken are named without what the model was wrapped in, others as they stand in the file.
+    """
     taken: dict[str, str] = {}
     left: dict[str, str] = {}
-    shapes = {
-        str(name).removeprefix("module."): stored.shape
-        for name, stored in weights.items()
-        if isinstance(stored, Stored)
-    }
+    shapes = {theirs: weight.shape for theirs, weight in file.weights.items()}
     expected = _expected(shapes)
-    for name, stored in weights.items():
-        theirs = str(name).removeprefix("module.")
+    for theirs, weight in file.weights.items():
         ours = next(
             (
                 new + theirs.removeprefix(old)
@@ -247,30 +255,26 @@ def _sorted_out(
             ),
             None,
         )
-        if not isinstance(stored, Stored):
-            left[str(name)] = "no tensor"
-        elif theirs.startswith("conv2d."):
-            left[str(name)] = "their picture encoder; the tower takes its place"
+        if theirs.startswith("conv2d."):
+            left[weight.name] = "their picture encoder; the tower takes its place"
         elif theirs.startswith("conv1d.fc."):
-            left[str(name)] = "one classifier serves both the sequence and the convolution"
+            left[weight.name] = "one classifier serves both the sequence and the convolution"
         elif ours is None:
-            left[str(name)] = "no such part"
+            left[weight.name] = "no such part"
         elif ours not in expected:
-            left[str(name)] = "no such weight in this head"
-        elif stored.shape != expected[ours]:
-            left[str(name)] = f"is {list(stored.shape)}; expected {list(expected[ours])}"
-        elif stored.dtype not in DTYPES:
-            left[str(name)] = f"is of type {stored.dtype}"
-        elif ours in taken.values():
-            left[str(name)] = "stands here twice"
+            left[weight.name] = "no such weight in this head"
+        elif weight.shape != expected[ours]:
+            left[weight.name] = f"is {list(weight.shape)}; expected {list(expected[ours])}"
+        elif weight.dtype not in (*DTYPES, "float64"):
+            left[weight.name] = f"is of type {weight.dtype}"
         else:
-            taken[str(name)] = ours
+            taken[theirs] = ours
     found = shapes.get("classifier.weight")
     if "classifier.weight" in taken.values() and found is not None and found[1] != classes:
         raise InputError(
             f"made for {found[1]} classes ({found[1] - 1} glosses and the blank), but the "
             f"vocabulary has {classes - 1} glosses: not the vocabulary it was trained with",
-            path,
+            file.path,
         )
     return taken, left
 

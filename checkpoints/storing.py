@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from slaeval.checkpoints.archive import Archive, RefusedError, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, check, check_meta, check_name, plain
+from slaeval.checkpoints.forms import form_inside
+from slaeval.checkpoints.safetensors_file import described, parsed, read_tensors
 from slaeval.errors import InputError, UsageError
 from slaeval.extras import require
-from slaeval.files import read_start, replacing
+from slaeval.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,12 +25,8 @@ __all__ = ["FORMAT", "VERSION", "describe", "form_of", "read_checkpoint", "save_
 FORMAT = "slaeval-checkpoint"
 VERSION = 1
 
-#: Longest header of a safetensors file accepted, in bytes.
-_LONGEST_HEADER = 64 << 20
 #: The one metadata key: a map of several is written in no fixed order.
 _KEY = "slaeval"
-_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64"}
-_SIZES = {"float32": 4, "float16": 2, "bfloat16": 2, "int64": 8}
 
 
 def form_of(path: str | os.PathLike[str]) -> Literal["pt", "safetensors"]:
@@ -170,13 +168,13 @@ def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Chec
     """
     require("run", "reading a checkpoint")
     path = os.fspath(path)
-    if _is_zip(path):
+    if form_inside(path, "a checkpoint") == "pt":
         with _opened(path) as archive:
             meta, described = _checked_pt(archive)
             tensors = {name: archive.tensor(name, stored) for name, stored in described.items()}
     else:
         meta, _ = _checked_safetensors(path)
-        tensors = _safetensors(path)
+        tensors = read_tensors(path)
     found = meta.pop("hash")
     meta["vocabulary"] = tuple(meta["vocabulary"])
     checkpoint = Checkpoint(**meta, tensors=tensors)
@@ -213,7 +211,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
         As :func:`read_checkpoint`, but for what is wrong with the weights themselves.
     """
     path = os.fspath(path)
-    if _is_zip(path):
+    if form_inside(path, "a checkpoint") == "pt":
         with _opened(path) as archive:
             meta, stored = _checked_pt(archive)
         form, tensors = "pt", {name: (one.dtype, one.shape) for name, one in stored.items()}
@@ -239,29 +237,6 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
             name: {"dtype": dtype, "shape": list(shape)} for name, (dtype, shape) in tensors.items()
         },
     }
-
-
-def _is_zip(path: str) -> bool:
-    """Tell the two forms apart, and say what a third one is."""
-    start = read_start(path, "a checkpoint", 16)
-    if start[:4] == b"PK\x03\x04":
-        return True
-    # The first bytes of safetensors are a length, which may look like the start of a pickle.
-    if start[8:9] != b"{" and (start[:2] == b"\x80\x02" or start[:1] in (b"(", b"c")):
-        raise InputError(
-            "a pickle outside a zip archive, as torch wrote before 1.6: not a checkpoint of "
-            "slaeval; nothing in it has run",
-            path,
-        )
-    if not start:
-        raise InputError("the file is empty; expected a checkpoint", path)
-    if len(start) < 9 or start[8:9] != b"{":
-        raise InputError(
-            "not a checkpoint: neither a file of torch.save nor of safetensors; a file of 100 "
-            "bytes or so may be a pointer of Git LFS",
-            path,
-        )
-    return False
 
 
 def _opened(path: str) -> Archive:
@@ -349,80 +324,19 @@ def _checked_safetensors(
     path: str,
 ) -> tuple[dict[str, Any], dict[str, tuple[str, tuple[int, ...]]]]:
     """Return meta and each tensor's type and shape of a safetensors file, once they are sound."""
-    header = _header(path)
-    metadata = header.pop("__metadata__", None)
+    metadata, tensors = described(path)
     if not isinstance(metadata, dict) or not isinstance(metadata.get(_KEY), str):
+        from slaeval.checkpoints.foreign import is_foreign
+
+        if is_foreign(path):
+            raise InputError(_ADVICE, path)
         raise InputError(
             "weights alone, without vocabulary or model: not a checkpoint of slaeval", path
         )
-    content = _parsed(metadata[_KEY].encode("utf-8", "surrogatepass"), path)
-    meta = _meta(content, path)
-    tensors: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for name, entry in header.items():
+    meta = _meta(parsed(metadata[_KEY].encode("utf-8", "surrogatepass"), path), path)
+    for name, (dtype, shape) in tensors.items():
         check_name(name, meta["kind"], path)
-        try:
-            dtype = _DTYPES.get(entry["dtype"], str(entry["dtype"]))
-            shape, (start, end) = tuple(entry["shape"]), entry["data_offsets"]
-            if not all(type(n) is int and n >= 0 for n in (*shape, start, end)) or start == end:
-                raise ValueError
-        except (TypeError, KeyError, ValueError):
-            raise InputError(f"the tensor {name} is described wrongly: damaged", path) from None
         _check_dtype(name, dtype, path)
-        size = _SIZES[dtype]
-        for extent in shape:
-            size *= extent
-        if end - start != size:
-            raise InputError(f"the tensor {name} does not fill its bytes: damaged", path)
-        tensors[name] = (dtype, shape)
+        if 0 in shape:
+            raise InputError(f"the tensor {name} is empty: damaged", path)
     return meta, tensors
-
-
-def _header(path: str) -> dict[str, Any]:
-    """Return the header of a safetensors file: tensors and metadata by name."""
-    try:
-        with open(path, "rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            size = os.fstat(stream.fileno()).st_size
-            if length > min(size - 8, _LONGEST_HEADER):
-                raise InputError("not a file of safetensors, or cut off", path)
-            data = stream.read(length)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path) from None
-    header = _parsed(data, path)
-    ends = [
-        entry["data_offsets"][1]
-        for entry in header.values()
-        if isinstance(entry, dict)
-        and isinstance(entry.get("data_offsets"), list)
-        and len(entry["data_offsets"]) == 2
-        and isinstance(entry["data_offsets"][1], int)
-    ]
-    if 8 + length + max(ends, default=0) != size:
-        raise InputError(
-            f"{size} bytes, but its header describes {8 + length + max(ends, default=0)}: cut off "
-            "or damaged; copy or download it again",
-            path,
-        )
-    return header
-
-
-def _parsed(data: bytes, path: str) -> dict[str, Any]:
-    try:
-        content = json.loads(data)
-        json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise InputError("its header is no JSON: not a checkpoint, or damaged", path)
-    return content
-
-
-def _safetensors(path: str) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as stream:
-            # Copies: what is mapped would end the process where the file is cut meanwhile.
-            return {name: stream.get_tensor(name).clone() for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"damaged: {error}"[:300], path) from None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slaeval.loaders.folders import find as find
     from slaeval.loaders.folders import register as register
     from slaeval.loaders.folders import registered as registered
+    from slaeval.loaders.reading import glosses as glosses
     from slaeval.loaders.reading import load_corpus as load_corpus
     from slaeval.loaders.reading import load_references as load_references
     from slaeval.loaders.reading import split_ids as split_ids
@@ -36,6 +37,7 @@ _HOMES = {
     "Sample": "records",
     "find": "folders",
     "find_video_clips": "video",
+    "glosses": "reading",
     "load_corpus": "reading",
     "load_references": "reading",
     "names": "registry",

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from slaeval.errors import InputError
 from slaeval.files import check_text, read_start, read_text
 from slaeval.formats.stm import parse_stm
+from slaeval.formats.words import is_word, split_words, timed
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
@@ -34,6 +35,7 @@ class _Row(NamedTuple):
     line: int | None = None
     translation: str | None = None
     num_frames: int | None = None
+    channel: str | None = None
 
 
 def plain_id(name: str) -> str:
@@ -95,7 +97,7 @@ def read_references_file(
 
 
 def _sample(row: _Row, known: Layout | None, split: str, path: str, clean: bool) -> Sample:
-    words = row.glosses.split()
+    words = split_words(row.glosses)
     signer = row.signer
     if known is not None:
         signer = known.signer(row.id, None if signer == "unknown" else signer)
@@ -113,6 +115,7 @@ def _sample(row: _Row, known: Layout | None, split: str, path: str, clean: bool)
         num_frames=row.num_frames,
         fps=None if known is None else known.fps,
         source=path,
+        channel=row.channel,
     )
 
 
@@ -122,7 +125,7 @@ def _cleaned(known: Layout, row: _Row) -> list[str]:
 
     if isinstance(known, Phoenix2014):
         return clean_train(row.id, row.signer or "Signer", row.glosses)
-    return row.glosses.split()
+    return split_words(row.glosses)
 
 
 def _vac_rows(path: str) -> Iterable[_Row]:
@@ -214,15 +217,14 @@ def _text_rows(path: str, known: Layout | None, split: str) -> tuple[Iterable[_R
     if header[:4] == ["index", "name", "length", "gloss"]:
         rows = _column_rows(lines, path, 1, None, 3, frames=2)
         return _rows_of_split(rows, path, split), True
+    timed_lines = [line for line in lines[:200] if line.strip() and not line.startswith(";;")]
+    if all(timed(line, 3) for line in timed_lines):
+        return _stm_rows(text, path), True
     if "\t" in first or re.match(r"[^\s|]+\|", first):
         return _table_rows(lines, path, "\t" if "\t" in first else "|"), True
-    fields = first.split()
-    if len(fields) >= 5 and _is_number(fields[3]) and _is_number(fields[4]):
-        return [
-            _Row(segment.name, segment.signer, " ".join(segment.words))
-            for segment in parse_stm(text, path)
-        ], True
-    if len(fields) == 5 and _is_number(fields[2]) and _is_number(fields[3]):
+    if timed(first, 3):
+        return _stm_rows(text, path), True
+    if timed(first, 2):
         raise InputError(
             "this is a CTM file, so a hypothesis; references come as STM, TSV, JSON lines, "
             ".npy or pickle",
@@ -230,10 +232,14 @@ def _text_rows(path: str, known: Layout | None, split: str) -> tuple[Iterable[_R
             lines.index(first) + 1,
         )
     # An STM with a defect in its first line says best itself what is wrong.
+    return _stm_rows(text, path), True
+
+
+def _stm_rows(text: str, path: str) -> list[_Row]:
     return [
-        _Row(segment.name, segment.signer, " ".join(segment.words))
-        for segment in parse_stm(text, path)
-    ], True
+        _Row(row.name, row.signer, " ".join(row.words), channel=row.channel)
+        for row in parse_stm(text, path)
+    ]
 
 
 def _rows_of_split(rows: list[_Row], path: str, split: str) -> list[_Row]:
@@ -251,14 +257,6 @@ def _rows_of_split(rows: list[_Row], path: str, split: str) -> list[_Row]:
         if cells[1].strip() == split
     }
     return [row for row in rows if row.id in wanted]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _column_rows(
@@ -303,7 +301,7 @@ def _table_rows(lines: list[str], path: str, separator: str) -> list[_Row]:
         cells = line.split(separator)
         if not rows and number == 1 and cells[0].strip().casefold() in ("id", "name"):
             continue
-        if len(cells) < 2 or len(cells[0].split()) != 1:
+        if len(cells) < 2 or not is_word(cells[0]):
             raise InputError(f"expected an id and its glosses, found {line[:80]!r}", path, number)
         rows.append(_Row(cells[0].strip(), None, cells[1], number))
     return rows
@@ -319,7 +317,7 @@ def _json_rows(lines: list[str], path: str) -> list[_Row]:
         except (ValueError, RecursionError) as error:
             raise InputError(f"not JSON: {error}", path, number) from None
         name = item.get("id", item.get("name")) if isinstance(item, dict) else None
-        if not isinstance(item, dict) or not isinstance(name, str) or len(name.split()) != 1:
+        if not isinstance(item, dict) or not isinstance(name, str) or not is_word(name):
             raise InputError("expected an object with 'id' and 'glosses'", path, number)
         words = next((item[key] for key in ("glosses", "gloss", "reference") if key in item), None)
         if isinstance(words, list):

@@ -22,6 +22,7 @@ import re
 from typing import Any
 
 from slaeval.errors import InputError
+from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
 
@@ -95,7 +96,7 @@ class CSLDaily(Layout):
                 split,
                 self.signer(name, None),
                 gloss,
-                tuple(gloss.split()),
+                tuple(split_words(gloss)),
                 translation=characters.replace(" ", ""),
                 frames=f"sentence_frames-512x512/{name}/*.jpg",
                 num_frames=length,
@@ -134,7 +135,7 @@ class CSLDaily(Layout):
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """See :meth:`Layout.media`; resized copies stand in folders of another size."""
-        tops = [f"sentence_frames-{size}" for size in ("512x512", "256x256", "224x224")]
+        tops = ["sentence_frames-512x512", "sentence_frames-*", "sentence/frames_*"]
         return self.frame_folder(base, tops, sample.id)
 
 

@@ -25,10 +25,21 @@ import unicodedata
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
+from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Facts, Sample
 
 __all__ = ["Isharah500", "Isharah1000", "Isharah2000", "normalised"]
+
+#: Of a sample's pictures: a folder, or a video file as telephones and browsers write them.
+_ENDINGS = (
+    "",
+    *(
+        case(ending)
+        for ending in (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".ts")
+        for case in (str, str.upper)
+    ),
+)
 
 _TATWEEL = "\u0640"
 
@@ -123,7 +134,7 @@ class _Isharah(Layout):
                     split,
                     self.signer(cells[0], None),
                     gloss,
-                    tuple((gloss or "").split()),
+                    tuple(split_words(gloss or "")),
                     translation=cells[2] if len(cells) > 2 else None,
                     video=cells[0],
                     source=path,
@@ -139,7 +150,7 @@ class _Isharah(Layout):
         """See :meth:`Layout.media`: a file or a folder of frames named by the id."""
         for folder in ("Videos", "videos", "frames", "Frames"):
             for below in (folder, f"{folder}/{sample.signer}"):
-                for ending in ("", ".mp4", ".mov", ".avi", ".mkv", ".webm"):
+                for ending in _ENDINGS:
                     if os.path.exists(os.path.join(base, below, sample.id + ending)):
                         return folder, f"{below}/{sample.id}{ending}"
         return "Videos", f"Videos/{sample.id}.mp4"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -79,19 +81,19 @@ class Layout(ABC):
         base : str
             The corpus's own folder.
         tops : sequence of str
-            Folders that hold all samples, the release's first: resized copies stand in
-            folders of another name.
+            Folders that hold all samples, the release's first. ``*`` stands for the size in the
+            name of a resized copy; of several the largest comes first.
         below : str
             The sample's folder in there; releases have or lack a last folder ``1``.
         """
         shorter = below[:-2] if below.endswith("/1") else below
-        for top in tops:
-            if os.path.isdir(os.path.join(base, top)):
-                for folder in (f"{shorter}/1", shorter):
-                    if os.path.isdir(os.path.join(base, top, folder)):
-                        return top, f"{top}/{folder}"
-                return top, f"{top}/{below}"
-        return tops[0], f"{tops[0]}/{below}"
+        there = [found for top in tops for found in _matching(base, top)]
+        for top in there:
+            for folder in (f"{shorter}/1", shorter):
+                if os.path.isdir(os.path.join(base, top, folder)):
+                    return top, f"{top}/{folder}"
+        top = there[0] if there else tops[0]
+        return top, f"{top}/{below}"
 
     def outside(self, base: str) -> list[str]:
         """Return samples that the annotation describes but no split holds."""
@@ -169,6 +171,13 @@ class Layout(ABC):
             f"{_DEPTH} levels below for\n    " + "\n    ".join(patterns),
             root,
         )
+
+
+def _matching(base: str, top: str) -> list[str]:
+    """Return the folders below `base` of a name with or without ``*``, of large frames first."""
+    found = glob.glob(top, root_dir=base)
+    found.sort(key=lambda name: [-int(number) for number in re.findall(r"\d+", name)])
+    return [name.replace(os.sep, "/") for name in found if os.path.isdir(os.path.join(base, name))]
 
 
 def _folders(root: str) -> Iterator[str]:

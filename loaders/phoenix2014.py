@@ -20,6 +20,7 @@ already and must not be cleaned again (``S H  VOR`` would become one gloss).
 from __future__ import annotations
 
 from slaeval.formats.gloss_rules import PHOENIX2014, rewrite
+from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
 
@@ -35,7 +36,7 @@ def clean_train(id: str, signer: str, annotation: str) -> list[str]:
     first letter find one.
     """
     line = f"{id} 1 {signer} 0.0 1.79769e+308 {annotation}"
-    return rewrite(line, PHOENIX2014).split()[5:]
+    return split_words(rewrite(line, PHOENIX2014))[5:]
 
 
 class Phoenix2014(Layout):
@@ -78,7 +79,7 @@ class Phoenix2014(Layout):
                     split,
                     self.signer(id, signer),
                     annotation,
-                    tuple(annotation.split() if words is None else words),
+                    tuple(split_words(annotation) if words is None else words),
                     frames=f"features/fullFrame-210x260px/{split}/{folder}",
                     fps=self.fps,
                     source=path,
@@ -95,7 +96,7 @@ class Phoenix2014(Layout):
         _, _, below = (sample.frames or "").partition(f"/{sample.split}/")
         return self.frame_folder(
             base,
-            [f"features/fullFrame-{size}px/{sample.split}" for size in ("210x260", "256x256")],
+            [f"features/fullFrame-{size}/{sample.split}" for size in ("210x260px", "*")],
             below.rsplit("/", 1)[0],
         )
 

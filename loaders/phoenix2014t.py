@@ -16,6 +16,7 @@ published STM files hold the ``orth`` column as it is, in every sentence: no cle
 
 from __future__ import annotations
 
+from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Facts, Sample
 
@@ -56,7 +57,7 @@ class Phoenix2014T(Layout):
                 split,
                 self.signer(cells[0], cells[4]),
                 cells[5],
-                tuple(cells[5].split()),
+                tuple(split_words(cells[5])),
                 translation=cells[6],
                 frames=f"features/fullFrame-210x260px/{split}/{cells[1]}",
                 fps=self.fps,
@@ -70,6 +71,6 @@ class Phoenix2014T(Layout):
         _, _, below = (sample.frames or "").partition(f"/{sample.split}/")
         return self.frame_folder(
             base,
-            [f"features/fullFrame-{size}px/{sample.split}" for size in ("210x260", "256x256")],
+            [f"features/fullFrame-{size}/{sample.split}" for size in ("210x260px", "*")],
             below.rsplit("/", 1)[0],
         )

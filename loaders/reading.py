@@ -7,12 +7,20 @@ from collections import Counter
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
+from slaeval.formats.words import is_word, split_words
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.registry import layout
 
-__all__ = ["annotation_folders", "load_corpus", "load_references", "read_split", "split_ids"]
+__all__ = [
+    "annotation_folders",
+    "glosses",
+    "load_corpus",
+    "load_references",
+    "read_split",
+    "split_ids",
+]
 
 
 def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sample]:
@@ -33,7 +41,7 @@ def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sam
             f"segment {twice.id!r} stands here and in line {first}", twice.source, second
         )
     for sample in samples:
-        if len(sample.id.split()) != 1:
+        if not is_word(sample.id):
             raise InputError(f"a segment's id must be one word, found {sample.id!r}", path)
     if not samples:
         raise InputError(f"no sample of the split {split!r}", path)
@@ -111,16 +119,36 @@ def split_ids(
     name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
 ) -> dict[str, set[str]]:
     """Return the ids of every split that is there."""
+    return {
+        split: {sample.id for sample in samples}
+        for split, samples in _splits(name, root, setup).items()
+    }
+
+
+def _splits(
+    name: str, root: str | os.PathLike[str] | None, setup: str | None
+) -> dict[str, list[Sample]]:
     described = layout(name)
     folder = find(described.name, root)
-    ids = {}
+    found = {}
     for split in described.splits:
         try:
-            samples = read_split(described, folder, described.setup_of(setup), split)
+            found[split] = read_split(described, folder, described.setup_of(setup), split)
         except InputError:
             continue  # this is asked for a hint: a missing split gives none
-        ids[split] = {sample.id for sample in samples}
-    return ids
+    return found
+
+
+def glosses(
+    name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
+) -> set[str]:
+    """Return the glosses of every split that is there, as annotated and as references hold them."""
+    return {
+        gloss
+        for samples in _splits(name, root, setup).values()
+        for sample in samples
+        for gloss in (*split_words(sample.glosses_raw or ""), *sample.glosses)
+    }
 
 
 def annotation_folders(name: str, root: str | os.PathLike[str] | None = None) -> set[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from slaeval.errors import InputError
+from slaeval.formats.words import split_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,8 @@ class Sample:
         Frames a second.
     source : str
         The file this was read from.
+    channel : str or None
+        Channel of the recording, where an STM file says one.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Sample:
     num_frames: int | None = None
     fps: float | None = None
     source: str = ""
+    channel: str | None = None
 
 
 class Facts(NamedTuple):
@@ -144,7 +148,7 @@ class Corpus(Sequence[Sample]):
         """Distinct raw gloss tokens, sorted, as the community numbers its classes from 1."""
         tokens: set[str] = set()
         for sample in self.samples:
-            tokens.update((sample.glosses_raw or "").split())
+            tokens.update(split_words(sample.glosses_raw or ""))
         return tuple(sorted(tokens))
 
     @property

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Literal, NamedTuple
 
 from slaeval.errors import InputError
+from slaeval.formats.words import split_words
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.reading import read_split
@@ -228,7 +229,7 @@ def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Issu
         gloss
         for samples in splits.values()
         for sample in samples
-        for gloss in (sample.glosses_raw or "").split()
+        for gloss in split_words(sample.glosses_raw or "")
     )
     if len(glosses) == described.vocabulary:
         return []

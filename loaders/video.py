@@ -1,33 +1,31 @@
 """Pictures in: frame folders and video files, found for a corpus and read as arrays.
 
 Phoenix and CSL-Daily come as folders of PNG or JPEG frames, Isharah and what users film as video
-files. PIL reads the first, decord the second; both shrink while they decode where they can, so
-that a 512 by 512 JPEG never exists at full size on its way to 224. What is missing or broken is
-named with its file and its sample. Needs the extra ``run``; nothing here knows of torch.
+files. PIL reads the first, :mod:`slaeval.loaders.video_file` the second; both shrink while they
+decode where they can, so that a 512 by 512 JPEG never exists at full size on its way to 224. What
+is missing or broken is named with its file and its sample. Needs the extra ``run``; nothing here
+knows of torch.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import struct
-import sys
-import threading
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slaeval.errors import InputError
 from slaeval.extras import require
-from slaeval.files import read_start
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.registry import layout
+from slaeval.loaders.video_file import Decoder, examine, read_video
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,6 +45,8 @@ __all__ = [
 Pixels = NDArray[np.uint8]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+#: Rates that differ by less are one.
+_SAME_RATE = 0.01
 #: How many samples are looked for at a time.
 _AT_ONCE = 8
 #: What PIL raises for a picture that is damaged, cut off or something else.
@@ -66,13 +66,68 @@ class VideoClip:
     files : tuple of str
         Names of the frame files in order; empty for a video file.
     num_frames : int
-        How many frames, at least one.
+        How many frames are read, at least one.
+    decoder : {"decord", "pyav"}
+        What reads a video file.
+    fps : float or None
+        Frames a second it was filmed at, on average; None where nobody says.
+    times : float64 array [frames + 1] or None
+        Of a video file: when each of its frames begins and the last one ends, in seconds.
+    taken : tuple of int or None
+        Which of its frames are read, where that is not all of them: see :meth:`at_rate`.
+    filmed : int
+        How many there are, where not all are read.
     """
 
     id: str
     path: str
     files: tuple[str, ...] = field(default=(), repr=False)
     num_frames: int = 0
+    decoder: Decoder = "decord"
+    fps: float | None = None
+    times: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    taken: tuple[int, ...] | None = field(default=None, repr=False)
+    filmed: int = 0
+
+    @property
+    def frames_there(self) -> int:
+        """How many frames there are, read or not."""
+        return self.num_frames if self.taken is None else self.filmed
+
+    def at_rate(self, fps: float) -> VideoClip:
+        """Return the clip as if it had been filmed at another rate.
+
+        At each moment the frame nearest in time is taken: of 50 frames a second every other one
+        for 25, of telephones that film at a varying rate what the file's own times say. A clip
+        of that rate to a hundredth, evenly filmed, and one of an unknown rate stay as they are.
+
+        Parameters
+        ----------
+        fps : float
+            Frames a second.
+        """
+        if self.fps is None or self.taken is not None:
+            return self
+        begins = np.arange(self.num_frames) / self.fps
+        if self.times is not None:
+            uneven = np.abs(self.times[:-1] - begins).max() > 0.5 / self.fps
+            begins, end = self.times[:-1], float(self.times[-1])
+        else:
+            uneven, end = False, self.num_frames / self.fps
+        if not uneven and abs(self.fps / fps - 1) <= _SAME_RATE:
+            return self
+        moments = np.arange(max(1, round(end * fps))) / fps
+        nearest = np.searchsorted((begins[:-1] + begins[1:]) / 2, moments)
+        return replace(
+            self, taken=tuple(nearest.tolist()), num_frames=len(nearest), filmed=self.num_frames
+        )
+
+    def span_there(self, start: int, end: int) -> tuple[int, int]:
+        """Return a span [start, end) of the frames that are read in the frames there are."""
+        if self.taken is None:
+            return start, end
+        after = self.taken[end] if end < len(self.taken) else self.frames_there
+        return self.taken[start], max(after, self.taken[start] + 1)
 
 
 def find_video_clips(
@@ -151,9 +206,9 @@ def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[
     """
     said = {sample.id: sample.num_frames for sample in corpus if sample.num_frames is not None}
     return {
-        clip.id: (said[clip.id], clip.num_frames)
+        clip.id: (said[clip.id], clip.frames_there)
         for clip in footage
-        if said.get(clip.id, clip.num_frames) != clip.num_frames
+        if said.get(clip.id, clip.frames_there) != clip.frames_there
     }
 
 
@@ -178,13 +233,16 @@ def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> Vid
         hint = (
             ""
             if os.path.isdir(top)
-            else f"; there is no folder {place[0]} at all: this copy has annotations only"
+            else f"; there is no folder {place[0]}: this copy has annotations only, or its "
+            "pictures have another name"
         )
         raise InputError(f"sample {sample.id!r}: no pictures here{hint}", path)
-    return _opened(path, sample.id, frame_ending(sample))
+    return _opened(path, sample.id, frame_ending(sample), sample.fps)
 
 
-def open_footage(path: str | os.PathLike[str], id: str | None = None) -> VideoClip:
+def open_footage(
+    path: str | os.PathLike[str], id: str | None = None, fps: float | None = None
+) -> VideoClip:
     """Open a video file, or a folder of frames.
 
     Parameters
@@ -193,6 +251,8 @@ def open_footage(path: str | os.PathLike[str], id: str | None = None) -> VideoCl
         The file or folder.
     id : str, optional
         What to call it; its name without ending if not given.
+    fps : float, optional
+        Frames a second of a folder of frames; a video file says that itself.
 
     Raises
     ------
@@ -208,10 +268,32 @@ def open_footage(path: str | os.PathLike[str], id: str | None = None) -> VideoCl
         id = name if os.path.isdir(path) else os.path.splitext(name)[0]
     if not os.path.exists(path):
         raise InputError("no such file; expected a video file or a folder of frames", path)
-    return _opened(path, id, "")
+    return _opened(_with_pictures(path), id, "", fps)
 
 
-def _opened(path: str, id: str, ending: str) -> VideoClip:
+def _with_pictures(path: str) -> str:
+    """Return the folder below one without pictures that has some, as releases have ``1``.
+
+    Raises
+    ------
+    InputError
+        There are several.
+    """
+    if not os.path.isdir(path) or frame_files(path, ""):
+        return path
+    with os.scandir(path) as entries:
+        below = sorted(one.path for one in entries if one.is_dir() and frame_files(one.path, ""))
+    if len(below) > 1:
+        names = ", ".join(os.path.basename(one) for one in below[:4])
+        raise InputError(
+            f"{len(below)} folders in here hold pictures ({names}{', …' if below[4:] else ''}): "
+            "name one of them",
+            path,
+        )
+    return below[0] if below else path
+
+
+def _opened(path: str, id: str, ending: str, fps: float | None) -> VideoClip:
     if os.path.isdir(path):
         files = frame_files(path, ending)
         if not files:
@@ -220,16 +302,17 @@ def _opened(path: str, id: str, ending: str) -> VideoClip:
                 f"({' '.join(_PICTURES)})",
                 path,
             )
-        return VideoClip(id, path, files, len(files))
+        return VideoClip(id, path, files, len(files), fps=fps)
     if path.casefold().endswith(_PICTURES):
         raise InputError(
             f"sample {id!r}: this is one picture; name a video file or the folder of its frames",
             path,
         )
-    count = len(_open_video(path, id, None))
-    if count == 0:
-        raise InputError(f"sample {id!r}: the video has no frames", path)
-    return VideoClip(id, path, (), count)
+    facts = examine(path, id)
+    fps = None
+    if facts.times is not None:
+        fps = round(facts.num_frames / float(facts.times[-1]), 3)
+    return VideoClip(id, path, (), facts.num_frames, facts.decoder, fps, facts.times)
 
 
 def frame_ending(sample: Sample) -> str:
@@ -306,9 +389,21 @@ def read_frames(
                 f"sample {footage.id!r} has {footage.num_frames} frames: there is no frame {index}",
                 footage.path,
             )
+    if footage.taken is not None:
+        wanted = [footage.taken[index] for index in wanted]
     if footage.files:
         return _read_pictures(footage, size, wanted)
-    return _read_video(footage, size, wanted)
+    # Rising, so that the decoder never goes back; a frame asked for twice is decoded once.
+    numbers, places = np.unique(np.asarray(wanted, dtype=np.intp), return_inverse=True)
+    out = read_video(
+        footage.path,
+        footage.id,
+        footage.decoder,
+        size,
+        numbers.tolist(),
+        footage.frames_there,
+    )
+    return out if np.array_equal(places, np.arange(len(out))) else out[places]
 
 
 def _read_pictures(
@@ -385,143 +480,25 @@ def _by(size: tuple[int, int]) -> str:
     return f"{size[0]} by {size[1]}"
 
 
-_importing = threading.Lock()
-
-
-def _decord() -> Any:
-    """Import decord, and keep it from opening CUDA's libraries to everyone.
-
-    On import, decord2 3.4 loads whatever the nvidia-* packages hold, with all symbols global.
-    nvBLAS is among it, and takes the place of the BLAS of a torch that is imported later: the
-    first product of matrices ends the process.
-    """
-    with _importing:
-        if "decord" not in sys.modules:
-            held = sys.modules.get("nvidia")
-            sys.modules["nvidia"] = None  # type: ignore[assignment]  # as if not installed
-            try:
-                importlib.import_module("decord")
-            except (ImportError, OSError):
-                pass  # not installed, as the next import says; or built for CUDA and in need of it
-            finally:
-                del sys.modules["nvidia"]
-                if held is not None:
-                    sys.modules["nvidia"] = held
-        try:
-            return importlib.import_module("decord")
-        except ImportError:
-            require("run", "reading video")
-            raise
-
-
-def _open_video(path: str, id: str, size: tuple[int, int] | None) -> Any:
-    """Return decord's reader of a video file."""
-    start = read_start(path, "a video file", 512)
-    if not start:
-        raise InputError(f"sample {id!r}: the file is empty; expected a video", path)
-    if _is_text(start):
-        raise InputError(f"sample {id!r}: this is a text file; expected a video", path)
-    decord = _decord()
-    # Its own lines on stderr name neither sample nor remedy.
-    decord.logging.set_level(decord.logging.QUIET)
-    shape = {} if size is None else {"height": size[0], "width": size[1]}
-    try:
-        return decord.VideoReader(path, num_threads=1, **shape)
-    except Exception as error:  # decord has no class of its own for this
-        raise InputError(
-            f"sample {id!r}: this is no video that can be decoded, or it is cut off "
-            f"({_last_words(error)})",
-            path,
-        ) from None
-
-
-def _read_video(footage: VideoClip, size: tuple[int, int] | None, wanted: Sequence[int]) -> Pixels:
-    if not os.path.exists(footage.path):
-        raise InputError(f"sample {footage.id!r}: the video is missing", footage.path)
-    reader = _open_video(footage.path, footage.id, size)
-    if len(reader) != footage.num_frames:
-        raise InputError(
-            f"sample {footage.id!r}: the video has {len(reader)} frames, but {footage.num_frames} "
-            "when it was found: it changed meanwhile",
-            footage.path,
-        )
-    # Sorted, so that the decoder never goes back; a frame asked for twice is decoded once.
-    numbers, places = np.unique(np.asarray(wanted, dtype=np.intp), return_inverse=True)
-    out: Pixels | None = None
-    try:
-        for place, number in enumerate(numbers.tolist()):
-            frame = _unpadded(reader[number].asnumpy())
-            if out is None:
-                out = np.empty((len(numbers), *frame.shape), np.uint8)
-            out[place] = frame
-    except Exception as error:  # as above
-        raise InputError(
-            f"sample {footage.id!r}: the video is damaged or cut off ({_last_words(error)})",
-            footage.path,
-        ) from None
-    if out is None:
-        height, width = size or (0, 0)
-        out = np.empty((0, height, width, 3), np.uint8)
-    return out if np.array_equal(places, np.arange(len(out))) else out[places]
-
-
 def frame_times(footage: VideoClip) -> tuple[float, list[float]] | None:
-    """Return frames a second of a video file, and when each frame begins and the last one ends.
+    """Return frames a second, and when each frame begins and the last one ends.
 
     Telephones film at a varying rate: a frame's time is what the file says of it, not its number
-    by the rate.
+    by the rate. Frames of a folder have a rate only where their corpus says one.
 
     Parameters
     ----------
-    footage : Footage
-        A video file.
+    footage : VideoClip
+        A video file or a folder of frames.
 
     Returns
     -------
     tuple of float and list of float, or None
         Frames a second on average; seconds from the first frame on, one more than there are
-        frames. None where the file does not say.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_frames`.
+        frames. None where nobody says.
     """
-    reader = _open_video(footage.path, footage.id, None)
-    spans = reader.get_frame_timestamp(range(len(reader))).astype(np.float64)
-    times = np.append(spans[:, 0], spans[-1, 1]) - spans[0, 0]
-    total = float(times[-1])
-    if not 0 < total < float("inf") or not (np.diff(times) >= 0).all():
+    if footage.fps is None:
         return None
-    # decord has them in single precision.
-    return round(len(reader) / total, 3), times.round(4).tolist()
-
-
-def _unpadded(frame: Pixels) -> Pixels:
-    """Take away what decord leaves at the end of each row.
-
-    Where the bytes of a padded row are a multiple of the width (32, 48, 96, 144 …), decord2 3.4
-    takes the padding for more channels, and its ``get_batch`` refuses such frames.
-    """
-    height, width, channels = frame.shape
-    if channels == 3:
-        return frame
-    return frame.reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
-
-
-def _is_text(start: bytes) -> bool:
-    try:
-        text = start.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # A character cut in two at the end is text all the same.
-        if error.start < len(start) - 3:
-            return False
-        text = start[: error.start].decode("utf-8")
-    return all(character.isprintable() or character in "\t\r\n\f" for character in text)
-
-
-def _last_words(error: Exception) -> str:
-    """Return decord's message without its own file names and times."""
-    said = str(error).strip().split("\n")[0]
-    said = re.sub(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ", "", said)
-    return "decord cannot open it" if said.startswith("Error reading") else f"decord: {said:.120}"
+    if footage.times is None:
+        return footage.fps, [n / footage.fps for n in range(footage.frames_there + 1)]
+    return footage.fps, footage.times.tolist()

@@ -6,37 +6,48 @@ or substitution) comes first, then the insertion, then the deletion (``ties="ins
 With these ties the path, not only its cost, is sclite's. Case folding is ASCII, as in sclite's
 8-bit mode: ``regen`` is ``REGEN``, ``süden`` is not ``SÜDEN``.
 
-Two engines give the same answer: plain Python, which starts at once, and numba, which takes
-half a second to load and then aligns millions of pairs a second. ``engine="auto"`` takes numba
-from :data:`WORTH_COMPILING` cells on.
+The recurrence
+--------------
+Instead of the smallest cost, take the largest V = (3 (i + j) - cost) / 2 of the cell after i
+reference and j hypothesis words: a match adds 3, a mismatch 1, a gap nothing. Neighbouring
+cells of V differ by 0 to 3, so a column of the table takes three bits a reference word, one in
+each of three whole numbers. :func:`step` computes a column from the one before it in some
+thirty operations on these numbers, for all reference words at once; the carries of two sums
+travel down its runs of equal cells (the idea is Myers's, JACM 1999). Two bits of each cell are
+kept for the way back: the diagonal is optimal; the preferred gap is.
+
+:func:`step` runs over plain Python integers, as wide as the reference, which starts at once,
+and compiled over words of 64 bits (:mod:`slaeval.scoring.kernels`), which takes a quarter of a
+second to load. :func:`_compiled_pays` chooses between the two; the answer is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain
+from operator import mul
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Column = list[int] | np.ndarray[Any, Any]
+    Array = np.ndarray[Any, Any]
 
-__all__ = ["FOLD", "WORTH_COMPILING", "Counts", "Engine", "Ties", "align", "count"]
+__all__ = ["FOLD", "Counts", "Engine", "Ties", "align", "count", "folded", "step"]
 
 Ties = Literal["insertion", "deletion"]
 Engine = Literal["auto", "python", "numba"]
 
-#: Cells (reference words times hypothesis words, summed) from which numba is faster, its
-#: loading included: plain Python takes 0.12 s a million, loading the compiled code 0.3 s.
-WORTH_COMPILING = 3_000_000
-
-#: A pair of more cells is aligned in memory linear in its length.
-_LARGE_PAIR = 8_000_000
-
 #: ASCII letters to lower case, for ``str.translate``: what sclite folds, and no more.
 FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
+
+#: Columns that plain Python computes in the time that loading the compiled code takes.
+_WORTH_COMPILING = 600_000
+
+
+def folded(word: str) -> str:
+    """Return a word without ASCII letter case."""
+    return word.lower() if word.isascii() else word.translate(FOLD)
 
 
 class Counts(NamedTuple):
@@ -44,16 +55,16 @@ class Counts(NamedTuple):
 
     Attributes
     ----------
-    substitutions, deletions, insertions : list of int or array
-        Counts; arrays from the numba engine, lists from the Python one.
-    reference_words : list of int or array
+    substitutions, deletions, insertions : list of int
+        Counts.
+    reference_words : list of int
         Length of each reference: what an error rate divides by.
     """
 
-    substitutions: Column
-    deletions: Column
-    insertions: Column
-    reference_words: Column
+    substitutions: list[int]
+    deletions: list[int]
+    insertions: list[int]
+    reference_words: list[int]
 
 
 def align(
@@ -87,26 +98,20 @@ def align(
     ValueError
         Not as many references as hypotheses, or an unknown order of ties or engine.
     """
-    _validate(ties, engine)
-    if engine == "numba" or (engine == "auto" and _many_cells(references, hypotheses)):
-        return _align_compiled(references, hypotheses, fold, ties)
-    folded = _Folded()
+    if _compiled(references, hypotheses, ties, engine):
+        from slaeval.scoring.kernels import align_many
+
+        pairs = _numbered(references, hypotheses, fold)
+        ops, begin = align_many(*pairs, ties == "insertion")
+        text, end = str(ops.data, "ascii"), pairs[1][1:] + pairs[3][1:]
+        return [text[a:b] for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
     first = ties == "insertion"
-    paths = []
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        if reference == hypothesis:
-            paths.append("C" * len(reference))
-        elif fold:
-            paths.append(
-                _path(
-                    tuple(map(folded.__getitem__, reference)),
-                    tuple(map(folded.__getitem__, hypothesis)),
-                    first,
-                )
-            )
-        else:
-            paths.append(_path(tuple(reference), tuple(hypothesis), first))
-    return paths
+    if fold:
+        references, hypotheses = _without_case(references, hypotheses)
+    return [
+        "C" * len(reference) if reference == hypothesis else _path(reference, hypothesis, first)
+        for reference, hypothesis in zip(references, hypotheses, strict=True)
+    ]
 
 
 def count(
@@ -118,74 +123,61 @@ def count(
     engine: Engine = "auto",
 ) -> Counts:
     """Count the errors of pairs of word sequences; parameters as for :func:`align`."""
-    _validate(ties, engine)
-    if engine == "numba" or (engine == "auto" and _many_cells(references, hypotheses)):
+    lengths = list(map(len, references))
+    if _compiled(references, hypotheses, ties, engine):
         from slaeval.scoring.kernels import count_many
 
-        left, left_first, right, right_first = _numbered(references, hypotheses, fold)
-        first = ties == "insertion"
-        found = count_many(left, left_first, right, right_first, first)
-        words = left_first[1:] - left_first[:-1]
-        return Counts(found[:, 0], found[:, 1], found[:, 2], words)
+        found = count_many(*_numbered(references, hypotheses, fold), ties == "insertion")
+        wrong, deleted, inserted = found.T.tolist()
+        return Counts(wrong, deleted, inserted, lengths)
     paths = align(references, hypotheses, fold=fold, ties=ties, engine="python")
-    substitutions, deletions, insertions = ([path.count(op) for path in paths] for op in "SDI")
-    return Counts(substitutions, deletions, insertions, list(map(len, references)))
+    wrong, deleted, inserted = ([path.count(op) for path in paths] for op in "SDI")
+    return Counts(wrong, deleted, inserted, lengths)
 
 
-def _validate(ties: str, engine: str) -> None:
+class _Spent:
+    """Columns that plain Python has computed in this process, about."""
+
+    columns = 0
+
+
+def _compiled(
+    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], ties: str, engine: str
+) -> bool:
+    """Validate what both drivers take, and say whether it is the compiled one that runs."""
     if ties not in get_args(Ties):
         raise ValueError(f"ties is one of {get_args(Ties)}, not {ties!r}")
     if engine not in get_args(Engine):
         raise ValueError(f"engine is one of {get_args(Engine)}, not {engine!r}")
-
-
-def _many_cells(references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]) -> bool:
-    cells = sum(
-        len(reference) * len(hypothesis)
-        for reference, hypothesis in zip(references, hypotheses, strict=True)
-    )
-    if cells < WORTH_COMPILING:
-        return False
-    # Equal pairs cost nothing; ask only where the sum alone does not decide.
-    return (
-        sum(
-            len(reference) * len(hypothesis)
-            for reference, hypothesis in zip(references, hypotheses, strict=True)
-            if reference != hypothesis
-        )
-        >= WORTH_COMPILING
-    )
-
-
-def _numbered(
-    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], fold: bool
-) -> tuple[np.ndarray[Any, Any], ...]:
-    """Return words as numbers and where each sentence begins, of either side."""
-    import numpy as np
-
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
-    numbers = _Numbers()
+    return engine == "numba" or (engine == "auto" and _compiled_pays(references, hypotheses))
 
-    def packed(
-        sentences: Sequence[Sequence[str]],
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        first = np.zeros(len(sentences) + 1, np.int64)
-        np.cumsum(list(map(len, sentences)), out=first[1:])
-        words = map(numbers.__getitem__, chain.from_iterable(sentences))
-        return np.fromiter(words, np.int32, int(first[-1])), first
 
-    left, left_first = packed(references)
-    right, right_first = packed(hypotheses)
-    if fold:
-        same: dict[str, int] = {}
-        canonical = np.array(
-            [same.setdefault(word.translate(FOLD), number) for word, number in numbers.items()],
-            np.int32,
-        )
-        if len(same) < len(numbers):
-            left, right = canonical[left], canonical[right]
-    return left, left_first, right, right_first
+def _compiled_pays(
+    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]
+) -> bool:
+    """Say whether plain Python would take, or has taken, as long as loading compiled code.
+
+    So a process never spends more than twice the time it had to, however its work is cut.
+    """
+    lengths = list(map(len, hypotheses))
+    cells = sum(map(mul, lengths, map(len, references)))
+    # In a column of 1,000 rows the digits of the integers begin to matter.
+    _Spent.columns += sum(lengths) + cells // 1000
+    return _Spent.columns >= _WORTH_COMPILING
+
+
+def _without_case(
+    *sides: Sequence[Sequence[str]],
+) -> tuple[Sequence[Sequence[str]], Sequence[Sequence[str]]]:
+    """Return both sides with words that are the same where only ASCII letter case differs."""
+    vocabulary: set[str] = set().union(*sides[0], *sides[1])
+    after = {word: folded(word) for word in vocabulary}
+    if len(set(after.values())) < len(vocabulary):
+        sides = tuple([list(map(after.__getitem__, words)) for words in side] for side in sides)
+    one, other = sides
+    return one, other
 
 
 class _Numbers(dict[str, int]):
@@ -196,101 +188,141 @@ class _Numbers(dict[str, int]):
         return number
 
 
-def _align_compiled(
-    references: Sequence[Sequence[str]],
-    hypotheses: Sequence[Sequence[str]],
-    fold: bool,
-    ties: Ties,
-) -> list[str]:
+def _numbered(
+    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], fold: bool
+) -> tuple[Array, Array, Array, Array]:
+    """Return words as numbers and where each sentence begins, of either side."""
     import numpy as np
 
-    from slaeval.scoring.kernels import align_long, align_many
+    numbers = _Numbers()
 
-    left, left_first, right, right_first = _numbered(references, hypotheses, fold)
-    first = ties == "insertion"
-    cells = np.diff(left_first) * np.diff(right_first)
-    large = np.flatnonzero(cells > _LARGE_PAIR)
-    if not large.size:
-        return _paths(*align_many(left, left_first, right, right_first, first)[:2])
-    paths: list[str] = []
-    done = 0
-    for pair in [*large.tolist(), len(references)]:
-        between = slice(done, pair + 1)
-        a, b = left_first[between], right_first[between]
-        ops, begin, _ = align_many(
-            left[a[0] : a[-1]], a - a[0], right[b[0] : b[-1]], b - b[0], first
-        )
-        paths += _paths(ops, begin)
-        if pair < len(references):
-            one = left[left_first[pair] : left_first[pair + 1]]
-            other = right[right_first[pair] : right_first[pair + 1]]
-            paths.append(align_long(one, other, first).decode())
-        done = pair + 1
-    return paths
+    def packed(
+        sentences: Sequence[Sequence[str]],
+    ) -> tuple[Array, Array]:
+        first = np.zeros(len(sentences) + 1, np.int64)
+        np.cumsum(list(map(len, sentences)), out=first[1:])
+        words = map(numbers.__getitem__, chain.from_iterable(sentences))
+        return np.fromiter(words, np.int32, int(first[-1])), first
+
+    left, left_first = packed(references)
+    right, right_first = packed(hypotheses)
+    if fold:
+        same: dict[str, int] = {}
+        canonical = [same.setdefault(folded(word), number) for word, number in numbers.items()]
+        if len(same) < len(numbers):
+            table = np.array(canonical, np.int32)
+            left, right = table[left], table[right]
+    return left, left_first, right, right_first
 
 
-def _paths(ops: np.ndarray[Any, Any], begin: np.ndarray[Any, Any]) -> list[str]:
-    text = ops.tobytes().decode()
-    bounds = begin.tolist()
-    return [text[a:b] for a, b in pairwise(bounds)]
+def step(
+    equal: int, n1: int, n2: int, n3: int, c1: int, c2: int, c3: int
+) -> tuple[int, int, int, int, int, int, int, int]:
+    """Compute a column of the table; see the head of this module.
+
+    Parameters
+    ----------
+    equal : int
+        A bit for each reference word: it is the hypothesis word of this column.
+    n1, n2, n3 : int
+        Of the column before: the bits of ``nk`` are set where V grows by less than k from one
+        row to the next. All are set before the first column.
+    c1, c2, c3 : int
+        1 where V grows by k or more into this column in the row above the first bit; 0 at the
+        upper edge of the table.
+
+    Returns
+    -------
+    tuple of int
+        Bits of the cells to which the diagonal is optimal, and the insertion; ``n1, n2, n3``
+        of this column, of which ``n1`` marks where the deletion is optimal too; three numbers
+        whose highest bits are ``c1, c2, c3`` of the words below.
+    """
+    run = equal & n1
+    a3 = (n1 + run + c3) ^ n1 ^ run
+    either = a3 | equal
+    run = n2 & either
+    start = run | n1
+    a2 = (start + run + c2) ^ start ^ run
+    h1 = n1 | ((a2 | equal) & n2) | (either & n3)
+    a1 = h1 + h1 + c1
+    m2 = n2 & ~equal
+    m3 = n3 & ~equal
+    return (
+        equal | (m2 & ~a2),
+        ~h1,
+        a1 & (m2 | a2) & (m3 | a3),
+        (m2 | a1) & (m3 | a2),
+        m3 | a1,
+        h1,
+        start & (run | a2),
+        n1 & either,
+    )
 
 
-class _Folded(dict[str, str]):
-    """Words without ASCII letter case, each folded once."""
-
-    def __missing__(self, word: str) -> str:
-        self[word] = after = word.translate(FOLD)
-        return after
-
-
-# Several protocols align mostly the same pairs.
-@lru_cache(maxsize=8192)
-def _path(reference: tuple[str, ...], hypothesis: tuple[str, ...], insertion_first: bool) -> str:
+def _path(reference: Sequence[str], hypothesis: Sequence[str], insertion_first: bool) -> str:
+    """Align one pair over plain integers."""
     n, m = len(reference), len(hypothesis)
     # Equal last words are always aligned: nothing else is as cheap and preferred.
     while n and m and reference[n - 1] == hypothesis[m - 1]:
         n -= 1
         m -= 1
-    tail = "C" * (len(reference) - n)
-    if not n or not m:
-        return "I" * m + "D" * n + tail
-    row = list(range(0, 3 * m + 3, 3))
-    rows = [row]
-    words = hypothesis[:m]
-    for i in range(n):
-        word = reference[i]
-        left = 3 * i + 3
-        new = [left]
-        diagonal = row[0]
-        for j, other in enumerate(words, 1):
-            above = row[j]
-            best = diagonal if other == word else diagonal + 4
-            diagonal = above
-            if above + 3 < best:
-                best = above + 3
-            if left + 3 < best:
-                best = left + 3
-            left = best
-            new.append(best)
-        rows.append(new)
-        row = new
-    steps = []
-    i, j = n, m
-    while i and j:
-        cost = rows[i][j]
+    steps = ["C" * (len(reference) - n)]
+    # Equal first words do not change the rest of the table.
+    same, shorter = 0, min(n, m)
+    while same < shorter and reference[same] == hypothesis[same]:
+        same += 1
+    i, j = n - same, m - same
+    if i == j == 1:
+        steps.append("S")
+        i = j = 0
+    elif i and j:
+        i, j = _walk(reference[same:n], hypothesis[same:m], insertion_first, steps)
+    i, j = i + same, j + same
+    # What is left of one side begins with what is left of the other.
+    while i != j and i and j:
         if reference[i - 1] == hypothesis[j - 1]:
             steps.append("C")
             i -= 1
             j -= 1
-        elif rows[i - 1][j - 1] + 4 == cost:
-            steps.append("S")
-            i -= 1
-            j -= 1
-        elif (rows[i][j - 1] + 3 == cost) if insertion_first else (rows[i - 1][j] + 3 != cost):
+        elif j > i:
             steps.append("I")
             j -= 1
         else:
             steps.append("D")
             i -= 1
-    steps.append("I" * j + "D" * i)
-    return "".join(reversed(steps)) + tail
+    steps.append("C" * i if i == j else "I" * j + "D" * i)
+    return "".join(reversed(steps))
+
+
+def _walk(
+    reference: Sequence[str], hypothesis: Sequence[str], insertion_first: bool, steps: list[str]
+) -> tuple[int, int]:
+    """Compute all columns, walk back from the end to an edge, and return where it was met."""
+    where: dict[str, int] = {}
+    bit = 1
+    for word in reference:
+        where[word] = where.get(word, 0) | bit
+        bit <<= 1
+    full = n1 = n2 = n3 = bit - 1
+    diagonals, gaps = [], []
+    for word in hypothesis:
+        diagonal, insertion, n1, n2, n3, _, _, _ = step(where.get(word, 0), n1, n2, n3, 0, 0, 0)
+        n1, n2, n3 = n1 & full, n2 & full, n3 & full
+        diagonals.append(diagonal)
+        gaps.append(insertion if insertion_first else n1)
+    preferred, other = "ID" if insertion_first else "DI"
+    i, j = len(reference), len(hypothesis)
+    while i and j:
+        if diagonals[j - 1] >> (i - 1) & 1:
+            i -= 1
+            j -= 1
+            steps.append("C" if reference[i] == hypothesis[j] else "S")
+            continue
+        gap = preferred if gaps[j - 1] >> (i - 1) & 1 else other
+        steps.append(gap)
+        if gap == "I":
+            j -= 1
+        else:
+            i -= 1
+    return i, j

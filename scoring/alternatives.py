@@ -33,7 +33,12 @@ from typing import NamedTuple
 from slaeval.errors import InputError
 from slaeval.scoring.alignment import FOLD
 
-__all__ = ["align_alternatives", "unusual"]
+__all__ = [
+    "align_alternatives",
+    "as_sclite_reads",
+    "reference_as_sclite_reads",
+    "unusual",
+]
 
 #: The word that stands for no word.
 _NOTHING = "@"
@@ -46,7 +51,8 @@ _DELETION_OF_NOTHING = 0.001
 
 #: sclite copies each column of a CTM line into a buffer of so many bytes.
 _LONGEST_WORD = 500
-_SUSPICIOUS = re.compile(r"[@*;\\{<]|ignore_?time", re.IGNORECASE)
+#: The tag that sclite keeps apart from a word begins with a semicolon that is not escaped.
+_TAG = re.compile(r"(?<!\\);.*", re.DOTALL)
 
 
 class _Arc(NamedTuple):
@@ -196,47 +202,51 @@ def _fill(
     return costs, moves
 
 
-def unusual(word: str) -> str | None:
-    """Say what sclite does to a word that is not an ordinary word for it.
+def as_sclite_reads(word: str) -> str:
+    r"""Return what sclite compares of a word, in references and in CTM files alike.
 
-    Parameters
-    ----------
-    word : str
-        A word of a hypothesis or of a reference.
+    A ``;`` begins a tag that is not compared, unless a backslash stands before it; backslashes
+    vanish; then one ``*`` at the end does. What is left may be ``""``, a word like any other,
+    or ``@``, which is none.
+
+    Examples
+    --------
+    >>> as_sclite_reads("REGEN;x"), as_sclite_reads("REGEN*"), as_sclite_reads("A**")
+    ('REGEN', 'REGEN', 'A*')
+    >>> as_sclite_reads(r"A\B"), as_sclite_reads(r"A\;B"), as_sclite_reads("*")
+    ('AB', 'A;B', '*')
+    """
+    if ";" in word:
+        word = _TAG.sub("", word)
+    word = word.replace("\\", "")
+    return word[:-1] if word.endswith("*") and len(word) > 1 else word
+
+
+def reference_as_sclite_reads(words: Iterable[str]) -> list[str]:
+    """Return the words of a reference without sclite's marks; ``/`` stands alone in braces."""
+    return [as_sclite_reads(word) for word in _tokens(words)]
+
+
+def unusual(word: str) -> str | None:
+    """Say what sclite does to a hypothesis word that is scored otherwise here.
 
     Returns
     -------
     str or None
-        The end of a sentence that begins with "sclite", None for an ordinary word. ``{``, ``/``
-        and ``}`` alone are ordinary: in a hypothesis words like any other.
+        The end of a sentence that begins with "sclite", None for nearly every word.
 
     Examples
     --------
-    >>> unusual("REGEN*")
-    "drops the '*' at its end"
-    >>> unusual("REG-"), unusual("(AEH)"), unusual("%HES"), unusual("[EMPTY]")
+    >>> unusual("<ALT_BEGIN>")
+    'takes it for a mark of alternatives in a CTM'
+    >>> unusual("REGEN*"), unusual("(AEH)"), unusual("%HES"), unusual("[EMPTY]")
     (None, None, None, None)
     """
     # No character takes more than four bytes.
     if len(word) > _LONGEST_WORD // 4 and len(word.encode()) > _LONGEST_WORD:
         return f"cuts it after {_LONGEST_WORD} bytes in a hypothesis"
-    if not _SUSPICIOUS.search(word):
-        return None
-    if word == _NOTHING:
-        return "takes it for no word at all: it costs and counts nothing"
-    if ";" in word:
-        return "compares only what stands before the ';'"
-    if "\\" in word:
-        return "drops the backslash"
-    if "{" in word and word != "{":
-        return "opens alternatives at the brace when it stands in a reference"
-    lower = _folded(word)
-    if lower.startswith("<alt"):
+    if _folded(word).startswith("<alt"):
         return "takes it for a mark of alternatives in a CTM"
-    if "ignore_time_segment_in_scoring" in lower or "ignoretimesegmentinscoring" in lower:
-        return "leaves out the segment when it stands in a reference"
-    if word.endswith("*") and word != "*":
-        return "drops the '*' at its end"
     return None
 
 

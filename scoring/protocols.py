@@ -43,6 +43,7 @@ from slaeval.formats.gloss_rules import (
     rewrite,
 )
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.words import BLANKS, split_words
 
 __all__ = ["EMPTY", "OFFICIAL", "Cleanup", "Protocol", "protocol", "protocols", "register"]
 
@@ -93,7 +94,7 @@ class Cleanup:
     def word(self, word: str) -> str:
         """Return what becomes of one word on a CTM line; ``""`` where the line is dropped."""
         line = self._line(_CTM_COLUMNS + word)
-        return "" if line is None else line[len(_CTM_COLUMNS) :].rstrip()
+        return "" if line is None else line[len(_CTM_COLUMNS) :].rstrip(BLANKS)
 
     def sentence(self, words: Sequence[str]) -> list[str]:
         """Return the words of a segment after a cleanup of its whole text."""
@@ -105,9 +106,9 @@ class Cleanup:
         text = " ".join(words)
         if self.level == "stm-line":
             # A rule may eat the blank in front of the first word, which is lost then.
-            return rewrite(_STM_COLUMNS + text, self.rules).split()[5:]
+            return split_words(rewrite(_STM_COLUMNS + text, self.rules))[5:]
         if self.level == "sentence":
-            return rewrite(text.strip(), self.rules).split()
+            return split_words(rewrite(text.strip(BLANKS), self.rules))
         return list(words)
 
     def trace(self, word: str) -> list[str]:
@@ -118,7 +119,7 @@ class Cleanup:
         fired, line = _trace(line, self.rules)
         if any(token in line for token in self.drop):
             fired.append("drop the word")
-        elif not line[len(_CTM_COLUMNS) :].strip() and fired:
+        elif not line[len(_CTM_COLUMNS) :].strip(BLANKS) and fired:
             fired.append("word becomes empty")
         return fired
 
@@ -224,7 +225,7 @@ class Cleanup:
 
         def put(name: str, line: str) -> None:
             nonlocal previous_id, previous_word
-            word = line.rsplit(None, 1)[-1]
+            word = split_words(line)[-1]
             repeated = (
                 self.collapse == "lines" and name == previous_id and _awk_equal(word, previous_word)
             )
@@ -233,24 +234,24 @@ class Cleanup:
                 rows.setdefault(name, []).append((_sort_key(line), line))
 
         for raw in lines:
-            name = raw.split(None, 1)[0]
+            name = split_words(raw)[0]
             cut = raw.index(name) + len(name)
             body = self._line("x" + raw[cut:])
             if body is None:
                 continue
-            line = name + body[1:].rstrip()
+            line = name + body[1:].rstrip(BLANKS)
             rows.setdefault(name, [])
             if self.empty and last_line and last_id != name and not written.get(last_id):
                 put(last_id, f"{last_line} {self.empty}")
-            if len(line.split()) >= 5:
+            if len(split_words(line)) >= 5:
                 written[name] = written.get(name, 0) + 1
                 put(name, line)
             last_id, last_line = name, line
         return {
             name: [
-                line.split()[4]
+                columns[4]
                 for _, line in (sorted(mine) if self.sort else mine)
-                if len(line.split()) > 4
+                if len(columns := split_words(line)) > 4
             ]
             for name, mine in rows.items()
         }
@@ -271,7 +272,8 @@ class Protocol:
     reference, hypothesis : Cleanup
         What happens to either side.
     fold : bool
-        Compare without regard to ASCII letter case, as sclite does.
+        Compare as sclite does: without regard to ASCII letter case, and words as
+        :func:`~slaeval.scoring.alternatives.as_sclite_reads` gives them.
     ties : {"insertion", "deletion"}
         Of moves at equal cost, the one taken after the diagonal.
     swapped : bool

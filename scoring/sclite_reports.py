@@ -24,8 +24,6 @@ The text is sclite's to the byte where sclite's own is defined, but for:
 - the stars beside an inserted or deleted word of more than 40 bytes: sclite prints whatever lies
   before its 40 stars in memory;
 - a word that is longer than the line (1,000 bytes): sclite never returns;
-- the means of :func:`summary` where more than one speaker has no reference words: sclite drops
-  the wrong speakers;
 - ``Labels:``, the label field of the STM, which an aligned segment does not have.
 """
 
@@ -33,20 +31,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import median
-from typing import NamedTuple
 
+from slaeval.scoring import sclite_paths
 from slaeval.scoring.alignment import FOLD
+from slaeval.scoring.sclite_paths import Entropies, System, Utterance, byte_width, half_up, padded
 from slaeval.scoring.segments import AlignedSegment
 
-__all__ = ["dtl", "half_up", "pra", "spk", "summary"]
+__all__ = ["dtl", "pra", "spk", "summary"]
 
-#: Where sclite breaks a line of ``pra``, in bytes.
-_LINE_WIDTH = 1000
+Segments = Iterable[AlignedSegment] | Mapping[str, Sequence[AlignedSegment]]
+
 _PAGE_WIDTH = 80
-
-_UPPER = {ord(lower): upper for upper, lower in FOLD.items()}
+#: What sclite writes over a row it takes out.
+_TAKEN_OUT = -1000.0
 
 _COUNTS = (
     ("with substitutions", "Percent Substitution", "S"),
@@ -100,72 +99,17 @@ def pra(
     str
         A piece of the report, with its line ends.
     """
-    speakers = _by_speaker(segments, fold)
-    yield f"\n\n\t\tDUMP OF SYSTEM ALIGNMENT STRUCTURE\n\nSystem name:   {title}\n\nSpeakers: \n"
-    for number, name in enumerate(speakers):
-        yield f"   {number:2d}:  {name}\n"
-    yield "\n"
-    for number, (name, mine) in enumerate(speakers.items()):
-        yield f"Speaker sentences{number:4d}:  {name}   #utts: {len(mine)}\n"
-        for position, segment in enumerate(mine):
-            path = segment.ops
-            counts = " ".join(str(path.count(op)) for op in "CSDI")
-            yield (
-                f"id: ({name}-{position:03d})\n"
-                f"File: {_lower(segment.id, fold)}\n"
-                f"Channel: {_lower(channel, fold)}\n"
-                f"Scores: (#C #S #D #I) {counts}\n"
-                + ("" if fold else "Attributes: Case_sensitve \n")
-                + "".join(_aligned_lines(segment, fold))
-                + "\n"
-            )
-    yield "\n"
-
-
-def _aligned_lines(segment: AlignedSegment, fold: bool) -> Iterator[str]:
-    """Yield REF, HYP and Eval lines, broken before they get longer than a line may be."""
-    columns = [_column(*pair, fold) for pair in segment.pairs()]
-    first = 0
-    while first < len(columns):
-        indent = ">> " if first else ""
-        width = len(indent) + len("REF:  ")
-        last = first
-        while last < len(columns) and width < _LINE_WIDTH:
-            width += columns[last].width + 1
-            last += 1
-        if last < len(columns):
-            last = max(last - 1, first + 1)
-        if first:
-            yield "\n"
-        shown = columns[first:last]
-        for name, cells in (
-            ("REF:  ", [(column.reference, column.width) for column in shown]),
-            ("HYP:  ", [(column.hypothesis, column.width) for column in shown]),
-            ("Eval: ", [(column.verdict, column.width) for column in shown]),
-        ):
-            yield indent + name + "".join(_padded(*cell) + " " for cell in cells) + "\n"
-        first = last
-
-
-class _Column(NamedTuple):
-    """What ``pra`` shows of one step of a path, and how many bytes wide."""
-
-    width: int
-    reference: str
-    hypothesis: str
-    verdict: str
-
-
-def _column(op: str, reference: str, hypothesis: str, fold: bool) -> _Column:
-    if fold:
-        case = FOLD if op == "C" else _UPPER
-        reference, hypothesis = reference.translate(case), hypothesis.translate(case)
-    if op == "I":
-        reference = "*" * _width(hypothesis)
-    elif op == "D":
-        hypothesis = "*" * _width(reference)
-    width = max(_width(reference), _width(hypothesis))
-    return _Column(width, reference, hypothesis, "" if op == "C" else op)
+    utterances = [
+        Utterance(
+            f"({name}-{position:03d})",
+            _folded(segment, name, fold),
+            _lower(segment.id, fold),
+            _lower(channel, fold),
+        )
+        for name, mine in _by_speaker(segments, fold).items()
+        for position, segment in enumerate(mine)
+    ]
+    return sclite_paths.pra(System(title, utterances, fold))
 
 
 def dtl(segments: Iterable[AlignedSegment], *, title: str = "slaeval", fold: bool = True) -> str:
@@ -190,9 +134,7 @@ def dtl(segments: Iterable[AlignedSegment], *, title: str = "slaeval", fold: boo
     return f"DETAILED OVERALL REPORT FOR THE SYSTEM: {title}\n\n" + _details(list(segments), fold)
 
 
-def spk(
-    segments: Iterable[AlignedSegment], *, title: str = "slaeval", fold: bool = True
-) -> dict[str, str]:
+def spk(segments: Segments, *, title: str = "slaeval", fold: bool = True) -> dict[str, str]:
     """Return the detailed report of each speaker; see :func:`dtl`.
 
     sclite writes each to a file of its own, ``NAME.spk.SPEAKER``.
@@ -278,8 +220,10 @@ def _details(segments: Sequence[AlignedSegment], fold: bool) -> str:
 
 def _listing(title: str, counts: Counter[str]) -> str:
     """Return a list of words with counts, the most frequent first, equals by their bytes."""
-    # The order of UTF-8 bytes is that of code points, in which Python compares strings.
-    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rows = sorted(
+        counts.items(),
+        key=lambda item: (-item[1], item[0].encode("utf-8", "surrogateescape")),
+    )
     return (
         f"{title:<30}   Total                 ({len(rows)})\n"
         f"{'':<30}   With >=  1 occurrences ({len(rows)})\n\n"
@@ -291,24 +235,30 @@ def _listing(title: str, counts: Counter[str]) -> str:
 
 
 def summary(
-    segments: Iterable[AlignedSegment],
+    segments: Segments,
     *,
     title: str = "slaeval",
     fold: bool = True,
     raw: bool = False,
+    characters: bool = False,
+    entropies: Entropies | None = None,
 ) -> str:
     """Return the table with a row a speaker.
 
     Parameters
     ----------
-    segments : iterable of AlignedSegment
-        What was scored.
+    segments : iterable of AlignedSegment, or mapping
+        What was scored; a mapping is from speakers to their segments.
     title : str
         Name of the system.
     fold : bool
         Whether case did not count in scoring.
     raw : bool
         Counts of words (``rsum``), not percentages (``sum``).
+    characters : bool
+        The words are characters.
+    entropies : Entropies, optional
+        Normalised cross entropies of confidences, for a column of their own.
 
     Returns
     -------
@@ -317,42 +267,22 @@ def summary(
         mean, standard deviation and median over speakers. A speaker without reference words has
         counts marked ``*`` and no part in the means of the percentages.
     """
-    sizes: list[tuple[int, int]] = []
-    figures: list[list[float]] = []
-    rows: list[list[str]] = []
     speakers = _by_speaker(segments, fold)
-    for name, mine in speakers.items():
-        size, counts = _counts(mine)
-        row = [float(count) for count in counts]
-        if not raw:
-            row[-1] = _ratio(counts[-1], size[0])
-            if size[1]:
-                row[:-1] = [_ratio(count, size[1]) for count in counts[:-1]]
-        sizes.append(size)
-        figures.append(row)
-        cells = [f" {name} ", *(f"{number:5d}" for number in size)]
-        if raw:
-            cells += [f"{half_up(value, 0):5.0f} " for value in row]
-        elif size[1]:
-            cells += [f"{half_up(value):5.1f} " for value in row]
-        else:
-            cells += [f"{half_up(value, 0):5.0f}*" for value in row[:-1]]
-            cells.append(f"{half_up(row[-1]):5.1f} ")
-        rows.append(cells)
-
+    counted = [_counts(mine) for mine in speakers.values()]
+    figures = [_figures(size, counts, raw) for size, counts in counted]
+    rows = [
+        [f" {name} ", *_row_cells(size, row, raw)]
+        for name, (size, _), row in zip(speakers, counted, figures, strict=True)
+    ]
     size, counts = _counts([segment for mine in speakers.values() for segment in mine])
-    total = [" Sum" if raw else " Sum/Avg", *(f"{number:5d}" for number in size)]
-    if raw:
-        total += [f"{count:5.0f} " for count in counts]
-    else:
-        total += [f"{half_up(_ratio(count, size[1])):5.1f} " for count in counts[:-1]]
-        total.append(f"{half_up(_ratio(counts[-1], size[0])):5.1f} ")
+    total = [" Sum" if raw else " Sum/Avg", *_row_cells(size, _figures(size, counts, raw), raw)]
+    if not size[1] and not raw:
+        total[3:8] = ["  0.0 "] * 5
 
-    wordless = not raw and any(not words for _, words in sizes)
-    rated = [row[:-1] for row, (_, words) in zip(figures, sizes, strict=True) if words or raw]
+    wordless = not raw and any(not words for (_, words), _ in counted)
     columns = [
-        *zip(*(sizes or [(0, 0)]), strict=True),
-        *zip(*(rated or [[0.0] * 5]), strict=True),
+        *zip(*([size for size, _ in counted] or [(0, 0)]), strict=True),
+        *zip(*(_rated(figures, [bool(words or raw) for (_, words), _ in counted])), strict=True),
         [row[-1] for row in figures] or [0.0],
     ]
     statistics = [
@@ -363,11 +293,66 @@ def summary(
                 for place, column in enumerate(columns)
             ),
         ]
-        for name, measure in ((" Mean ", _mean), (" S.D. ", _deviation), ("Median", median))
+        for name, measure in _MEASURES
     ]
-    table = _table(title, rows, total, statistics)
-    heading = _centred("SYSTEM SUMMARY PERCENTAGES by SPEAKER", _PAGE_WIDTH)
-    return f"\n\n\n{heading}\n\n{table}" + (_WORDLESS_NOTE if wordless else "")
+    heading = list(_HEADING)
+    if characters:
+        heading[2] = "# Chr"
+    between = _BETWEEN
+    if entropies is not None:
+        heading.append("NCE")
+        between += "|"
+        for (measured, _), row, name in zip(counted, rows, speakers, strict=True):
+            # Counts in place of percentages are no reason to leave the entropy out.
+            row.append(_entropy(entropies.speakers[name]) + " " if measured[1] else "# ")
+        total.append(_entropy(entropies.total) + " ")
+        values = list(entropies.speakers.values())
+        for row, (_, measure) in zip(statistics, _MEASURES, strict=True):
+            row.append(_entropy(measure(values)) + ("#" if wordless else " "))
+    table = _table(title, [heading, *rows, total, *statistics], between)
+    headline = _centred("SYSTEM SUMMARY PERCENTAGES by SPEAKER", _PAGE_WIDTH)
+    return f"\n\n\n{headline}\n\n{table}" + (_WORDLESS_NOTE if wordless else "")
+
+
+def _figures(size: tuple[int, int], counts: list[int], raw: bool) -> list[float]:
+    """Return what is printed of correct, S, D, I, errors and wrong sentences."""
+    row = [float(count) for count in counts]
+    if not raw:
+        row[-1] = _ratio(counts[-1], size[0])
+        if size[1]:
+            row[:-1] = [_ratio(count, size[1]) for count in counts[:-1]]
+    return row
+
+
+def _row_cells(size: tuple[int, int], row: list[float], raw: bool) -> list[str]:
+    cells = [f"{number:5d}" for number in size]
+    if raw:
+        return cells + [f"{half_up(value, 0):5.0f} " for value in row]
+    if size[1]:
+        return cells + [f"{half_up(value):5.1f} " for value in row]
+    return [
+        *cells,
+        *(f"{half_up(value, 0):5.0f}*" for value in row[:-1]),
+        f"{half_up(row[-1]):5.1f} ",
+    ]
+
+
+def _rated(figures: list[list[float]], wanted: list[bool]) -> list[list[float]]:
+    """Return the rows that means are of; which these are follows sclite.
+
+    It takes out a row where it stood before others were taken out, so that from the second
+    speaker without words on it takes the wrong one.
+    """
+    rows = [row[:-1] for row in figures]
+    for place, stays in enumerate(wanted):
+        if not stays:
+            del rows[min(place, len(rows) - 1)]
+            rows.append([_TAKEN_OUT] * 5)
+    return rows[: sum(wanted)] or [[0.0] * 5]
+
+
+def _entropy(value: float) -> str:
+    return f"{half_up(value, 3):7.3f}"
 
 
 def _counts(segments: Sequence[AlignedSegment]) -> tuple[tuple[int, int], list[int]]:
@@ -379,12 +364,22 @@ def _counts(segments: Sequence[AlignedSegment]) -> tuple[tuple[int, int], list[i
     return (len(paths), c + s + d), [c, s, d, i, s + d + i, wrong]
 
 
-def _table(title: str, rows: list[list[str]], total: list[str], statistics: list[list[str]]) -> str:
-    """Lay out the summary: columns as wide as their longest cell, the whole centred."""
-    everything = [list(_HEADING), *rows, total, *statistics]
-    texts = [max(map(_width, column)) for column in zip(*everything, strict=True)]
-    narrow = sum(texts) + len(_BETWEEN)
-    inside = max(narrow, _width(title))
+def _table(title: str, everything: list[list[str]], between: str) -> str:
+    """Lay out the summary: columns as wide as their longest cell, the whole centred.
+
+    Parameters
+    ----------
+    title : str
+        The first line.
+    everything : list of list of str
+        Heading, a row a speaker, their sum, three of statistics.
+    between : str
+        What stands between two columns, a character each.
+    """
+    heading, *rows, total, mean, deviation, middle = everything
+    texts = [max(map(byte_width, column)) for column in zip(*everything, strict=True)]
+    narrow = sum(texts) + len(between)
+    inside = max(narrow, byte_width(title))
     # A title wider than the columns spreads them.
     spread = [
         math.floor((inside - narrow) * place / len(texts) + 0.5) for place in range(len(texts) + 1)
@@ -398,23 +393,23 @@ def _table(title: str, rows: list[list[str]], total: list[str], statistics: list
         out = ""
         for place, (cell, text, width) in enumerate(zip(cells, texts, widths, strict=True)):
             centred = place > 0 or first_centred
-            cell = _centred(cell, text) if centred else _padded(cell, text)
-            out += _BETWEEN[place - 1 : place] if place else ""
+            cell = _centred(cell, text) if centred else padded(cell, text)
+            out += between[place - 1 : place] if place else ""
             left = (width - text) // 2
             out += " " * left + cell + " " * (width - text - left)
         return f"|{out}|"
 
     def rule(mark: str, crossed: bool = False) -> str:
         out = mark * widths[0]
-        for between, width in zip(_BETWEEN, widths[1:], strict=True):
-            out += ("+" if crossed and between == "|" else mark) + mark * width
+        for mark_between, width in zip(between, widths[1:], strict=True):
+            out += ("+" if crossed and mark_between == "|" else mark) + mark * width
         return f"|{out}|"
 
-    lines = [f",{'-' * inside}.", f"|{_centred(title, inside)}|", rule("-"), line(everything[0])]
+    lines = [f",{'-' * inside}.", f"|{_centred(title, inside)}|", rule("-"), line(heading)]
     for row in rows:
         lines += [rule("-", crossed=True), line(row)]
     lines += [rule("="), line(total), rule("=")]
-    lines += [line(row, first_centred=True) for row in statistics]
+    lines += [line(row, first_centred=True) for row in (mean, deviation, middle)]
     lines.append(f"`{'-' * inside}'")
     margin = " " * max((_PAGE_WIDTH - inside - 2) // 2, 0)
     return "".join(f"{margin}{line}\n" for line in lines)
@@ -435,7 +430,16 @@ def _deviation(values: Sequence[float]) -> float:
     return math.sqrt(total / (len(values) - 1)) if total else 0.0
 
 
-def _by_speaker(segments: Iterable[AlignedSegment], fold: bool) -> dict[str, list[AlignedSegment]]:
+_MEASURES: tuple[tuple[str, Callable[[Sequence[float]], float]], ...] = (
+    (" Mean ", _mean),
+    (" S.D. ", _deviation),
+    ("Median", median),
+)
+
+
+def _by_speaker(segments: Segments, fold: bool) -> Mapping[str, Sequence[AlignedSegment]]:
+    if isinstance(segments, Mapping):
+        return segments
     speakers: dict[str, list[AlignedSegment]] = {}
     for segment in segments:
         name = _lower(segment.signer, fold) or "unknown"
@@ -451,25 +455,23 @@ def _percent(count: int, of: int) -> str:
     return f"{half_up(_ratio(count, of)):5.1f}%"
 
 
-def half_up(value: float, digits: int = 1) -> float:
-    """Round as sclite prints: halves away from zero."""
-    scale = 10.0**digits
-    return int(value * scale + (0.5 if value > 0 else -0.5)) / scale
+def _folded(segment: AlignedSegment, name: str, fold: bool) -> AlignedSegment:
+    """Return a segment as sclite holds it."""
+    if not fold:
+        return segment._replace(signer=name)
+    return AlignedSegment(
+        segment.id.translate(FOLD),
+        name,
+        [word.translate(FOLD) for word in segment.reference],
+        [word.translate(FOLD) for word in segment.hypothesis],
+        segment.ops,
+    )
 
 
 def _lower(text: str, fold: bool) -> str:
     return text.translate(FOLD) if fold else text
 
 
-def _width(text: str) -> int:
-    """Return the length in bytes, which is what sclite pads by."""
-    return len(text) if text.isascii() else len(text.encode())
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
-
-
 def _centred(text: str, width: int) -> str:
-    left = (width - _width(text)) // 2
-    return " " * left + text + " " * (width - _width(text) - left)
+    left = (width - byte_width(text)) // 2
+    return " " * left + text + " " * (width - byte_width(text) - left)

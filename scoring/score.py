@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from slaeval.errors import UsageError, nearest
-from slaeval.scoring.segments import AlignedSegment
+from slaeval.scoring.segments import AlignedSegment, AlignedSegments
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from slaeval.scoring.bulk import BulkSegments
 
 __all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite", "length_range", "range_name"]
 
@@ -70,15 +70,14 @@ class Group:
     insertions: int
 
     @classmethod
-    def of(cls, name: str, segments: Iterable[AlignedSegment]) -> Group:
-        """Count over `segments`."""
-        ops = [segment.ops for segment in segments]
-        path = "".join(ops)
+    def of(cls, name: str, paths: Sequence[str]) -> Group:
+        """Count over segments of these alignment paths."""
+        path = "".join(paths)
         correct = path.count("C")
         return cls(
             name,
-            len(ops),
-            sum(1 for mine in ops if mine.count("C") != len(mine)),
+            len(paths),
+            sum([mine.count("C") != len(mine) for mine in paths]),
             correct,
             substitutions := path.count("S"),
             deletions := path.count("D"),
@@ -163,20 +162,17 @@ class Score:
     other_readings: tuple[Score, ...] = ()
 
     def __post_init__(self) -> None:
-        total = self._bulk.total() if self._bulk else Group.of("all", self.segments)
-        object.__setattr__(self, "_total", total)
+        if not isinstance(self.segments, AlignedSegments):
+            object.__setattr__(self, "segments", AlignedSegments.of(self.segments))
 
     @property
-    def _bulk(self) -> BulkSegments | None:
-        """The segments, where they are arrays that count themselves."""
-        own = hasattr(self.segments, "errors_and_words")
-        return self.segments if own else None  # type: ignore[return-value]
+    def _columns(self) -> AlignedSegments:
+        return self.segments  # type: ignore[return-value]  # see __post_init__
 
-    @property
+    @cached_property
     def total(self) -> Group:
         """Counts over all segments."""
-        total: Group = self.__dict__["_total"]
-        return total
+        return Group.of("all", self._columns.paths)
 
     @property
     def wer(self) -> float:
@@ -239,12 +235,18 @@ class Score:
 
     def errors_and_words(self) -> tuple[list[int], list[int]]:
         """Return errors and reference words of every segment."""
-        if self._bulk:
-            return self._bulk.errors_and_words()
         return (
-            [segment.errors for segment in self.segments],
-            [len(segment.reference) for segment in self.segments],
+            [len(path) - path.count("C") for path in self._columns.paths],
+            list(map(len, self._columns.references)),
         )
+
+    def vocabularies(self) -> tuple[set[str], Counter[str]]:
+        """Return the distinct words of the references, and how often each recognised word is said.
+
+        As the protocol left them.
+        """
+        spoken = Counter(chain.from_iterable(self._columns.hypotheses))
+        return set().union(*self._columns.references), spoken
 
     def with_bootstrap(self, resamples: int) -> Score:
         """Return the same score with a bootstrap interval of so many resamples."""
@@ -269,18 +271,16 @@ class Score:
                 f"cannot group by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
                 + ", ".join(GROUPINGS)
             )
-        if self._bulk and grouping == "signer":
-            return self._bulk.by_signer()
-        groups: dict[Any, list[AlignedSegment]] = {}
-        for segment in self.segments:
-            key: Any
-            if grouping == "signer":
-                key = segment.signer or "unknown"
-            elif grouping == "length":
-                key = length_range(len(segment.reference))
-            else:
-                key = " ".join(segment.reference)
-            groups.setdefault(key, []).append(segment)
+        keys: Iterable[Any]
+        if grouping == "signer":
+            keys = (signer or "unknown" for signer in self._columns.signers)
+        elif grouping == "length":
+            keys = (length_range(len(words)) for words in self._columns.references)
+        else:
+            keys = map(" ".join, self._columns.references)
+        groups: dict[Any, list[str]] = {}
+        for key, path in zip(keys, self._columns.paths, strict=True):
+            groups.setdefault(key, []).append(path)
         if grouping == "length":
             return [Group.of(range_name(key), groups[key]) for key in _LENGTHS if key in groups]
         return [Group.of(key, groups[key]) for key in sorted(groups)]
@@ -292,31 +292,49 @@ class Score:
 
     def confusions(self) -> list[Confusion]:
         """Return substitutions by frequency, most frequent first."""
-        return self._pairs("S")
+        return list(self._steps["S"])
 
     def deleted(self) -> list[Confusion]:
         """Return deleted reference words by frequency."""
-        return self._pairs("D")
+        return list(self._steps["D"])
 
     def inserted(self) -> list[Confusion]:
         """Return inserted hypothesis words by frequency."""
-        return self._pairs("I")
+        return list(self._steps["I"])
 
-    def _pairs(self, wanted: str) -> list[Confusion]:
-        counts: Counter[tuple[str, str]] = Counter()
-        if self._bulk:
-            counts = self._bulk.steps(wanted)
-        for segment in () if self._bulk else self.segments:
-            if wanted in segment.ops:
-                counts.update(
-                    (reference, hypothesis)
-                    for op, reference, hypothesis in segment.pairs()
-                    if op == wanted
+    @cached_property
+    def _steps(self) -> dict[str, list[Confusion]]:
+        """Count the words of all errors, in one pass."""
+        found: dict[str, list[tuple[str, str]]] = {"S": [], "D": [], "I": []}
+        wrong, deleted, inserted = found.values()
+        for reference, hypothesis, path in zip(
+            self._columns.references, self._columns.hypotheses, self._columns.paths, strict=True
+        ):
+            if path.count("C") == len(path):
+                continue
+            i = j = 0
+            for op in path:
+                if op == "I":
+                    inserted.append(("", hypothesis[j]))
+                    j += 1
+                    continue
+                if op == "D":
+                    deleted.append((reference[i], ""))
+                    i += 1
+                    continue
+                if op == "S":
+                    wrong.append((reference[i], hypothesis[j]))
+                i += 1
+                j += 1
+        return {
+            op: [
+                Confusion(*pair, count)
+                for pair, count in sorted(
+                    Counter(pairs).items(), key=lambda item: (-item[1], item[0])
                 )
-        return [
-            Confusion(*pair, count)
-            for pair, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        ]
+            ]
+            for op, pairs in found.items()
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""

@@ -9,9 +9,16 @@ from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.alignment import align
 from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
-from slaeval.scoring.segments import AlignedSegment, Reference
+from slaeval.scoring.segments import AlignedSegments, Reference
 
-__all__ = ["floor", "lines_hash", "references_hash", "score_segments", "signature"]
+__all__ = [
+    "floor",
+    "is_ignored",
+    "lines_hash",
+    "references_hash",
+    "score_segments",
+    "signature",
+]
 
 #: sclite leaves a reference out whose text holds one of these, in any letter case.
 _IGNORED = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
@@ -57,7 +64,7 @@ def score_segments(
         Unknown protocol.
     """
     rules = protocol(rules)
-    scored = [reference for reference in references if not _ignored(reference.words)]
+    scored = [reference for reference in references if not is_ignored(reference.words)]
     cleaned = rules.hypothesis.hypotheses(hypotheses)
     nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
     left = rules.reference.references([reference.words for reference in scored])
@@ -66,6 +73,8 @@ def score_segments(
         if not left[-1][-1]:
             left[-1].pop()
     right = [cleaned.get(reference.id) or nothing for reference in scored]
+    if rules.fold:
+        left, right = _as_sclite_reads(left, right)
     if rules.swapped:
         left, right = right, left
 
@@ -84,10 +93,13 @@ def score_segments(
     for index, (_, path) in chosen.items():
         ops[index] = path
     return Score(
-        [
-            AlignedSegment(reference.id, reference.signer, list(words), list(said), path)
-            for reference, words, said, path in zip(scored, left, right, ops, strict=True)
-        ],
+        AlignedSegments(
+            [reference.id for reference in scored],
+            [reference.signer for reference in scored],
+            left,
+            right,
+            ops,
+        ),
         protocol=rules.name,
         dataset=dataset,
         split=split,
@@ -96,7 +108,29 @@ def score_segments(
     )
 
 
-def _ignored(words: Sequence[str]) -> bool:
+def _as_sclite_reads(
+    left: list[list[str]], right: list[list[str]]
+) -> tuple[list[list[str]], list[list[str]]]:
+    """Take sclite's marks off the words of both sides; ``@`` in a hypothesis is no word."""
+    vocabulary = set().union(*left, *right)
+    text = "".join(vocabulary)
+    if not any(mark in text for mark in ";\\*@"):
+        return left, right
+    from slaeval.scoring.alternatives import as_sclite_reads, reference_as_sclite_reads
+
+    marked = {word for word in vocabulary if as_sclite_reads(word) != word or word == "@"}
+    return (
+        [words if marked.isdisjoint(words) else reference_as_sclite_reads(words) for words in left],
+        [
+            words
+            if marked.isdisjoint(words)
+            else [read for word in words if (read := as_sclite_reads(word)) != "@"]
+            for words in right
+        ],
+    )
+
+
+def is_ignored(words: Sequence[str]) -> bool:
     """Say whether sclite leaves a reference out of the score."""
     return any(len(word) > 25 and any(mark in word.upper() for mark in _IGNORED) for word in words)
 

@@ -23,7 +23,10 @@ from functools import lru_cache
 from math import erfc, sqrt
 from typing import NamedTuple
 
-__all__ = ["MatchedPairs", "holm", "mapsswe", "paired_bootstrap", "permutation"]
+__all__ = ["SMALLEST", "MatchedPairs", "holm", "mapsswe", "paired_bootstrap", "permutation"]
+
+#: Probabilities below this one are not told apart.
+SMALLEST = 1e-12
 
 
 class MatchedPairs(NamedTuple):
@@ -140,7 +143,8 @@ def permutation(errors_a: Sequence[int], errors_b: Sequence[int]) -> float:
     -------
     float
         Share of the 2ⁿ sign patterns whose difference in errors is at least as large as the
-        one found; 1 where the systems never differ.
+        one found; 1 where the systems never differ. Below :data:`SMALLEST` the sum is noise of
+        the Fourier transform: then :data:`SMALLEST`, an upper bound.
     """
     differences = [a - b for a, b in zip(errors_a, errors_b, strict=True) if a != b]
     found = abs(sum(differences))
@@ -157,7 +161,7 @@ def permutation(errors_a: Sequence[int], errors_b: Sequence[int]) -> float:
         spectrum *= np.cos(size * angles) ** times
     chances = np.fft.ifft(spectrum).real.clip(0)
     beyond = float(chances[found : points - found + 1].sum())
-    return min(1.0, max(beyond, 2.0 ** -len(differences)))
+    return min(1.0, max(beyond, SMALLEST))
 
 
 def paired_bootstrap(

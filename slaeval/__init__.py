@@ -4,13 +4,12 @@
 ``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` holds systems against each other,
 ``slaeval.audit`` gives the number under every protocol in use, ``slaeval.analysis`` says and draws
 where the errors are. ``slaeval.train`` makes a CLIP-SLA checkpoint, ``slaeval.load_checkpoint``
-opens one and ``slaeval.evaluate`` runs it over a corpus; these need the extra ``slaeval[run]``.
+opens one and ``slaeval.evaluate`` runs it over a corpus; these need the extra ``run``.
 Everything is imported when first used, so that ``import slaeval`` costs nothing.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from slaeval._version import __version__
@@ -27,11 +26,14 @@ if TYPE_CHECKING:
     from slaeval.recognition import Run as Run
     from slaeval.recognition import evaluate as evaluate
     from slaeval.recognition.checkpoint_loading import load_checkpoint as load_checkpoint
+    from slaeval.recognition.model import CSLRModel as CSLRModel
+    from slaeval.recognition.model import load_model as load_model
     from slaeval.scoring.protocols import protocols as protocols
     from slaeval.training import recipe_for as recipe_for
     from slaeval.training import train as train
 
 __all__ = [
+    "CSLRModel",
     "Run",
     "__version__",
     "audit",
@@ -40,6 +42,7 @@ __all__ = [
     "find_video_clips",
     "load_checkpoint",
     "load_corpus",
+    "load_model",
     "protocols",
     "published",
     "read_frames",
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CSLRModel": "slaeval.recognition.model",
     "Run": "slaeval.recognition",
     "audit": "slaeval.evaluation.audit",
     "compare": "slaeval.evaluation.compare",
@@ -57,6 +61,7 @@ _HOMES = {
     "find_video_clips": "slaeval.loaders",
     "load_checkpoint": "slaeval.recognition.checkpoint_loading",
     "load_corpus": "slaeval.evaluation.references",
+    "load_model": "slaeval.recognition.model",
     "protocols": "slaeval.scoring.protocols",
     "published": "slaeval.evaluation.published",
     "read_frames": "slaeval.loaders",
@@ -70,11 +75,7 @@ _HOMES = {
 _RENAMED = {"find_footage": "find_video_clips"}
 
 #: Names that need torch and its company.
-_NEED_TORCH = ("evaluate", "load_checkpoint", "train")
-
-# In a checkout that is not installed, the sister folders stand beside this one.
-if not os.path.isdir(os.path.join(__path__[0], "scoring")):
-    __path__.append(os.path.dirname(__path__[0]))
+_NEED_TORCH = ("CSLRModel", "evaluate", "load_checkpoint", "load_model", "train")
 
 
 def __getattr__(name: str) -> Any:

@@ -11,12 +11,20 @@ from typing import Literal
 
 from slaeval.errors import SlaevalError
 
-__all__ = ["require"]
+__all__ = ["install_command", "require"]
 
 _MODULES = {
     "run": ("torch", "open_clip", "peft", "decord", "av", "PIL", "safetensors"),
     "analysis": ("matplotlib",),
 }
+
+
+def install_command(*extras: str) -> str:
+    """Return the command that installs extras, to be run in a checkout of slaeval.
+
+    slaeval is on no package index yet: what this returns is the one place that changes when it is.
+    """
+    return f'pip install ".[{",".join(extras)}]"'
 
 
 def require(extra: Literal["run", "analysis"], what: str = "this") -> None:
@@ -37,5 +45,6 @@ def require(extra: Literal["run", "analysis"], what: str = "this") -> None:
     missing = [name for name in _MODULES[extra] if importlib.util.find_spec(name) is None]
     if missing:
         raise SlaevalError(
-            f"{what} needs {', '.join(missing)}: pip install 'slaeval[{extra}]'",
+            f"{what} needs {', '.join(missing)}: in your checkout of slaeval, "
+            + install_command(extra)
         )

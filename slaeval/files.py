@@ -86,7 +86,10 @@ def check_text(text: str, path: str | os.PathLike[str] | None, line: int | None 
 
 
 def read_text(path: str | os.PathLike[str], what: str) -> str:
-    """Read a UTF-8 text file whole; a byte-order mark and CRLF line ends are taken away.
+    """Read a UTF-8 text file whole.
+
+    A byte-order mark is taken away; lines that end with CRLF, or with CR alone as old
+    spreadsheets write them, come back with newlines.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError(f"a NUL byte: this is a binary file, not {what}", path, line)
-    return text.replace("\r\n", "\n") if "\r" in text else text
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[str]) -> None:

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Each process that runs tests has a core; set before torch is imported, inherited by processes.
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Shared machines stall: how long an example takes says nothing about what is tested.
 settings.register_profile("slaeval", deadline=None)
 settings.load_profile("slaeval")
@@ -26,12 +30,29 @@ def corpora() -> Path:
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of eleven rendered sentences as PHOENIX-2014-T lays them out. Not to be changed."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that all processes of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(shared: Path) -> Path:
+    """Folder of rendered sentences as PHOENIX-2014-T lays them out; not to be changed.
+
+    12 of train, 3 of dev, 5 of test, made once a test run.
+    """
+    from filelock import FileLock
+
     from slaeval.loaders import write_sample
 
-    folder = tmp_path_factory.mktemp("corpora") / "phoenix2014t"
-    write_sample("phoenix2014t", folder, video=True, sizes={"train": 4, "dev": 2, "test": 5})
+    folder = shared / "phoenix2014t"
+    with FileLock(shared / "phoenix2014t.lock"):
+        if not folder.exists():
+            sizes = {"train": 12, "dev": 3, "test": 5}
+            write_sample("phoenix2014t", folder, video=True, sizes=sizes)
     return folder
 
 

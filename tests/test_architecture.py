@@ -54,11 +54,11 @@ def test_nothing_imports_the_command_line() -> None:
 
 #: From the bottom up; a module may import from its own floor and from those below it.
 FLOORS = (
-    {"errors", "files", "extras", "console", "_version"},
+    {"errors", "files", "extras", "console", "_version", "compiled"},
     {"formats"},
     {"scoring", "loaders", "checkpoints"},
     {"evaluation", "decoding", "models"},
-    {"recognition", "analysis"},
+    {"recognition", "analysis", "compat"},
     {"training", "report"},
     {"cli"},
 )
@@ -129,7 +129,7 @@ def test_a_folder_of_the_user_does_not_shadow_ours(tmp_path: Path) -> None:
 def test_a_checkout_runs_as_it_is(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); import slaeval.scoring.protocols as p; "
-        "print(p.__file__)"
+        "import os; print(os.path.realpath(p.__file__))"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=tmp_path

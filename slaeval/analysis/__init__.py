@@ -1,9 +1,9 @@
 """Analysis: where the errors of a score are, as numbers and as pictures.
 
 :func:`attribute` and :func:`group` count, without anything but Python. The other functions draw
-with matplotlib (``pip install 'slaeval[analysis]'``): each returns the Axes it drew on and draws
-into yours with ``ax=``; :func:`save` writes a plot as PNG, SVG or PDF. ``STYLE`` is the look of
-these plots, for ``plt.rcParams.update`` or ``plt.rc_context``; :func:`shaped` and
+with matplotlib (the extra ``analysis``): each returns the Axes it drew on and draws into yours
+with ``ax=``; :func:`save` writes a plot as PNG, SVG or PDF. ``STYLE`` is the look of these plots,
+for ``plt.rcParams.update`` or ``plt.rc_context``; :func:`shaped` and
 :func:`families` give the text and the fonts to write glosses of any script with.
 """
 

@@ -8,24 +8,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from slaeval.errors import InputError
-from slaeval.scoring.protocols import OFFICIAL, protocol
+from slaeval.scoring.protocols import OFFICIAL
+from slaeval.scoring.protocols import protocol as named_protocol
 
 if TYPE_CHECKING:
-    from slaeval.evaluation.references import ReferenceSet
-    from slaeval.evaluation.run_folder import Run
+    from slaeval.evaluation.score import Evaluation
     from slaeval.loaders import Corpus
+    from slaeval.scoring.protocols import Protocol
 
 __all__ = ["training_counts", "training_of"]
 
 
-def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
+def training_counts(corpus: Corpus, rules: str | Protocol = OFFICIAL) -> Counter[str]:
     """Count the glosses of a training split as a protocol sees them.
 
     Parameters
     ----------
     corpus : Corpus
         The training split: ``slaeval.load_corpus(name, root, "train")``.
-    rules : str
+    rules : str or Protocol
         The protocol of the score to be explained: ``score.protocol``.
 
     Returns
@@ -38,7 +39,8 @@ def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
     UsageError
         Unknown protocol.
     """
-    cleaned = protocol(rules).reference.references([list(sample.glosses) for sample in corpus])
+    cleanup = named_protocol(rules).reference
+    cleaned = cleanup.references([list(sample.glosses) for sample in corpus])
     counts: Counter[str] = Counter()
     for words in cleaned:
         counts.update(words)
@@ -46,28 +48,39 @@ def training_counts(corpus: Corpus, rules: str = OFFICIAL) -> Counter[str]:
 
 
 def training_of(
-    task: ReferenceSet,
-    run: Run | None,
-    train: str | os.PathLike[str] | None,
-    dataset: str | None,
-    root: str | os.PathLike[str] | None,
-    setup: str | None,
-    rules: str,
+    evaluation: Evaluation,
+    train: str | os.PathLike[str] | None = None,
+    protocol: str | Protocol | None = None,
 ) -> tuple[Mapping[str, int] | None, str]:
-    """Count the training glosses, and say where they come from or why there are none."""
+    """Count the training glosses, and say where they come from or why there are none.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Says which corpus the references are of.
+    train : path-like, optional
+        A file with the references of the training split; without it, the corpus's.
+    protocol : str, optional
+        The protocol of the score to be explained; the one of the request without it.
+    """
     from slaeval import loaders
 
+    request = evaluation.request
+    rules = protocol or request.protocol
     if train is not None:
         samples = loaders.read_references_file(os.fspath(train), None, "train")
         corpus = loaders.Corpus("own", "own", "train", "", tuple(samples))
         return training_counts(corpus, rules), os.path.basename(train)
-    where = task.corpus
-    if where is None and run is not None and task.source == "the run":
-        dataset = run.settings.get("dataset")
-        root = root or run.settings.get("root")
-        setup = run.settings.get("setup")
-    if where is None and dataset is not None:
-        where = (dataset, None if root is None else os.fspath(root), setup)
+    where = evaluation.references.corpus
+    if where is None and request.dataset is not None:
+        where = (request.dataset, request.root, request.setup)
+    elif evaluation.run is not None and not request.names_references:
+        settings = evaluation.run.settings
+        where = (
+            settings["dataset"],
+            request.root or settings.get("root"),
+            settings.get("setup"),
+        )
     if where is None:
         return None, (
             "the references come from a file, so the training annotation is not known: name it "

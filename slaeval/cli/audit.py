@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.cli.options import (
-    check_dev,
-    chosen_format,
+    dev_evaluations,
     existing,
     format_options,
-    hypothesis_options,
-    reference_options,
+    needed,
+    request_options,
+    source_argument,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.evaluation.audit import audit_evaluation
 from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import (
     PaperRow,
     as_csv,
@@ -24,11 +26,13 @@ from slaeval.evaluation.tables import (
     latex_notes,
     score_row,
 )
+from slaeval.scoring.protocols import protocols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slaeval.evaluation.audit import Audit, AuditRow
+    from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
     from slaeval.scoring.score import Group
 
@@ -36,8 +40,8 @@ __all__ = ["audit", "pasted", "render"]
 
 
 @click.command()
-@click.option("--pred", type=existing(), metavar="FILE", help="Hypotheses.  [required]")
-@reference_options
+@source_argument
+@request_options(protocol=False)
 @click.option(
     "--protocol",
     "names",
@@ -45,11 +49,10 @@ __all__ = ["audit", "pasted", "render"]
     metavar="NAME",
     help="Only these protocols beside official; may be given several times.",
 )
-@hypothesis_options
 @click.option(
     "--dev",
     type=existing(),
-    metavar="FILE",
+    metavar="RUN|FILE",
     help="Hypotheses of the dev split too: more rows, or the dev cells of the LaTeX rows.",
 )
 @click.option(
@@ -64,19 +67,12 @@ __all__ = ["audit", "pasted", "render"]
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row a protocol.")
 @click.option("--list", "list_", is_flag=True, help="List the protocols and leave.")
 def audit(
-    pred: str | None,
-    dataset: str | None,
-    split: str | None,
-    root: str | None,
-    ref: str | None,
-    setup: str | None,
+    source: str | None,
+    request: Request,
     names: tuple[str, ...],
-    pred_format: str,
-    fix_ids: bool,
     dev: str | None,
     top: int,
-    format_: str | None,
-    as_json: bool,
+    form: Format,
     csv: str | None,
     list_: bool,
 ) -> None:
@@ -86,8 +82,6 @@ def audit(
     which cleanup rules fired how often, and which segments move most, so that you can tell
     which protocol a published number used.
     """
-    from slaeval.scoring.protocols import protocols
-
     if list_:
         for rules in protocols():
             click.echo(f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}")
@@ -95,25 +89,11 @@ def audit(
             if rules.caveat:
                 click.echo(f"    mind: {rules.caveat}")
         return
-    form = chosen_format(format_, as_json)
-    if pred is None:
-        raise click.UsageError("Missing option '--pred'.")
-    from slaeval.evaluation.audit import audit_task
-    from slaeval.evaluation.references import load_references, match_ids
-    from slaeval.formats.hypotheses import read_hypotheses
-
-    if dev is not None:
-        check_dev(dataset, split, ref, form)
-    check_outputs([pred, dev, ref], [csv], dataset, root)
-
-    def audited(path: str, split: str | None) -> Audit:
-        task = load_references(dataset, split, root=root, ref=ref, setup=setup)
-        hypotheses = match_ids(read_hypotheses(path, pred_format), task, fix_ids)
-        return audit_task(task, hypotheses, names or None)
-
-    results = [audited(pred, split)]
-    if dev is not None:
-        results.insert(0, audited(dev, "dev"))
+    source = needed(source)
+    check_outputs([source, dev], [csv], request)
+    evaluation = Evaluation.open(source, request)
+    others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
+    results = [audit_evaluation(one, names or None) for one in (*others, evaluation)]
     if csv is not None:
         from slaeval.files import write_whole
 

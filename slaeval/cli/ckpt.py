@@ -55,18 +55,21 @@ def show(file: str, as_json: bool) -> None:
     metavar="FILE",
     help="Glosses of a foreign IN: gloss_dict.npy, or one gloss a line in the order of classes.",
 )
-def convert(source: str, target: str, slim: bool, vocabulary: str | None) -> None:
-    """Write a checkpoint in another form, or take over a head from other code.
+@click.option("--dataset", metavar="NAME", help="Corpus that a file of AdaptSign was trained on.")
+def convert(
+    source: str, target: str, slim: bool, vocabulary: str | None, dataset: str | None
+) -> None:
+    """Write a checkpoint in another form, or convert one of other code.
 
-    Between .pt and .safetensors, by the end of OUT. From a file of VAC, CorrNet, SEN or
-    AdaptSign, with its --vocabulary, the head is taken where shapes agree: OUT then is a head
-    alone, to start a training with. Proven on files made in that layout; no published file
-    was at hand.
+    Between .pt and .safetensors, by the suffix of OUT. A file of AdaptSign, with its
+    --vocabulary and --dataset, becomes a whole checkpoint for 'slaeval run'. From a file of
+    VAC, CorrNet or SEN the head is taken where shapes agree: OUT is then a head alone, to start
+    a training with. Proven on files made in those layouts; no published file was at hand.
 
     \b
     slaeval ckpt convert sla_lora.pt sla_lora.safetensors --slim
+    slaeval ckpt convert dev_18.50.pt adaptsign.pt --vocabulary gloss_dict.npy --dataset phoenix2014
     slaeval ckpt convert dev_18.90.pt head.pt --vocabulary gloss_dict.npy
-    slaeval train --init head.pt …
     """
     from slaeval.checkpoints import read_checkpoint, save_checkpoint
     from slaeval.checkpoints.foreign import is_foreign, read_head, read_vocabulary
@@ -92,11 +95,22 @@ def convert(source: str, target: str, slim: bool, vocabulary: str | None) -> Non
             what = "with its backbone"
         click.echo(f"{target}: {what}, {_size(os.stat(target).st_size)}")
         return
-    if slim:
+    from slaeval.loaders import resolve
+    from slaeval.recognition.conversion import is_adaptsign, read_adaptsign
+
+    if is_adaptsign(source):
+        if dataset is None:
+            raise UsageError(
+                f"{source} is a checkpoint of AdaptSign: say with --dataset which corpus it was "
+                "trained on"
+            )
+        converted = read_adaptsign(source, read_vocabulary(vocabulary), resolve(dataset))
+    elif slim:
         raise UsageError("--slim means nothing here: a head taken from other code has no tower")
-    head = read_head(source, read_vocabulary(vocabulary))
-    save_checkpoint(target, head.checkpoint)
-    click.echo(render_head(head, source, target))
+    else:
+        converted = read_head(source, read_vocabulary(vocabulary))
+    save_checkpoint(target, converted.checkpoint, slim)
+    click.echo(render_converted(converted, source, target))
 
 
 def render(described: Mapping[str, Any]) -> str:
@@ -153,14 +167,16 @@ def _harmless(value: Any) -> Any:
     return [_harmless(item) for item in value] if isinstance(value, list) else value
 
 
-def render_head(head: ConvertedHead, source: str, target: str) -> str:
+def render_converted(head: ConvertedHead, source: str, target: str) -> str:
     """Say what was taken from other code and what was not."""
     numbers = sum(tensor.numel() for tensor in head.checkpoint.tensors.values())
+    whole = head.checkpoint.kind == "recogniser"
+    what = "AdaptSign's recogniser" if whole else "a head alone"
     reasons: dict[str, list[str]] = {}
     for name, why in head.left.items():
         reasons.setdefault(why, []).append(name)
     out = [
-        f"{target}: a head alone, {len(head.checkpoint.vocabulary)} glosses, {numbers:,} numbers",
+        f"{target}: {what}, {len(head.checkpoint.vocabulary)} glosses, {numbers:,} numbers",
         "",
         f"  taken from {source}",
         table(list(head.taken.items()), ("theirs", "ours"), left=2, indent="    "),
@@ -170,6 +186,8 @@ def render_head(head: ConvertedHead, source: str, target: str) -> str:
     for why, names in reasons.items():
         shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         out.append(paragraph(f"{shown}: {why}", "    ", "      "))
+    if whole:
+        return "\n".join([*out, "", f"  slaeval run --ckpt {target}"])
     out += [
         "",
         paragraph(

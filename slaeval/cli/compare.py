@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slaeval.cli.options import (
-    check_dev,
-    chosen_format,
+    dev_evaluations,
     existing,
     format_options,
-    hypothesis_options,
-    protocol_option,
-    reference_options,
+    request_options,
+    sources_argument,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
+from slaeval.evaluation.compare import compare as hold
 from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.score import open_systems, system_names
 from slaeval.evaluation.tables import (
     PaperRow,
     as_csv,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slaeval.evaluation.compare import Comparison, Pair
+    from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
     from slaeval.scoring.score import Group, Score
 
@@ -47,10 +48,8 @@ _SPELLED_OUT = 6
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, type=existing(), metavar="RUN|FILE…")
-@reference_options
-@protocol_option
-@hypothesis_options
+@sources_argument
+@request_options()
 @click.option(
     "--dev",
     multiple=True,
@@ -85,21 +84,13 @@ _SPELLED_OUT = 6
 @click.option("--csv", type=existing(), metavar="OUT", help="Write one row a segment.")
 def compare(
     sources: tuple[str, ...],
-    dataset: str | None,
-    split: str | None,
-    root: str | None,
-    ref: str | None,
-    setup: str | None,
-    protocol: str,
-    pred_format: str,
-    fix_ids: bool,
+    request: Request,
     dev: tuple[str, ...],
     against: str | None,
     bootstrap: int,
     seed: int,
     top: int,
-    format_: str | None,
-    as_json: bool,
+    form: Format,
     csv: str | None,
 ) -> None:
     """Hold two or more hypothesis files, or runs, against each other.
@@ -116,45 +107,13 @@ def compare(
     slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
         --format latex
     """
-    from slaeval.evaluation.compare import compare as hold
-    from slaeval.evaluation.compare import file_names
-    from slaeval.evaluation.sources import files_of, score_systems
-
-    form = chosen_format(format_, as_json)
-    if len(sources) < 2 and against is None:
+    if len(sources) < 2 and (against is None or not sources):
         raise UsageError("name two systems or more, or add --against published")
-    if dev:
-        check_dev(dataset, split, ref, form, runs=all(map(os.path.isdir, (*sources, *dev))))
-        if len(dev) != len(sources):
-            raise UsageError(
-                f"{len(sources)} systems and {len(dev)} --dev: name one for each system, in the "
-                "same order"
-            )
-    read = [file for one in (*sources, *dev) for file in files_of(one)]
-    check_outputs([*read, ref], [csv], dataset, root, [*sources, *dev])
-    names = file_names([os.path.abspath(one) if os.path.isdir(one) else one for one in sources])
-
-    def scored(sources: tuple[str, ...], split: str | None) -> list[Score]:
-        return score_systems(
-            sources,
-            dataset,
-            split,
-            root=root,
-            ref=ref,
-            setup=setup,
-            protocol=protocol,
-            format=pred_format,
-            fix_ids=fix_ids,
-        )
-
-    scores = scored(sources, split)
-    others = scored(dev, "dev" if dataset is not None else None) if dev else []
-    for other in others[:1]:
-        if other.split != "dev" or scores[0].split == "dev" or other.dataset != scores[0].dataset:
-            raise UsageError(
-                f"--dev takes the dev split of the same corpus: {dev[0]} is of {other.dataset} "
-                f"{other.split}, {sources[0]} of {scores[0].dataset} {scores[0].split}"
-            )
+    check_outputs([*sources, *dev], [csv], request)
+    systems = open_systems(sources, request)
+    names = system_names(systems)
+    others = [one.score() for one in dev_evaluations(dev, systems, form)]
+    scores = [one.score() for one in systems]
     rows = [row for score in (*others[:1], scores[0]) for row in _literature(score, against)]
     result = (
         hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(sources) > 1 else None

@@ -26,6 +26,7 @@ _COMMANDS = {
     "corpus": ("slaeval.cli.corpus", "List, register, show, verify and sample corpora."),
     "train": ("slaeval.cli.train", "Train a checkpoint on a corpus."),
     "run": ("slaeval.cli.run", "Evaluate a checkpoint on a corpus, or on one video."),
+    "decode": ("slaeval.cli.decode", "Decode saved log probabilities into hyp.ctm."),
     "ckpt": ("slaeval.cli.ckpt", "Show and convert checkpoints."),
     "plot": ("slaeval.cli.plot", "Draw one plot of the errors."),
     "report": ("slaeval.cli.report", "Write one HTML page: where the errors are."),

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from slaeval.errors import UsageError
+from slaeval.evaluation.request import Request
+from slaeval.evaluation.score import Evaluation, open_systems
 from slaeval.evaluation.tables import Format
+
+if TYPE_CHECKING:
+    from slaeval.decoding import Decoding
 
 __all__ = [
     "FORMATS",
-    "check_dev",
+    "chosen_decoding",
     "chosen_format",
+    "decoding_options",
+    "dev_evaluations",
     "existing",
     "format_options",
-    "hypothesis_options",
     "is_given",
+    "needed",
     "protocol_option",
-    "reference_options",
     "refuse_given",
+    "request_options",
     "resumable",
+    "source_argument",
+    "sources_argument",
 ]
 
 #: The forms of a result, the default first.
@@ -42,63 +53,175 @@ def existing() -> click.Path:
     return click.Path(readable=False, path_type=str)
 
 
-def reference_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--dataset --split --root --ref --setup`` to a command."""
-    for option in (
-        click.option("--setup", metavar="SI|US", help="Setup of Isharah; default SI."),
-        click.option(
-            "--ref",
-            type=existing(),
-            metavar="FILE",
-            help="References from a file: STM, TSV, JSON lines, VAC .npy, slt pickle.",
-        ),
-        click.option(
-            "--root",
-            type=existing(),
-            metavar="DIR",
-            help="Folder of the corpus; else the one registered with 'slaeval corpus add', "
-            "else SLAEVAL_DATA.",
-        ),
-        click.option("--split", metavar="NAME", help="Part of the corpus.  [default: test]"),
-        click.option("--dataset", metavar="NAME", help=f"Corpus: {_DATASETS}."),
-    ):
-        command = option(command)
-    return command
+_SOURCE = "Hypotheses (CTM, TRN, TSV, JSON lines) or the folder of a run; the same as the argument."
+
+_REFERENCES = (
+    click.option("--setup", metavar="SI|US", help="Setup of Isharah; default SI."),
+    click.option(
+        "--ref",
+        type=existing(),
+        metavar="FILE",
+        help="References from a file: STM, TSV, JSON lines, VAC .npy, slt pickle.",
+    ),
+    click.option(
+        "--root",
+        type=existing(),
+        metavar="DIR",
+        help="Folder of the corpus; else the one registered with 'slaeval corpus add', "
+        "else SLAEVAL_DATA.",
+    ),
+    click.option("--split", metavar="NAME", help="Part of the corpus.  [default: test]"),
+    click.option("--dataset", metavar="NAME", help=f"Corpus: {_DATASETS}."),
+)
+
+_PROTOCOL = click.option(
+    "--protocol",
+    default="official",
+    show_default=True,
+    metavar="NAME",
+    help="Evaluation protocol; see 'slaeval audit --list'.",
+)
+
+_READING = (
+    click.option(
+        "--fix-ids",
+        is_flag=True,
+        help="Accept ids with a path around them or in another letter case.",
+    ),
+    click.option(
+        "--pred-format",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="Format of hypothesis files: auto, ctm, trn, tsv, jsonl.",
+    ),
+)
+
+
+def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the hypotheses to a command, as an argument or as ``--pred``: its `source`.
+
+    It is None where the user gave neither; see :func:`needed`.
+    """
+
+    @functools.wraps(command)
+    def gathered(source: str | None, pred: str | None, **others: Any) -> Any:
+        if source is not None and pred is not None:
+            raise UsageError(f"two sources, {source} and --pred {pred}: this command takes one")
+        return command(source=pred if source is None else source, **others)
+
+    option = click.option("--pred", type=existing(), metavar="RUN|FILE", help=_SOURCE)
+    argument = click.argument("source", type=existing(), metavar="[RUN|FILE]", required=False)
+    return argument(option(gathered))
+
+
+def sources_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the hypotheses of several systems to a command: its `sources`."""
+
+    @functools.wraps(command)
+    def gathered(sources: tuple[str, ...], pred: tuple[str, ...], **others: Any) -> Any:
+        return command(sources=(*sources, *pred), **others)
+
+    option = click.option(
+        "--pred", multiple=True, type=existing(), metavar="RUN|FILE", help=_SOURCE
+    )
+    argument = click.argument("sources", nargs=-1, type=existing(), metavar="RUN|FILE…")
+    return argument(option(gathered))
+
+
+def needed(source: str | None) -> str:
+    """Return the source of a command that cannot do without.
+
+    Raises
+    ------
+    UsageError
+        The user gave none.
+    """
+    if source is None:
+        raise UsageError(
+            "missing hypotheses: name a file or the folder of a run, as in '"
+            f"{click.get_current_context().command_path} hyp.ctm'"
+        )
+    return source
+
+
+def request_options(protocol: bool = True) -> Callable[..., Any]:
+    """Add the options that make a :class:`Request` to a command: its `request`.
+
+    Parameters
+    ----------
+    protocol : bool
+        Whether ``--protocol`` is among them.
+    """
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def gathered(pred_format: str, **options: Any) -> Any:
+            names = {field.name for field in fields(Request)} & options.keys()
+            own = {name: options.pop(name) for name in names if protocol or name != "protocol"}
+            return command(request=Request(format=pred_format, **own), **options)
+
+        decorated: Callable[..., Any] = gathered
+        for option in (*_READING, *((_PROTOCOL,) if protocol else ()), *_REFERENCES):
+            decorated = option(decorated)
+        return decorated
+
+    return add
 
 
 def protocol_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--protocol`` to a command."""
-    return click.option(
-        "--protocol",
-        default="official",
-        show_default=True,
-        metavar="NAME",
-        help="What exactly is compared; see 'slaeval audit --list'.",
-    )(command)
+    return _PROTOCOL(command)
 
 
-def hypothesis_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--pred-format --fix-ids`` to a command."""
-    for option in (
-        click.option(
-            "--fix-ids",
-            is_flag=True,
-            help="Accept ids with a path around them or in another letter case.",
-        ),
-        click.option(
-            "--pred-format",
-            default="auto",
-            show_default=True,
-            metavar="NAME",
-            help="Format of hypothesis files: auto, ctm, trn, tsv, jsonl.",
-        ),
-    ):
-        command = option(command)
-    return command
+def decoding_options(
+    method: str, width: str, merge_repeats: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what adds ``--decoding --width --merge-repeats``, given what is so without them.
+
+    See :func:`chosen_decoding`.
+    """
+
+    def added(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--merge-repeats/--no-merge-repeats",
+                default=None,
+                help="Make equal glosses beside each other one, as published code does."
+                f"  [default: {merge_repeats}]",
+            ),
+            click.option(
+                "--width",
+                type=click.IntRange(1),
+                metavar="N",
+                help=f"Of the beam.  [default: {width}]",
+            ),
+            click.option(
+                "--decoding", metavar="NAME", help=f"beam or greedy.  [default: {method}]"
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return added
+
+
+def chosen_decoding(
+    settings: Decoding, method: str | None, width: int | None, merge_repeats: bool | None
+) -> Decoding:
+    """Return decoding settings with what the user gave in them."""
+    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
+    return replace(settings, **{key: value for key, value in given.items() if value is not None})
 
 
 def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--format`` and ``--json`` to a command; see :func:`chosen_format`."""
+    """Add ``--format`` and ``--json`` to a command: its `form`; see :func:`chosen_format`."""
+
+    @functools.wraps(command)
+    def gathered(format_: str | None, as_json: bool, **others: Any) -> Any:
+        return command(form=chosen_format(format_, as_json), **others)
+
+    decorated: Callable[..., Any] = gathered
     for option in (
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
         click.option(
@@ -108,8 +231,8 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Form of the result on stdout.  [default: table]",
         ),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 def chosen_format(format_: str | None, as_json: bool) -> Format:
@@ -134,31 +257,49 @@ def chosen_format(format_: str | None, as_json: bool) -> Format:
     return format_
 
 
-def check_dev(
-    dataset: str | None, split: str | None, ref: str | None, form: str, runs: bool = False
-) -> None:
-    """Refuse ``--dev`` where it can mean nothing.
+def dev_evaluations(
+    dev: Sequence[str], systems: Sequence[Evaluation], form: Format
+) -> list[Evaluation]:
+    """Evaluate the hypotheses of ``--dev``, on the dev split of the same corpus.
 
     Parameters
     ----------
-    dataset, split, ref : str or None
-        The options of those names.
+    dev : sequence of str
+        One a system, or none at all.
+    systems : sequence of Evaluation
+        The systems on the split that was asked for.
     form : str
         Of the result.
-    runs : bool
-        All hypotheses are runs, which bring their references.
 
     Raises
     ------
     UsageError
-        Naming what it needs.
+        Naming what ``--dev`` needs.
     """
+    if not dev:
+        return []
+    request = systems[0].request
     if form in ("table", "json"):
         raise UsageError("--dev puts two splits side by side: add --format latex, markdown or csv")
-    if ref is not None or (dataset is None and not runs):
+    runs = all(map(os.path.isdir, (*(system.source for system in systems), *dev)))
+    if request.ref is not None or (request.dataset is None and not runs):
         raise UsageError("--dev takes the references of both splits from a corpus: use --dataset")
-    if split == "dev":
+    if request.split == "dev":
         raise UsageError("--split dev and --dev are the same split: leave one out")
+    if len(dev) != len(systems):
+        raise UsageError(
+            f"{len(systems)} systems and {len(dev)} --dev: name one for each system, in the "
+            "same order"
+        )
+    split = "dev" if request.names_references else None
+    found = open_systems(dev, replace(request, split=split))
+    asked, other = systems[0].references, found[0].references
+    if other.split != "dev" or asked.split == "dev" or other.dataset != asked.dataset:
+        raise UsageError(
+            f"--dev takes the dev split of the same corpus: {dev[0]} is of {other.dataset} "
+            f"{other.split}, {systems[0].source} of {asked.dataset} {asked.split}"
+        )
+    return found
 
 
 def is_given(name: str) -> bool:

@@ -10,14 +10,15 @@ import click
 
 from slaeval.cli.options import (
     existing,
-    hypothesis_options,
-    protocol_option,
-    reference_options,
+    needed,
     refuse_given,
+    request_options,
+    source_argument,
 )
 from slaeval.console import warn
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.score import Evaluation
 from slaeval.extras import require
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from slaeval.evaluation.request import Request
     from slaeval.evaluation.run_folder import Run
     from slaeval.scoring.score import Score
     from slaeval.scoring.segments import AlignedSegment
@@ -67,18 +69,11 @@ class _Wanted(NamedTuple):
 
     kind: str
     source: str
-    dataset: str | None
-    split: str | None
-    root: str | None
-    ref: str | None
-    setup: str | None
-    protocol: str
+    request: Request
     segment: str | None
     top: int | None
     train: str | None
     ckpt: str | None
-    pred_format: str
-    fix_ids: bool
 
 
 @click.command(
@@ -86,7 +81,7 @@ class _Wanted(NamedTuple):
     + "\n".join(f"  {kind:<11} {what}" for kind, what in KINDS.items())
 )
 @click.argument("kind", type=click.Choice(list(KINDS)), metavar="KIND")
-@click.argument("source", type=existing(), metavar="RUN|FILE")
+@source_argument
 @click.option(
     "--out",
     required=True,
@@ -94,8 +89,7 @@ class _Wanted(NamedTuple):
     metavar="FILE",
     help="Where to; the end of the name says what: .png, .svg or .pdf.",
 )
-@reference_options
-@protocol_option
+@request_options()
 @click.option(
     "--segment",
     metavar="ID",
@@ -119,7 +113,6 @@ class _Wanted(NamedTuple):
     metavar="FILE",
     help="For posteriors: the checkpoint.  [default: the one of the run]",
 )
-@hypothesis_options
 def plot(out: str, **options: Any) -> None:
     """Draw one plot: KIND, of a run, a hypothesis file or the log of a training.
 
@@ -136,14 +129,14 @@ def plot(out: str, **options: Any) -> None:
     require("analysis", "slaeval plot")
     from slaeval.analysis.style import file_format, save
 
+    options["source"] = needed(options["source"])
     wanted = _Wanted(**options)
     for option, kinds in _OWN.items():
         if getattr(wanted, option) is not None and wanted.kind not in kinds:
             raise UsageError(
                 f"--{option} is for {' and '.join(kinds)}; leave it out for {wanted.kind}"
             )
-    read = [wanted.source, wanted.ref, wanted.train, wanted.ckpt]
-    check_outputs(read, [out], wanted.dataset, wanted.root, [wanted.source])
+    check_outputs([wanted.source, wanted.train, wanted.ckpt], [out], wanted.request)
     file_format(out)
     import matplotlib as mpl
 
@@ -166,25 +159,18 @@ def _curves(wanted: _Wanted) -> tuple[Figure, str]:
 
 def _errors(wanted: _Wanted) -> tuple[Axes, str]:
     """Score, then draw."""
-    from slaeval.evaluation.sources import hypotheses_of, references_of, run_of, scored
-
-    source = wanted.source
-    run = run_of(source)
-    if wanted.kind == "posteriors" and run is None:
+    evaluation = Evaluation.open(wanted.source, wanted.request)
+    if wanted.kind == "posteriors" and evaluation.run is None:
         raise UsageError(
-            f"{source} holds words only; posteriors need the folder of a run, with its video"
+            f"{wanted.source} holds words only; posteriors need the folder of a run, with its video"
         )
-    task = references_of(
-        run, source, wanted.dataset, wanted.split, wanted.root, wanted.ref, wanted.setup
-    )
-    hypotheses = hypotheses_of(source, run, task, wanted.pred_format, wanted.fix_ids)
-    score = scored(task, hypotheses, wanted.protocol, run)
+    score = evaluation.score()
     for message in score.warnings:
         warn(message)
-    return _draw(wanted, score, run, task), score.signature
+    return _draw(wanted, score, evaluation), score.signature
 
 
-def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Axes:
+def _draw(wanted: _Wanted, score: Score, evaluation: Evaluation) -> Axes:
     from slaeval import analysis
 
     kind, top = wanted.kind, wanted.top
@@ -199,13 +185,13 @@ def _draw(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Axes:
     elif kind == "length":
         ax = analysis.error_curve(score, "length")
     elif kind == "frequency":
-        ax = analysis.error_curve(score, "frequency", _training(wanted, score, run, task))
+        ax = analysis.error_curve(score, "frequency", _training(wanted, evaluation))
     elif kind == "segment":
         segment = _segment(score, wanted.segment)
         ax = analysis.alignment_strip(segment, title=segment.id)
     else:
-        assert run is not None
-        ax = _posteriors(wanted, run, _segment(score, wanted.segment).id)
+        assert evaluation.run is not None
+        ax = _posteriors(wanted, evaluation.run, _segment(score, wanted.segment).id)
     return ax
 
 
@@ -224,12 +210,10 @@ def _segment(score: Score, name: str | None) -> AlignedSegment:
     )
 
 
-def _training(wanted: _Wanted, score: Score, run: Run | None, task: Any) -> Mapping[str, int]:
+def _training(wanted: _Wanted, evaluation: Evaluation) -> Mapping[str, int]:
     from slaeval.analysis.training_vocabulary import training_of
 
-    counts, why = training_of(
-        task, run, wanted.train, wanted.dataset, wanted.root, wanted.setup, score.protocol
-    )
+    counts, why = training_of(evaluation, wanted.train)
     if counts is None:
         raise InputError(f"no frequencies: {why}")
     return counts
@@ -250,7 +234,7 @@ def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
         raise InputError("the checkpoint of the run is not there; name it with --ckpt", checkpoint)
     corpus = slaeval.load_corpus(
         settings["dataset"],
-        wanted.root or settings.get("root"),
+        wanted.request.root or settings.get("root"),
         settings.get("split"),
         settings.get("setup"),
     )

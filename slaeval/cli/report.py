@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.cli.options import (
-    existing,
-    hypothesis_options,
-    protocol_option,
-    reference_options,
-)
+from slaeval.cli.options import existing, needed, request_options, source_argument
+from slaeval.console import warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.overwriting import check_outputs
+from slaeval.evaluation.score import open_systems
+
+if TYPE_CHECKING:
+    from slaeval.evaluation.request import Request
 
 __all__ = ["PICTURES", "report"]
 
@@ -22,9 +23,8 @@ PICTURES = 40
 
 
 @click.command()
-@click.argument("source", type=existing(), metavar="RUN|FILE")
-@reference_options
-@protocol_option
+@source_argument
+@request_options()
 @click.option(
     "--against",
     type=existing(),
@@ -48,21 +48,13 @@ PICTURES = 40
 @click.option(
     "--out", type=existing(), metavar="FILE", help="The page.  [default: report.html, in the run]"
 )
-@hypothesis_options
 def report(
-    source: str,
-    dataset: str | None,
-    split: str | None,
-    root: str | None,
-    ref: str | None,
-    setup: str | None,
-    protocol: str,
+    source: str | None,
+    request: Request,
     against: str | None,
     train: str | None,
     pictures: int,
     out: str | None,
-    pred_format: str,
-    fix_ids: bool,
 ) -> None:
     """Write one HTML page about a hypothesis file or a run.
 
@@ -77,34 +69,17 @@ def report(
     """
     from slaeval.evaluation.run_folder import REPORT
     from slaeval.files import write_whole
-    from slaeval.report import find, render
-    from slaeval.report.markup import percent
+    from slaeval.report import collect, render
+    from slaeval.report.filters import percent
 
+    source = needed(source)
     if out is None:
         out = os.path.join(source, REPORT) if os.path.isdir(source) else REPORT
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name the file to write with --out")
-    from slaeval.evaluation.sources import files_of
-
-    check_outputs(
-        [*files_of(source), *files_of(against), ref, train], [out], dataset, root, [source, against]
-    )
-    found = find(
-        source,
-        dataset,
-        split,
-        root=root,
-        ref=ref,
-        setup=setup,
-        protocol=protocol,
-        format=pred_format,
-        fix_ids=fix_ids,
-        against=against,
-        train=train,
-        pictures=pictures,
-    )
-    from slaeval.console import warn
-
+    check_outputs([source, against, train], [out], request)
+    systems = open_systems([source] if against is None else [source, against], request)
+    found = collect(*systems, train=train, pictures=pictures)
     for message in found.score.warnings:
         warn(message)
     if "frequency" not in found.groups:

@@ -1,16 +1,22 @@
-"""``slaeval run``: a checkpoint over a corpus, or over one video."""
+"""``slaeval run``: a checkpoint, or a model of one's own, over a corpus or one video."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, protocol_option, refuse_given, resumable
+from slaeval.cli.options import (
+    chosen_decoding,
+    decoding_options,
+    existing,
+    protocol_option,
+    refuse_given,
+    resumable,
+)
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from slaeval.decoding import Decoding
     from slaeval.loaders.video import VideoClip
     from slaeval.recognition import Run
-    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
+    from slaeval.recognition.model import LoadedModel
 
 __all__ = ["run"]
 
@@ -31,7 +37,13 @@ _OF_A_CORPUS = frozenset(
 
 
 @click.command()
-@click.option("--ckpt", required=True, type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option("--ckpt", type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option(
+    "--model",
+    metavar="MODULE:NAME",
+    help="Instead of a checkpoint: a model of your own, or what makes one; or the name under "
+    "which a package offers a model.",
+)
 @click.option(
     "--dataset", metavar="NAME", help="Corpus to evaluate on.  [default: the checkpoint's own]"
 )
@@ -69,7 +81,8 @@ _OF_A_CORPUS = frozenset(
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="fp32, bf16, fp16; auto takes bf16 on cards that have it, fp32 on the CPU.",
+    help="fp32, bf16, fp16; auto takes bf16 on cards that have it, fp32 on the CPU and for "
+    "--model.",
 )
 @click.option(
     "--frames",
@@ -83,22 +96,13 @@ _OF_A_CORPUS = frozenset(
     metavar="N",
     help="Processes that read frames; 0 for none.  [default: by the machine]",
 )
-@click.option("--decoding", metavar="NAME", help="beam or greedy.  [default: the checkpoint's]")
-@click.option(
-    "--width", type=click.IntRange(1), metavar="N", help="Of the beam.  [default: the checkpoint's]"
-)
-@click.option(
-    "--merge-repeats/--no-merge-repeats",
-    default=None,
-    help="Make equal glosses beside each other one, as published code does.  [default: the "
-    "checkpoint's]",
-)
+@decoding_options("the model's", "the model's", "as the model says")
 @click.option(
     "--exact",
     is_flag=True,
     help="One video at a time and repeatable kernels: slower, the same bits each time.",
 )
-@click.option("--compile", "compile_", is_flag=True, help="Compile the tower with torch.compile.")
+@click.option("--compile", "compile_", is_flag=True, help="Compile with torch.compile.")
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
@@ -117,7 +121,8 @@ _OF_A_CORPUS = frozenset(
 @click.option("--no-report", is_flag=True, help="Write no report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def run(
-    ckpt: str,
+    ckpt: str | None,
+    model: str | None,
     dataset: str | None,
     root: str | None,
     setup: str | None,
@@ -140,7 +145,7 @@ def run(
     no_report: bool,
     as_json: bool,
 ) -> None:
-    """Evaluate a checkpoint: video in, hypotheses, their score and a report out.
+    """Evaluate a model: video in, hypotheses, their score and a report out.
 
     Writes hyp.ctm, score.json, segments.csv, alignment.jsonl, run.json and the page of 'slaeval
     report' into a folder and prints what 'slaeval score' prints. Killed and started again, it
@@ -150,15 +155,14 @@ def run(
     slaeval run --ckpt sla_lora.pt
     slaeval run --ckpt sla_lora.pt --dataset csl-daily --split dev --root ~/data/CSL-Daily
     slaeval run --ckpt sla_lora.pt --video me.mp4
+    slaeval run --model my_package.my_module:make --dataset csl-daily
     torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
     """
     if video is not None:
         refuse_given(_OF_A_CORPUS, "--video recognises one video;")
     require("run", "slaeval run")
-    from slaeval.recognition.checkpoint_loading import load_checkpoint
-
-    loaded = load_checkpoint(ckpt, device, backbone_weights)
-    chosen = _decoding(loaded, decoding, width, merge_repeats)
+    loaded = _loaded(ckpt, model, device, backbone_weights)
+    chosen = chosen_decoding(loaded.decoding, decoding, width, merge_repeats)
     if video is not None:
         _recognise(loaded, video, chosen, precision, as_json)
         return
@@ -187,14 +191,21 @@ def run(
     if launched()[0] == 0:  # the others would say the same
         _show(result, as_json)
         if result.score is not None and not no_report:
-            _report(result, protocol)
+            _report(result)
 
 
-def _decoding(
-    loaded: LoadedCheckpoint, method: str | None, width: int | None, merge_repeats: bool | None
-) -> Decoding:
-    given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
-    return replace(loaded.decoding, **{key: v for key, v in given.items() if v is not None})
+def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | None) -> LoadedModel:
+    if (ckpt is None) == (model is None):
+        raise UsageError("name what is to recognise: either --ckpt FILE or --model MODULE:NAME")
+    if ckpt is not None:
+        from slaeval.recognition.checkpoint_loading import load_checkpoint
+
+        return load_checkpoint(ckpt, device, backbone)
+    from slaeval.recognition.model import load_model
+
+    refuse_given({"backbone_weights"}, "a model of your own brings its weights:")
+    assert model is not None
+    return load_model(model, device)
 
 
 def _show(result: Run, as_json: bool) -> None:
@@ -227,20 +238,20 @@ def _show(result: Run, as_json: bool) -> None:
     )
 
 
-def _report(result: Run, protocol: str) -> None:
+def _report(result: Run) -> None:
     """Write the page of ``slaeval report`` into the folder of a run."""
     from slaeval.cli.report import PICTURES
     from slaeval.evaluation.run_folder import REPORT
     from slaeval.files import write_whole
-    from slaeval.report import find, render
+    from slaeval.report import collect, render
 
     path = os.path.join(result.folder, REPORT)
-    write_whole(path, render(find(result.folder, protocol=protocol, pictures=PICTURES)))
+    write_whole(path, render(collect(result.evaluation, pictures=PICTURES)))
     click.echo(f"report: {path}", err=True)
 
 
 def _recognise(
-    loaded: LoadedCheckpoint, video: str, decoding: Decoding, precision: str, as_json: bool
+    loaded: LoadedModel, video: str, decoding: Decoding, precision: str, as_json: bool
 ) -> None:
     from slaeval.loaders.video import open_footage
 
@@ -261,8 +272,8 @@ def _recognise(
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
         return
     click.echo(styled(isolated(" ".join(found.glosses)) or "(no gloss)", bold=True))
-    if not found.glosses:
-        return
+    if not found.spans:
+        return  # nothing was recognised, or the model gave the glosses themselves
     rows: list[tuple[object, ...]] = []
     for index, (gloss, span, sure) in enumerate(
         zip(found.glosses, found.spans, found.confidences, strict=True)
@@ -273,9 +284,7 @@ def _recognise(
     click.echo("\n" + table(rows, headers))
 
 
-def _times(
-    loaded: LoadedCheckpoint, footage: VideoClip
-) -> tuple[float | None, Sequence[float] | None]:
+def _times(loaded: LoadedModel, footage: VideoClip) -> tuple[float | None, Sequence[float] | None]:
     """Return frames a second, and when each frame begins: a file says, of a folder the corpus."""
     from slaeval.loaders.registry import layout
     from slaeval.loaders.video import frame_times

@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.cli.options import (
-    check_dev,
-    chosen_format,
+    dev_evaluations,
     existing,
     format_options,
-    hypothesis_options,
-    protocol_option,
-    reference_options,
+    needed,
+    request_options,
+    source_argument,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.overwriting import check_outputs
-from slaeval.evaluation.tables import (
-    bleu_lines,
-)
+from slaeval.evaluation.score import Evaluation
+from slaeval.evaluation.tables import bleu_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
     from slaeval.scoring.score import Group, Score
 
@@ -30,20 +31,12 @@ __all__ = ["pasted", "render", "score"]
 
 
 @click.command()
-@click.option(
-    "--pred",
-    required=True,
-    type=existing(),
-    metavar="FILE",
-    help="Hypotheses: CTM, TRN, TSV, JSON lines.",
-)
-@reference_options
-@protocol_option
-@hypothesis_options
+@source_argument
+@request_options()
 @click.option(
     "--dev",
     type=existing(),
-    metavar="FILE",
+    metavar="RUN|FILE",
     help="Hypotheses of the dev split too: a second row, or the dev cells of the LaTeX row.",
 )
 @click.option(
@@ -87,93 +80,50 @@ __all__ = ["pasted", "render", "score"]
     "--html", type=existing(), metavar="FILE", help="Write the page of 'slaeval report' as well."
 )
 def score(
-    pred: str,
-    dataset: str | None,
-    split: str | None,
-    root: str | None,
-    ref: str | None,
-    setup: str | None,
-    protocol: str,
-    pred_format: str,
+    source: str | None,
+    request: Request,
     dev: str | None,
-    fix_ids: bool,
     groupings: tuple[str, ...],
     top: int,
     bootstrap: int,
     bleu: bool,
-    format_: str | None,
-    as_json: bool,
+    form: Format,
     csv: str | None,
     pra: str | None,
     dtl: str | None,
     html: str | None,
 ) -> None:
-    """Score a hypothesis file.
+    """Score a hypothesis file, or the folder of a run.
 
     Prints the word error rate with its 95 % interval, substitutions, deletions and
     insertions, counts by signer, the most frequent confusions and the signature.
 
     \b
-    slaeval score --pred hyp.ctm --dataset phoenix2014t
-    slaeval score --pred hyp.ctm --dataset csl-daily --split dev --root ~/data/CSL-Daily
-    slaeval score --pred hyp.ctm --ref phoenix2014-groundtruth-test.stm
-    slaeval score --pred test.ctm --dev dev.ctm --dataset phoenix2014t --format latex
+    slaeval score hyp.ctm --dataset phoenix2014t
+    slaeval score hyp.ctm --dataset csl-daily --split dev --root ~/data/CSL-Daily
+    slaeval score hyp.ctm --ref phoenix2014-groundtruth-test.stm
+    slaeval score test.ctm --dev dev.ctm --dataset phoenix2014t --format latex
+    slaeval score runs/sla_lora
     """
-    from slaeval.evaluation.score import score_file
-
-    form = chosen_format(format_, as_json)
+    source = needed(source)
     if groupings and form == "csv":
         raise UsageError("--format csv has one row a file: leave out --by, or use --format json")
-    if dev is not None:
-        check_dev(dataset, split, ref, form)
-    check_outputs([pred, dev, ref], [csv, pra, dtl, html], dataset, root)
-
-    def scored(path: str, split: str | None) -> Score:
-        return score_file(
-            path,
-            dataset,
-            split,
-            root=root,
-            ref=ref,
-            setup=setup,
-            protocol=protocol,
-            format=pred_format,
-            fix_ids=fix_ids,
-        )
-
-    result = scored(pred, split)
-    other = None if dev is None else scored(dev, "dev")
+    check_outputs([source, dev], [csv, pra, dtl, html], request)
+    evaluation = Evaluation.open(source, request)
+    others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
+    systems = [(one.name, _score(one, bootstrap, bleu)) for one in (evaluation, *others)]
+    result = systems[0][1]
     groups = {name: result.by(name) for name in groupings or ("signer",)}
-    if bootstrap:
-        result = result.with_bootstrap(bootstrap)
-        other = other and other.with_bootstrap(bootstrap)
-    if bleu:
-        from slaeval.evaluation.overlap import with_bleu
-
-        result = with_bleu(result)
     _write(result, csv, pra, dtl)
     if html is not None:
         from slaeval.files import write_whole
-        from slaeval.report import find
+        from slaeval.report import collect
         from slaeval.report import render as as_html
 
-        found = find(
-            pred,
-            dataset,
-            split,
-            root=root,
-            ref=ref,
-            setup=setup,
-            protocol=protocol,
-            format=pred_format,
-            fix_ids=fix_ids,
-            bootstrap=bootstrap,
-        )
-        write_whole(html, as_html(found))
-    for message in result.warnings:
-        warn(message)
-    for message in other.warnings if other else ():
-        warn(f"dev: {message}")
+        write_whole(html, as_html(collect(evaluation, bootstrap=bootstrap)))
+    for (_, scored), prefix in zip(systems, ("", "dev: "), strict=False):
+        for message in scored.warnings:
+            warn(prefix + message)
     if form == "json":
         import json
 
@@ -185,22 +135,35 @@ def score(
     elif form == "table":
         click.echo(render(result, groups, top))
     else:
-        systems = {pred: result} if dev is None or other is None else {pred: result, dev: other}
         shown = groups if groupings or form == "markdown" else {}
         click.echo(pasted(systems, shown, top, form), nl=form != "csv")
 
 
+def _score(evaluation: Evaluation, bootstrap: int, bleu: bool) -> Score:
+    result = evaluation.score()
+    if bootstrap:
+        result = result.with_bootstrap(bootstrap)
+    if bleu:
+        from slaeval.evaluation.overlap import with_bleu
+
+        result = with_bleu(result)
+    return result
+
+
 def pasted(
-    systems: dict[str, Score], groups: dict[str, list[Group]], top: int, form: Format
+    systems: Sequence[tuple[str, Score]],
+    groups: Mapping[str, list[Group]],
+    top: int,
+    form: Format,
 ) -> str:
     """Write a score as Markdown, LaTeX or CSV.
 
     Parameters
     ----------
-    systems : dict
-        File to its score: the one scored, then the one of the dev split.
-    groups : dict
-        Grouping to the counts of the first file.
+    systems : sequence of (str, Score)
+        Name and score: of what was scored, then of the dev split.
+    groups : mapping
+        Grouping to the counts of the first.
     top : int
         How many confusions Markdown shows.
     form : {"markdown", "latex", "csv"}
@@ -218,21 +181,17 @@ def pasted(
         score_row,
     )
 
-    name, result = os.path.basename(next(iter(systems))), next(iter(systems.values()))
+    name, result = systems[0]
     rows = [
-        score_row(os.path.basename(path), reading)
-        for path, score in systems.items()
+        score_row(system, reading)
+        for system, score in systems
         for reading in (score, *score.other_readings)
     ]
     if form == "csv":
         return as_csv(rows)
     if form == "latex":
-        notes = [
-            line
-            for path, score in systems.items()
-            for line in latex_notes(os.path.basename(path), score)
-        ]
-        cells = {score.split or "": score.total for score in systems.values()}
+        notes = [line for system, score in systems for line in latex_notes(system, score)]
+        cells = {score.split or "": score.total for _, score in systems}
         parts = [as_latex([PaperRow(os.path.splitext(name)[0], cells)], notes=notes)]
         for grouping, mine in groups.items():
             by = [PaperRow(group.name, {result.split or "": group}) for group in mine]
@@ -252,7 +211,7 @@ def pasted(
     if confusions:
         parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
     parts += [f"`{line}`" for line in bleu_lines(result)]
-    signatures = [f"`{score.signature}`" for score in systems.values()]
+    signatures = [f"`{score.signature}`" for _, score in systems]
     return "\n\n".join([*parts, *signatures])
 
 
@@ -277,7 +236,7 @@ def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> 
             write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
 
 
-def render(result: Score, groups: dict[str, list[Group]], top: int) -> str:
+def render(result: Score, groups: Mapping[str, list[Group]], top: int) -> str:
     """Lay a score out for a person."""
     from slaeval.scoring.protocols import OFFICIAL, protocol
 

@@ -2,6 +2,7 @@
 
 :func:`decode` finds the gloss sequences, :func:`align` the steps of each gloss of a sequence,
 :func:`confidences` how sure the model is of them, :class:`Decoding` says how it was done.
+:class:`CTCBeamDecoder` has the calls of ``ctcdecode``.
 numpy in, plain lists out; class 0 is the blank; no language model.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from slaeval.decoding.alignment import InfeasibleError, align, confidences
 from slaeval.decoding.ctc import decode
+from slaeval.decoding.ctcdecode import CTCBeamDecoder
 from slaeval.decoding.settings import Decoding
 
-__all__ = ["Decoding", "InfeasibleError", "align", "confidences", "decode"]
+__all__ = ["CTCBeamDecoder", "Decoding", "InfeasibleError", "align", "confidences", "decode"]

@@ -78,7 +78,7 @@ def decode(
     growing, and grows by the smaller class first; greedy takes the smaller class.
     """
     settings = Decoding(method, width, tokens, merge_repeats, token_log_prob)
-    values, steps = _checked(log_probs, lengths, ids)
+    values, steps = checked(log_probs, lengths, ids)
     if settings.method == "greedy":
         return [
             _greedy(values[row, :length], _name(row, ids), merge_repeats)
@@ -87,7 +87,7 @@ def decode(
     from slaeval.decoding.kernels import search
 
     classes = values.shape[2]
-    found, sizes, place = search(
+    found, _, sizes, _, place = search(
         values,
         steps,
         width,
@@ -95,13 +95,14 @@ def decode(
         -np.inf if token_log_prob is None else float(token_log_prob),
         merge_repeats,
         HIGHEST,
+        1,
     )
     if place[0] >= 0:
-        _refuse(values[place[0], place[1]], _name(int(place[0]), ids), int(place[1]))
-    return [found[row, :size].tolist() for row, size in enumerate(sizes.tolist())]
+        refuse(values[place[0], place[1]], _name(int(place[0]), ids), int(place[1]))
+    return [found[row, 0, :size].tolist() for row, size in enumerate(sizes[:, 0].tolist())]
 
 
-def _checked(log_probs: Any, lengths: Any, ids: Sequence[str] | None) -> tuple[Array, Array]:
+def checked(log_probs: Any, lengths: Any, ids: Sequence[str] | None) -> tuple[Array, Array]:
     """Return the probabilities as float32 and the lengths as int64, or say what is wrong."""
     values = np.asarray(log_probs)
     if values.ndim != 3 or values.shape[2] < 1 or not np.issubdtype(values.dtype, np.floating):
@@ -136,7 +137,7 @@ def _greedy(values: Array, name: str, merge_repeats: bool) -> list[int]:
     top = values[np.arange(len(values)), best]
     wrong = np.flatnonzero(~((top > -np.inf) & (top <= HIGHEST)))
     if wrong.size:
-        _refuse(values[wrong[0]], name, int(wrong[0]))
+        refuse(values[wrong[0]], name, int(wrong[0]))
     classes = [int(key) for key, _ in groupby(best.tolist()) if key]
     return [key for key, _ in groupby(classes)] if merge_repeats else classes
 
@@ -145,7 +146,7 @@ def _name(row: int, ids: Sequence[str] | None) -> str:
     return f"sequence {row}" if ids is None else f"sequence {ids[row]!r}"
 
 
-def _refuse(frame: Array, name: str, step: int) -> None:
+def refuse(frame: Array, name: str, step: int) -> None:
     """Say what is wrong with one step."""
     where = f"{name}, step {step}: "
     if np.isnan(frame).any():

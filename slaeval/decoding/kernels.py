@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slaeval.scoring.kernels import compiled
+from slaeval.compiled import compiled
 
 __all__ = ["search", "viterbi"]
 
@@ -92,7 +92,7 @@ def _offer(score, source, label, count, width, scores, sources, labels):  # type
 
 
 @compiled
-def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  # type: ignore[no-untyped-def]
+def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, beams):  # type: ignore[no-untyped-def]
     """Decode a batch by prefix beam search.
 
     Parameters
@@ -108,15 +108,21 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
         is an error.
     merge_repeats : bool
         Make equal glosses beside each other one in what is returned.
+    beams : int
+        How many prefixes are returned, the likeliest first.
 
     Returns
     -------
     tuple of arrays
-        (B, T) classes, the sizes (B,), and sequence and step of the first error, -1 without.
+        (B, beams, T) classes, and the steps at which each was likeliest while the prefix before
+        it was kept; the sizes (B, beams); the logarithms of the prefixes' probabilities, -inf
+        where there are fewer prefixes; sequence and step of the first error, -1 without.
     """
     batch, longest, classes = log_probs.shape
-    out = np.zeros((batch, longest), np.int32)
-    sizes = np.zeros(batch, np.int64)
+    out = np.zeros((batch, beams, longest), np.int32)
+    steps = np.zeros((batch, beams, longest), np.int32)
+    sizes = np.zeros((batch, beams), np.int64)
+    probabilities = np.full((batch, beams), _NEVER)
     wrong = np.full(2, -1, np.int64)
     # The tree.
     room = 1024
@@ -125,6 +131,8 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
     child = np.empty(room, np.int32)
     sibling = np.empty(room, np.int32)
     slot = np.empty(room, np.int32)  # where a node stands in the beam, or -1
+    peak = np.empty(room, np.float32)  # the highest probability of a node's gloss, and when
+    when = np.empty(room, np.int32)
     # The beam.
     node = np.empty(width, np.int32)
     ends_blank = np.empty(width)
@@ -161,7 +169,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
             if tried < 0:
                 wrong[0] = row
                 wrong[1] = step
-                return out, sizes, wrong
+                return out, steps, sizes, probabilities, wrong
             for i in range(size):
                 slot[node[i]] = i
                 first[i] = -1
@@ -176,6 +184,9 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
                     stay_gloss[i] = ends_gloss[i] + emitted
                     before = slot[above]
                     if before >= 0:
+                        if frame[label] > peak[node[i]]:
+                            peak[node[i]] = frame[label]
+                            when[node[i]] = step
                         other[i] = first[before]
                         first[before] = i
                         # A gloss after itself needs a blank between.
@@ -209,8 +220,8 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
                 child = _longer(child, room)
                 sibling = _longer(sibling, room)
                 slot = _longer(slot, room)
-            for i in range(size):
-                slot[node[i]] = -1
+                peak = _longer(peak, room)
+                when = _longer(when, room)
             for i in range(count):
                 found = node[sources[i]]
                 if labels[i] >= 0:
@@ -227,7 +238,12 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
                         child[found] = -1
                         slot[found] = -1
                         child[origin] = found
+                    if slot[found] < 0:
+                        peak[found] = frame[labels[i]]
+                        when[found] = step
                 kept[i] = found
+            for i in range(size):
+                slot[node[i]] = -1
             for i in range(count):
                 node[i] = kept[i]
                 total[i] = scores[i]
@@ -238,18 +254,23 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest):  #
                     ends_blank[i] = stay_blank[sources[i]]
                     ends_gloss[i] = stay_gloss[sources[i]]
             size = count
-        # The best prefix stands first; it is read from its end.
-        length = 0
-        at = node[0]
-        while at > 0:
-            if not merge_repeats or length == 0 or out[row, length - 1] != gloss[at]:
-                out[row, length] = gloss[at]
-                length += 1
-            at = parent[at]
-        for k in range(length // 2):
-            out[row, k], out[row, length - 1 - k] = out[row, length - 1 - k], out[row, k]
-        sizes[row] = length
-    return out, sizes, wrong
+        # The best prefix stands first; each is read from its end.
+        for i in range(min(size, beams)):
+            probabilities[row, i] = total[i]
+            length = 0
+            at = node[i]
+            while at > 0:
+                if not merge_repeats or length == 0 or out[row, i, length - 1] != gloss[at]:
+                    out[row, i, length] = gloss[at]
+                    steps[row, i, length] = when[at]
+                    length += 1
+                at = parent[at]
+            for k in range(length // 2):
+                end = length - 1 - k
+                out[row, i, k], out[row, i, end] = out[row, i, end], out[row, i, k]
+                steps[row, i, k], steps[row, i, end] = steps[row, i, end], steps[row, i, k]
+            sizes[row, i] = length
+    return out, steps, sizes, probabilities, wrong
 
 
 @compiled

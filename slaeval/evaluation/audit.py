@@ -12,19 +12,18 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slaeval.evaluation.checks import observations
-from slaeval.evaluation.references import ReferenceSet, matched
+from slaeval.evaluation.request import Request
+from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
 from slaeval.scoring.score import Group, Score, finite
-from slaeval.scoring.scorer import floor, score_segments
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slaeval.evaluation.references import Source
 
-__all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_task", "rule_counts"]
+__all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "rule_counts"]
 
 
 class ChangedSegment(NamedTuple):
@@ -64,7 +63,7 @@ class AuditRow:
         What a perfect transcript scores.
     reference_rules, hypothesis_rules : dict
         Rule to how many words or sentences it changed on that side.
-    moved : list of Moved
+    moved : list of ChangedSegment
         Segments whose errors differ from official, largest difference first.
     """
 
@@ -169,59 +168,44 @@ def audit(
     InputError, UsageError
         As :func:`slaeval.score`.
     """
-    task, read = matched(references, hypotheses, dataset, split, signers)
-    return audit_task(task, read, names)
+    request = Request(dataset, split)
+    return audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
 
 
-def audit_task(
-    task: ReferenceSet,
-    hypotheses: Hypotheses,
-    names: Sequence[str] | None = None,
-) -> Audit:
-    """Score hypotheses whose ids match under every protocol.
+def audit_evaluation(evaluation: Evaluation, names: Sequence[str] | None = None) -> Audit:
+    """Score an evaluation's hypotheses under every protocol.
 
     Parameters
     ----------
-    task : Task
-        References, as :func:`slaeval.evaluation.references.load_references` gives them.
-    hypotheses : Hypotheses
-        As :func:`slaeval.evaluation.references.match_ids` gives them.
+    evaluation : Evaluation
+        What to score; scores it holds already are not computed again.
     names : sequence of str, optional
         Protocols; all of them without it. Official comes first in any case.
 
     Raises
     ------
-    UsageError
-        Unknown protocol.
+    InputError, UsageError
+        As :meth:`Evaluation.score`.
     """
     chosen = [protocol(name) for name in names] if names else protocols()
     official = protocol(OFFICIAL)
-    chosen = [official, *(mine for mine in chosen if mine != official)]
-    base: Score | None = None
+    base = evaluation.reading(official)
+    references, hypotheses = evaluation.references, evaluation.hypotheses
     rows = []
-    for rules in chosen:
-        scored = score_segments(
-            task.references,
-            hypotheses,
-            rules,
-            dataset=task.dataset,
-            split=task.split,
-            clipped=task.clipped,
-        )
-        base = base or scored
+    for rules in [official, *(other for other in chosen if other != official)]:
+        scored = evaluation.reading(rules)
         rows.append(
             AuditRow(
                 rules,
                 scored,
                 scored.wer - base.wer,
-                floor(task.references, rules, clipped=task.clipped).total,
-                rule_counts(rules.reference, (reference.words for reference in task.references)),
+                evaluation.floor(rules),
+                rule_counts(rules.reference, (one.words for one in references.references)),
                 rule_counts(rules.hypothesis, hypotheses.words.values()),
                 _moved(base, scored),
             )
         )
-    noticed = observations(task.references, hypotheses)
-    return Audit(rows, task.dataset, task.split, noticed)
+    return Audit(rows, references.dataset, references.split, evaluation.notices(official))
 
 
 def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.words import split_words
+from slaeval.scoring.protocols import EMPTY
+from slaeval.scoring.scorer import is_ignored
 from slaeval.scoring.segments import Reference
 
-__all__ = ["coverage", "observations", "special_words"]
+__all__ = ["coverage", "observations", "skipped_notice", "special_words"]
 
 
 def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
@@ -20,13 +23,18 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     """
     notes = list(hypotheses.notes)
     words = hypotheses.words
-    notes += coverage([reference.id for reference in references], words)
-    empty = [name for name, mine in words.items() if not mine or mine == ["[EMPTY]"]]
-    if empty:
+    ignored = {reference.id for reference in references if is_ignored(reference.words)}
+    if ignored:
         notes.append(
-            f"{len(empty)} segments have an empty hypothesis{_few(empty)}; under the RWTH "
-            "scripts each holds the word [EMPTY]"
+            f"{len(ignored)} segments are left out of the score{_few(sorted(ignored))}: their "
+            "references hold sclite's mark IGNORE_TIME_SEGMENT_IN_SCORING"
         )
+    notes += coverage(
+        [reference.id for reference in references if reference.id not in ignored],
+        [name for name in words if name not in ignored] if ignored else words,
+        [name for name, mine in words.items() if not mine or mine == [EMPTY]],
+    )
+    notes += _channels(references, hypotheses.channels)
     if hypotheses.lines is not None:
         notes.extend(_line_order(hypotheses.lines))
     vocabulary = hypotheses.vocabulary
@@ -35,8 +43,8 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     return (*notes, *special_words(vocabulary))
 
 
-def coverage(ids: Sequence[str], named: Iterable[str]) -> list[str]:
-    """Hold the segments of a hypothesis against those of the references."""
+def coverage(ids: Sequence[str], named: Iterable[str], empty: Sequence[str]) -> list[str]:
+    """Hold the segments of a hypothesis, those without words too, against the references'."""
     known, there = set(ids), dict.fromkeys(named)
     notes = []
     missing = [name for name in ids if name not in there]
@@ -51,25 +59,69 @@ def coverage(ids: Sequence[str], named: Iterable[str]) -> list[str]:
             f"{len(unknown)} segments of the hypothesis are not in the references and are left "
             f"out{_few(unknown)}; the official script would give no score"
         )
+    if empty:
+        notes.append(
+            f"{len(empty)} segments have an empty hypothesis{_few(empty)}; under the RWTH "
+            "scripts each holds the word [EMPTY]"
+        )
     return notes
 
 
+def skipped_notice(skipped: Mapping[str, str]) -> str:
+    """Name the segments whose pictures a run could not read, with the reasons."""
+    first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
+    more = "; …" if len(skipped) > 3 else ""
+    return (
+        f"{len(skipped)} segments were skipped, their pictures could not be read; each counts as "
+        f"empty ({first}{more})"
+    )
+
+
+def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> list[str]:
+    """Compare the channels of a CTM with those of the references, in any letter case."""
+    if not channels:
+        return []
+    other = [
+        reference
+        for reference in references
+        if reference.channel
+        and channels.get(reference.id, reference.channel).casefold() != reference.channel.casefold()
+    ]
+    if not other:
+        return []
+    first = other[0]
+    return [
+        f"{len(other)} segments are on another channel than their references (here "
+        f"{channels[first.id]!r}, there {first.channel!r}){_few([row.id for row in other])}; they "
+        "are scored by their ids, the official script would give no score"
+    ]
+
+
 def special_words(vocabulary: Collection[str]) -> list[str]:
-    """Name words that sclite does not take for ordinary words."""
+    """Name words that sclite reads another way than they are written."""
     text = "".join(vocabulary)
     # Past 125 characters a word may be longer than the 500 bytes sclite reads.
-    if (
-        not any(mark in text for mark in "*;\\@{}/<")
-        and max(map(len, vocabulary), default=0) <= 125
-    ):
+    if not any(mark in text for mark in "*;\\@<") and max(map(len, vocabulary), default=0) <= 125:
         return []
-    from slaeval.scoring.alternatives import unusual
+    from slaeval.scoring.alternatives import as_sclite_reads, unusual
 
-    return [
+    notes = [
         f"the word {word!r} is scored as written; sclite {reason}"
         for word in sorted(vocabulary)
         if (reason := unusual(word))
     ]
+    read = {word: as_sclite_reads(word) for word in sorted(vocabulary)}
+    marked = [
+        f"{word!r} as no word" if mine == "@" else f"{word!r} as {mine!r}"
+        for word, mine in read.items()
+        if mine != word or mine == "@"
+    ]
+    if marked:
+        notes.append(
+            f"{len(marked)} words of the hypothesis hold marks of sclite{_few(marked)}: protocols "
+            "that score with sclite read them so, others as written"
+        )
+    return notes
 
 
 def _few(names: Sequence[str]) -> str:
@@ -82,7 +134,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     previous, apart = "", set()
     more_columns = 0
     for line in lines:
-        name, _, start, *rest = line.split()
+        name, _, start, *rest = split_words(line)
         if name != previous and name in starts:
             apart.add(name)
         previous = name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -242,14 +241,6 @@ def compare(
 
 def _letter(index: int) -> str:
     return chr(ord("A") + index) if index < 26 else f"system {index + 1}"
-
-
-def file_names(paths: Sequence[str]) -> list[str]:
-    """Return short names of files that tell them apart."""
-    short = [os.path.basename(path) for path in paths]
-    if len(set(short)) == len(short):
-        return short
-    return [path if paths.count(path) == 1 else f"{path} ({n})" for n, path in enumerate(paths, 1)]
 
 
 class _Counted(NamedTuple):

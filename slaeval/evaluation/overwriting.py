@@ -3,64 +3,78 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError
 
+if TYPE_CHECKING:
+    from slaeval.evaluation.request import Request
+
 __all__ = ["check_outputs"]
+
+_Path = str | os.PathLike[str] | None
 
 
 def check_outputs(
-    inputs: list[str | None],
-    outputs: list[str | None],
-    dataset: str | None = None,
-    root: str | None = None,
-    runs: Iterable[str | None] = (),
+    inputs: Sequence[_Path], outputs: Sequence[_Path], request: Request | None = None
 ) -> None:
     """Refuse to write over an input, two outputs into one file, or over the annotation.
 
     Parameters
     ----------
-    inputs, outputs : list of str or None
-        Files that are read and written.
-    dataset, root : str or None
-        The corpus that is read, if one is named.
-    runs : iterable of str or None
-        Sources that are read; those that are runs were on a corpus too.
+    inputs : sequence of path-like or None
+        Files that are read, and folders of runs.
+    outputs : sequence of path-like or None
+        Files that are written.
+    request : Request, optional
+        Where references are read from.
 
     Raises
     ------
     UsageError
         Naming the file that would be lost.
     """
-    taken = {os.path.realpath(path): path for path in inputs if path is not None}
-    for path in outputs:
-        if path is None or path.startswith("/dev/"):
+    read = [os.fspath(path) for path in inputs if path is not None]
+    if request is not None and request.ref is not None:
+        read.append(os.fspath(request.ref))
+    taken = {os.path.realpath(file): file for path in read for file in _files(path)}
+    for output in outputs:
+        if output is None or os.fspath(output).startswith("/dev/"):
             continue
+        path = os.fspath(output)
         real = os.path.realpath(path)
         if real in taken:
-            raise UsageError(f"{path} is named twice: it would be written over")
+            raise UsageError(f"{path} is named twice: it would be overwritten")
         taken[real] = path
         if os.path.exists(real):
             from slaeval.loaders.reading import annotation_folders
 
-            for name, folder in _corpora(dataset, root, runs):
+            for name, folder in _corpora(read, request):
                 if os.path.dirname(real) in annotation_folders(name, folder):
                     raise UsageError(
-                        f"{path} is a file of {name}'s annotation, which would be written over: "
-                        "name another one"
+                        f"{path} is a file of {name}'s annotation, which would be overwritten: "
+                        "name another file"
                     )
 
 
-def _corpora(
-    dataset: str | None, root: str | None, runs: Iterable[str | None]
-) -> Iterator[tuple[str, str | None]]:
-    if dataset is not None:
-        yield dataset, root
-    for source in runs:
-        if source is not None and os.path.isfile(os.path.join(source, "run.json")):
+def _files(path: str) -> Iterator[str]:
+    yield path
+    if os.path.isdir(path):
+        from slaeval.evaluation.run_folder import RESULTS
+
+        for name in RESULTS:
+            yield os.path.join(path, name)
+
+
+def _corpora(read: Sequence[str], request: Request | None) -> Iterator[tuple[str, _Path]]:
+    """Name the corpora that are read, with their folders: the one asked for, those of runs."""
+    if request is not None and request.dataset is not None:
+        yield request.dataset, request.root
+    for path in read:
+        if os.path.isfile(os.path.join(path, "run.json")):
             from slaeval.evaluation.run_folder import settings_of
 
-            settings = settings_of(source)
+            settings = settings_of(path)
             if settings.get("dataset") is not None:
                 yield settings["dataset"], settings.get("root")

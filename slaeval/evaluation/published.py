@@ -1,13 +1,24 @@
 """Published results: what papers and their repositories report, each with its source.
 
-Every number here was read in the source named in its row. They carry no per-segment data, so
-nothing can be paired with them, and they follow different protocols: TwoStreamNetwork cleans
-whole sentences on both sides (``slt-2014``, ``slt-2014t``, ``none``), the others report the
-2014 script on every corpus.
+The figures stand in ``published.csv`` beside this module, one row a system, corpus and source.
+Each was read at the address in its row, in November 2026:
+
+*first hand*
+    at the authors' own page: the repository of the paper, or its abstract;
+*second hand*
+    in a table of somebody else, who is named by the address.
+
+Where sources contradict each other, or a source leaves something open, the note of the row says
+so. What could not be read anywhere is not here. Published figures carry no segments, so nothing
+can be paired with them, and they follow different protocols: ``protocol`` is what the system's
+published code or its configuration does, ``stated`` is what its source says of it.
 """
 
 from __future__ import annotations
 
+import csv
+import functools
+import os
 from typing import NamedTuple
 
 __all__ = ["PublishedResult", "published"]
@@ -27,9 +38,21 @@ class PublishedResult(NamedTuple):
     paper : str
         Authors, venue, year, arXiv number.
     source : str
-        Where the number was read.
+        Address of the page where the number was read.
     protocol : str
         Which of our protocols the system's published code follows; ``""`` if unknown.
+    setup : str
+        Setup of the corpus (``SI``, ``US``); ``""`` where it has one only.
+    modality : str
+        What the system sees: ``RGB``, ``keypoints``, ``RGB and keypoints``.
+    deletions, insertions : float or None
+        In percent of the reference words, as printed; None where they are not.
+    stated : str
+        What the source says of how it was scored.
+    first_hand : bool
+        Whether the source is the authors' own page.
+    note : str
+        What contradicts the number, or is open about it; often ``""``.
     """
 
     system: str
@@ -39,63 +62,13 @@ class PublishedResult(NamedTuple):
     paper: str
     source: str
     protocol: str
-
-
-_PAPERS = {
-    "CLIP-SLA": (
-        "Alyami and Luqman, CVPR Workshops 2025, arXiv 2504.01666",
-        "the paper",
-        "",
-    ),
-    "AdaptSign": (
-        "Hu, Shi, Gao, Liu and Feng, 2024, arXiv 2404.08226",
-        "https://github.com/hulianyuyy/AdaptSign",
-        "rwth-2014",
-    ),
-    "TwoStream-SLR": (
-        "Chen, Zuo, Wei, Wu, Liu and Mak, NeurIPS 2022, arXiv 2211.01367",
-        "https://github.com/FangyunWei/SLRT/tree/main/TwoStreamNetwork",
-        "slt",
-    ),
-    "CorrNet": (
-        "Hu, Gao, Liu and Feng, CVPR 2023, arXiv 2303.03202",
-        "https://github.com/hulianyuyy/CorrNet",
-        "rwth-2014",
-    ),
-    "SEN": (
-        "Hu, Gao, Liu and Feng, AAAI 2023, arXiv 2211.17081",
-        "https://github.com/hulianyuyy/SEN_CSLR",
-        "rwth-2014",
-    ),
-    "VAC": (
-        "Min, Hao, Chai and Chen, ICCV 2021",
-        "https://github.com/ycmin95/VAC_CSLR",
-        "rwth-2014",
-    ),
-}
-
-#: Paper, variant, corpus, dev and test WER; None where the source has none.
-_ROWS: tuple[tuple[str, str, str, float | None, float | None], ...] = (
-    ("CLIP-SLA", "SLA-Adapter", "phoenix2014", None, 18.8),
-    ("CLIP-SLA", "SLA-LoRA", "phoenix2014t", None, 19.4),
-    ("CLIP-SLA", "SLA-LoRA", "csl-daily", None, 25.8),
-    ("AdaptSign", "ViT-B/16", "phoenix2014", 18.5, 18.8),
-    ("AdaptSign", "ViT-B/16", "phoenix2014t", 18.6, 18.9),
-    ("AdaptSign", "ViT-B/16", "csl-daily", 26.7, 26.3),
-    ("TwoStream-SLR", "", "phoenix2014", None, 18.8),
-    ("TwoStream-SLR", "", "phoenix2014t", None, 19.3),
-    ("TwoStream-SLR", "", "csl-daily", None, 25.3),
-    ("CorrNet", "ResNet18", "phoenix2014", 18.8, 19.4),
-    ("CorrNet", "ResNet18", "phoenix2014t", 18.9, 20.5),
-    ("CorrNet", "ResNet18", "csl-daily", 30.6, 30.1),
-    ("SEN", "ResNet18", "phoenix2014", 19.5, 21.0),
-    ("SEN", "ResNet18", "phoenix2014t", 19.3, 20.7),
-    ("SEN", "ResNet18", "csl-daily", 31.1, 30.7),
-    ("VAC", "ResNet18", "phoenix2014", 21.2, 22.3),
-    ("VAC", "ResNet18 + SMKD", "phoenix2014", 19.8, 20.5),
-)
-
-_SLT = {"phoenix2014": "slt-2014", "phoenix2014t": "slt-2014t", "csl-daily": "none"}
+    setup: str
+    modality: str
+    deletions: float | None
+    insertions: float | None
+    stated: str
+    first_hand: bool
+    note: str
 
 
 def published(corpus: str, split: str = "test") -> list[PublishedResult]:
@@ -104,25 +77,45 @@ def published(corpus: str, split: str = "test") -> list[PublishedResult]:
     Parameters
     ----------
     corpus : str
-        Canonical name.
+        Canonical name; with its setup (``isharah1000/SI``) only the results on that.
     split : {"dev", "test"}
         Which split.
     """
-    results = []
-    for paper, variant, where, dev, test in _ROWS:
-        wer = {"dev": dev, "test": test}.get(split)
-        if where != corpus or wer is None:
-            continue
-        citation, source, rules = _PAPERS[paper]
-        results.append(
+    name, _, setup = corpus.partition("/")
+    results = [
+        row
+        for row in _read()
+        if (row.corpus, row.split) == (name, split) and setup in ("", row.setup)
+    ]
+    return sorted(results, key=lambda row: (row.wer, row.system, row.source))
+
+
+@functools.cache
+def _read() -> tuple[PublishedResult, ...]:
+    path = os.path.join(os.path.dirname(__file__), "published.csv")
+    with open(path, encoding="utf-8", newline="") as stream:
+        return tuple(
             PublishedResult(
-                f"{paper} {variant}".strip(),
-                corpus,
+                row["system"],
+                row["corpus"],
                 split,
-                wer,
-                citation,
-                source,
-                _SLT[corpus] if rules == "slt" else rules,
+                float(row[split]),
+                row["paper"],
+                row["source"],
+                row["protocol"],
+                row["setup"],
+                row["modality"],
+                _number(row[f"{split}_deletions"]),
+                _number(row[f"{split}_insertions"]),
+                row["stated"],
+                row["first_hand"] == "yes",
+                row["note"],
             )
+            for row in csv.DictReader(stream)
+            for split in ("dev", "test")
+            if row[split]
         )
-    return sorted(results, key=lambda row: (row.wer, row.system))
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, UsageError
-from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
+from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.stm import check_braces
+from slaeval.formats.words import is_word, split_words
 from slaeval.scoring.segments import Reference
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ReferenceSet",
     "corpus_references",
+    "hypotheses_given",
     "load_corpus",
     "load_references",
     "match_ids",
-    "matched",
+    "reference_set",
 ]
 
 
@@ -57,7 +60,20 @@ class ReferenceSet(NamedTuple):
     split: str | None = None
     source: str = ""
     clipped: bool = False
-    corpus: tuple[str, str | None, str | None] | None = None
+    corpus: tuple[str, str | os.PathLike[str] | None, str | None] | None = None
+
+    def glosses(self) -> set[str]:
+        """Return the words of the references and of the other splits, where a corpus has some."""
+        words = {word for reference in self.references for word in reference.words}
+        if self.corpus is not None:
+            from slaeval import loaders
+
+            words |= loaders.glosses(*self.corpus)
+        return words
+
+
+#: The channel of every STM file that was published with a corpus.
+_CHANNEL = "1"
 
 
 def load_corpus(
@@ -133,7 +149,12 @@ def load_references(
         path = os.fspath(ref)
         samples = loaders.read_references_file(path, name, split or "test")
         return ReferenceSet(
-            [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples],
+            [
+                Reference(
+                    sample.id, sample.signer or "", list(sample.glosses), sample.channel or ""
+                )
+                for sample in samples
+            ],
             label,
             split,
             path,
@@ -147,11 +168,11 @@ def load_references(
     split = split or "test"
     rows = loaders.load_references(name, root, split, setup)
     return ReferenceSet(
-        [Reference(*row) for row in rows],
+        [Reference(*row, _CHANNEL) for row in rows],
         label,
         split,
         f"{name} {split}",
-        corpus=(name, None if root is None else os.fspath(root), setup),
+        corpus=(name, root, setup),
     )
 
 
@@ -170,46 +191,57 @@ def _lacks_newline(path: str) -> bool:
         return stream.read(1) != b"\n"
 
 
-def matched(
+def corpus_references(corpus: Corpus) -> ReferenceSet:
+    """Return the references of a corpus that is loaded."""
+    rows = [
+        Reference(sample.id, sample.signer or "", list(sample.glosses), _CHANNEL)
+        for sample in corpus
+    ]
+    return ReferenceSet(
+        rows,
+        _label(corpus.name, corpus.setup),
+        corpus.split,
+        corpus.name,
+        corpus=(corpus.name, corpus.root, corpus.setup),
+    )
+
+
+def reference_set(
     references: Source,
-    hypotheses: Source,
     dataset: str | None = None,
     split: str | None = None,
     signers: Mapping[str, str] | None = None,
-) -> tuple[ReferenceSet, Hypotheses]:
-    """Return what :func:`score` takes as references and hypotheses of the same segments."""
-    task = _task(references, dataset, split, signers)
-    if isinstance(hypotheses, (str, os.PathLike)):
-        read = read_hypotheses(os.fspath(hypotheses))
-    else:
-        read = Hypotheses(_mapping(hypotheses, "hypotheses"))
-    return task, match_ids(read, task)
-
-
-def corpus_references(corpus: Corpus) -> ReferenceSet:
-    """Return the references of a corpus that is loaded."""
-    rows = [Reference(sample.id, sample.signer or "", list(sample.glosses)) for sample in corpus]
-    return ReferenceSet(rows, _label(corpus.name, corpus.setup), corpus.split, corpus.name)
-
-
-def _task(
-    references: Source,
-    dataset: str | None,
-    split: str | None,
-    signers: Mapping[str, str] | None,
 ) -> ReferenceSet:
-    known = signers or {}
+    """Return what :func:`slaeval.score` takes as references."""
+    signers = signers or {}
     if isinstance(references, (str, os.PathLike)):
         return load_references(dataset, split, ref=references)
     if hasattr(references, "references") and hasattr(references, "setup"):
         corpus: Any = references
-        task = corpus_references(corpus)
-        return task._replace(dataset=dataset or task.dataset, split=split or task.split)
+        known = corpus_references(corpus)
+        return known._replace(dataset=dataset or known.dataset, split=split or known.split)
     rows = [
-        Reference(name, known.get(name, ""), words)
-        for name, words in _mapping(references, "references").items()
+        Reference(name, signers.get(name, ""), words)
+        for name, words in _references(references).items()
     ]
     return ReferenceSet(rows, dataset, split, "the references given")
+
+
+def hypotheses_given(hypotheses: Source) -> Hypotheses:
+    """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
+    return Hypotheses(_mapping(hypotheses, "hypotheses"))
+
+
+def _references(source: Any) -> dict[str, list[str]]:
+    """Return references from a value of Python, alternatives read as in a file."""
+    words = _mapping(source, "references")
+    for name, mine in words.items():
+        if any("{" in word or "}" in word for word in mine):
+            try:
+                check_braces(mine)
+            except InputError as error:
+                raise InputError(f"references: segment {name!r}: {error}") from None
+    return words
 
 
 def _mapping(source: Any, what: str) -> dict[str, list[str]]:
@@ -239,14 +271,14 @@ def _mapping(source: Any, what: str) -> dict[str, list[str]]:
     words: dict[str, list[str]] = {}
     for name, value in items:
         if isinstance(value, str):
-            words[name] = value.split()
+            words[name] = split_words(value)
             continue
         if value is None or isinstance(value, float):  # a hole in a DataFrame
             words[name] = []
             continue
         mine = list(value)
         for word in mine:
-            if not isinstance(word, str) or len(word.split()) != 1:
+            if not isinstance(word, str) or not is_word(word):
                 raise InputError(
                     f"{what}: segment {name!r} holds {word!r}; a word is a string without blanks"
                 )
@@ -254,14 +286,14 @@ def _mapping(source: Any, what: str) -> dict[str, list[str]]:
     return words
 
 
-def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> Hypotheses:
+def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = False) -> Hypotheses:
     """Make sure that hypotheses and references speak of the same segments.
 
     Parameters
     ----------
     hypotheses : Hypotheses
         As read.
-    task : Task
+    references : ReferenceSet
         As loaded.
     fix : bool
         Take ids that are recognisably written another way for the ids of the references.
@@ -271,7 +303,7 @@ def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> 
     InputError
         No segment in common; the message says what the ids look like.
     """
-    ids = {reference.id for reference in task.references}
+    ids = {reference.id for reference in references.references}
     if not ids.isdisjoint(hypotheses.words):
         return hypotheses
     if not hypotheses.words or not ids:
@@ -289,18 +321,19 @@ def match_ids(hypotheses: Hypotheses, task: ReferenceSet, fix: bool = False) -> 
                 hypotheses.path,
                 _renamed(hypotheses.lines, new),
                 notes=notes,
+                channels={new[name]: on for name, on in hypotheses.channels.items() if name in new},
             )
         raise InputError(
-            f"no id in common with {task.source}, but the ids are recognisably written {how}: "
-            f"{theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; write the "
+            f"no id in common with {references.source}, but the ids are recognisably written "
+            f"{how}: {theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; write the "
             "references' ids, or add --fix-ids",
             hypotheses.path,
         )
     message = (
         f"none of its {len(hypotheses.words)} segments is among the {len(ids)} of "
-        f"{task.source}: here {theirs!r}, there {task.references[0].id!r}"
+        f"{references.source}: here {theirs!r}, there {references.references[0].id!r}"
     )
-    raise InputError(message + _other_split(hypotheses, task), hypotheses.path)
+    raise InputError(message + _other_split(hypotheses, references), hypotheses.path)
 
 
 #: What the ids of a corpus look like, and the corpora they may belong to.
@@ -312,16 +345,16 @@ _LOOKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def _other_split(hypotheses: Hypotheses, task: ReferenceSet) -> str:
+def _other_split(hypotheses: Hypotheses, references: ReferenceSet) -> str:
     """Say which split or corpus the ids belong to, where that can be seen."""
-    if task.corpus is None:
+    if references.corpus is None:
         return "; check --split and --dataset"
     from slaeval import loaders
 
-    name, root, setup = task.corpus
+    name, root, setup = references.corpus
     theirs = set(hypotheses.words)
     for split, ids in loaders.split_ids(name, root, setup).items():
-        if split != task.split and not theirs.isdisjoint(ids):
+        if split != references.split and not theirs.isdisjoint(ids):
             share = "all" if theirs <= ids else f"{len(theirs & ids)} of them"
             return f"; {share} are segments of the split {split!r}: add --split {split}"
     example = next(iter(theirs))
@@ -365,7 +398,7 @@ def _renamed(lines: list[str] | None, new: dict[str, str]) -> list[str] | None:
         return None
     renamed = []
     for line in lines:
-        name = line.split(None, 1)[0]
+        name = split_words(line)[0]
         if name in new:
             renamed.append(line.replace(name, new[name], 1))
     return renamed

@@ -26,7 +26,8 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, SlaevalError, UsageError
@@ -34,6 +35,7 @@ from slaeval.files import read_start, read_text, write_whole
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import ReferenceSet
+    from slaeval.evaluation.score import Evaluation
     from slaeval.scoring.score import Score
 
 __all__ = [
@@ -46,7 +48,6 @@ __all__ = [
     "is_segment",
     "journals",
     "lock",
-    "score_of",
     "settings_of",
     "write_run",
 ]
@@ -75,7 +76,8 @@ class Alignment(NamedTuple):
     glosses : list of str
         The hypothesis.
     spans : list of (int, int)
-        Of each gloss the frames [start, end) it was signed in.
+        Of each gloss the frames [start, end) it was signed in; empty, like the confidences,
+        where a model gave the glosses themselves.
     confidences : list of float
         Of each gloss the mean posterior probability over its span, 0 to 1.
     signer : str
@@ -105,14 +107,54 @@ class Run:
         What ``run.json`` holds.
     alignments : dict
         Segment to :class:`Alignment`, in the order of the corpus.
-    score : Score or None
-        None where the references are withheld.
     """
 
     folder: str
     settings: dict[str, Any]
     alignments: dict[str, Alignment]
-    score: Score | None
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The hypotheses held against the references of the run, under its protocol."""
+        from slaeval.evaluation.request import Request
+        from slaeval.evaluation.score import Evaluation
+
+        protocol = self.settings["protocol"]
+        request = Request() if protocol is None else Request(protocol=protocol)
+        return Evaluation(request=request, source=self.folder, run=self)
+
+    @property
+    def score(self) -> Score | None:
+        """The score, as ``slaeval score`` gives it; None where references are withheld."""
+        return None if self.withheld else self.evaluation.score()
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the owners of the corpus keep the references of this split to themselves."""
+        return any(mine.reference is None for mine in self.alignments.values())
+
+    @property
+    def references(self) -> ReferenceSet:
+        """The references of the run.
+
+        Raises
+        ------
+        InputError
+            They are withheld.
+        """
+        from slaeval.evaluation.references import ReferenceSet
+        from slaeval.scoring.segments import Reference
+
+        found = []
+        for mine in self.alignments.values():
+            if mine.reference is None:
+                raise InputError(
+                    f"the references of this run are withheld ({mine.id!r} has none): give some "
+                    "with --ref FILE",
+                    self.folder,
+                )
+            found.append(Reference(mine.id, mine.signer, list(mine.reference)))
+        return ReferenceSet(found, self.settings["label"], self.settings["split"], "the run")
 
     @property
     def hypotheses(self) -> dict[str, list[str]]:
@@ -167,10 +209,14 @@ def settings_of(folder: str) -> dict[str, Any]:
         raise InputError(f"{what}; expected the folder of a run ('slaeval run')", folder)
     path = os.path.join(folder, "run.json")
     if not os.path.exists(path):
+        if journals(folder):
+            raise InputError(
+                "this run is not finished: give the same 'slaeval run' command again", folder
+            )
+        file = os.path.join(folder, "hyp.ctm")
+        hint = f"; name the hypothesis file in it: {file}" if os.path.exists(file) else ""
         raise InputError(
-            "this run is not finished: give the same 'slaeval run' command again"
-            if journals(folder)
-            else "no run here, as there is no run.json; expected the folder of 'slaeval run'",
+            f"no run here, as there is no run.json; expected the folder of 'slaeval run'{hint}",
             folder,
         )
     settings = _read_json(path, read_text(path, "the settings of a run"))
@@ -215,54 +261,18 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
         raise InputError(
             f"{settings['segments']} segments were recognised, {len(alignments)} are here", path
         )
-    score = None
-    if settings["signature"] is not None:
-        from slaeval.evaluation.references import ReferenceSet
-        from slaeval.scoring.segments import Reference
-
-        task = ReferenceSet(
-            [
-                Reference(mine.id, mine.signer, list(mine.reference or ()))
-                for mine in alignments.values()
-            ],
-            settings["label"],
-            settings["split"],
-        )
-        hypotheses = {name: mine.glosses for name, mine in alignments.items()}
-        score = score_of(task, hypotheses, settings["protocol"], settings["skipped"])
-    return Run(folder, settings, alignments, score)
-
-
-def score_of(
-    task: ReferenceSet,
-    hypotheses: Mapping[str, Sequence[str]],
-    protocol: str,
-    skipped: Mapping[str, str],
-) -> Score:
-    """Score a run as ``slaeval score`` scores its ``hyp.ctm``, and name what was skipped."""
-    from slaeval.evaluation.score import score_references
-    from slaeval.formats.hypotheses import Hypotheses
-
-    said = {name: list(words) for name, words in hypotheses.items() if words}
-    score = score_references(task, Hypotheses(said, "ctm"), protocol)
-    if skipped:
-        first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
-        more = "; …" if len(skipped) > 3 else ""
-        score = replace(
-            score,
-            warnings=(
-                *score.warnings,
-                f"{len(skipped)} segments were skipped, their pictures could not be read; each "
-                f"counts as empty ({first}{more})",
-            ),
-        )
-    return score
+    texts = [settings[key] for key in ("label", "split", "protocol", "signature")]
+    if not all(isinstance(text, (str, type(None))) for text in texts):
+        raise ValueError("label, split, protocol and signature are text or null")
+    if not isinstance(settings["skipped"], dict):
+        raise ValueError("skipped is an object")
+    return Run(folder, settings, alignments)
 
 
 def write_run(
     folder: str,
     alignments: Sequence[Alignment],
-    task: ReferenceSet | None,
+    references: ReferenceSet | None,
     protocol: str,
     settings: Mapping[str, Any],
 ) -> Run:
@@ -274,22 +284,29 @@ def write_run(
         Where to.
     alignments : sequence of Alignment
         One a segment, in the order of the corpus.
-    task : Task or None
-        The references; None where they are withheld.
+    references : ReferenceSet or None
+        The references, which the alignments hold too; None where they are withheld.
     protocol : str
-        What exactly is compared.
+        The evaluation protocol.
     settings : mapping
         The rest of ``run.json``; needs ``"skipped"``.
     """
     from slaeval.evaluation.tables import as_csv
     from slaeval.formats.ctm import write_ctm
+    from slaeval.scoring.protocols import protocol as named_protocol
 
-    by_id = {mine.id: mine for mine in alignments}
-    score = None
-    if task is not None:
-        # First, as it is what can fail.
-        hypotheses = {mine.id: mine.glosses for mine in alignments}
-        score = score_of(task, hypotheses, protocol, settings["skipped"])
+    settings = {
+        **_FORMAT,
+        "segments": len(alignments),
+        "label": None if references is None else references.dataset,
+        "protocol": None if references is None else named_protocol(protocol).name,
+        "signature": None,
+        **settings,
+    }
+    run = Run(folder, settings, {mine.id: mine for mine in alignments})
+    score = run.score  # first, as it is what can fail
+    if score is not None:
+        settings["signature"] = score.signature
 
     def put(name: str, text: str) -> None:
         write_whole(os.path.join(folder, name), text)
@@ -299,16 +316,8 @@ def write_run(
     if score is not None:
         put("segments.csv", as_csv(score.rows()))
         put("score.json", _json(score.to_dict()))
-    settings = {
-        **_FORMAT,
-        "segments": len(alignments),
-        "label": None if task is None else task.dataset,
-        "protocol": None if score is None else score.protocol,
-        "signature": None if score is None else score.signature,
-        **settings,
-    }
     put("run.json", _json(settings))
-    return Run(folder, settings, by_id, score)
+    return run
 
 
 def _line(mine: Alignment) -> str:
@@ -416,7 +425,8 @@ def is_segment(value: Any) -> bool:
         and isinstance(glosses, list)
         and isinstance(spans, list)
         and isinstance(sure, list)
-        and len(glosses) == len(spans) == len(sure)
+        and len(spans) == len(sure)
+        and len(spans) in (0, len(glosses))
         and all(isinstance(gloss, str) for gloss in glosses)
         and all(
             isinstance(span, list)

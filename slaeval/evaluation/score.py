@@ -1,115 +1,274 @@
-"""Scoring from what people have: files, corpora, mappings, data frames."""
+"""Scoring from what people have: files, runs, corpora, mappings, data frames."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from slaeval.evaluation.checks import coverage, observations, special_words
-from slaeval.evaluation.references import ReferenceSet, load_references, match_ids, matched
-from slaeval.files import read_bytes
+from slaeval.errors import UsageError
+from slaeval.evaluation.checks import observations, skipped_notice
+from slaeval.evaluation.foreign_words import foreign_words
+from slaeval.evaluation.references import (
+    ReferenceSet,
+    hypotheses_given,
+    match_ids,
+    reference_set,
+)
+from slaeval.evaluation.request import Request
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol
-from slaeval.scoring.score import Score
+from slaeval.scoring.protocols import protocol as named_protocol
+from slaeval.scoring.score import Group, Score
 from slaeval.scoring.scorer import floor, score_segments
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import Source
+    from slaeval.evaluation.run_folder import Run
 
-__all__ = ["score", "score_file", "score_references"]
+__all__ = ["Evaluation", "open_systems", "score", "score_file", "score_references", "system_names"]
 
 #: Up to so many segments the floor of the protocol is worth its time in every score.
 _FLOOR_UP_TO = 5000
 
-#: From so many bytes of a hypothesis file on, compiled loops earn their loading time.
-_LARGE = 4_000_000
 
+class Evaluation:
+    """Hypotheses held against references: every score of them, each computed once.
 
-def score_file(
-    pred: str | os.PathLike[str],
-    dataset: str | None = None,
-    split: str | None = None,
-    *,
-    root: str | os.PathLike[str] | None = None,
-    ref: str | os.PathLike[str] | None = None,
-    setup: str | None = None,
-    protocol: str | Protocol = OFFICIAL,
-    format: str = "auto",
-    fix_ids: bool = False,
-) -> Score:
-    """Score a hypothesis file; see :func:`load_references` and :func:`score`.
+    Built by :meth:`open` from a file or the folder of a run, by :meth:`of` from values of
+    Python, or from what :func:`~slaeval.evaluation.references.load_references` and
+    :func:`~slaeval.evaluation.references.match_ids` return. References and hypotheses of a file
+    are read when they are first needed.
 
-    Raises
-    ------
-    InputError
-        Either file cannot be read, or they have no segment in common.
-    UsageError
-        Unknown names.
+    Parameters
+    ----------
+    references : ReferenceSet, optional
+        Needed unless `request` or `run` says where they are.
+    hypotheses : Hypotheses, optional
+        Their ids match the references; needed unless there is a `source`.
+    request : Request
+        What was asked for.
+    source : str
+        The file or the folder of the run that the hypotheses come from.
+    run : Run, optional
+        The run they come from.
     """
-    if ref is not None and root is None and format in ("auto", "ctm"):
-        quick = _score_large(os.fspath(pred), os.fspath(ref), dataset, protocol)
-        if quick is not None:
-            return quick
-    task = load_references(dataset, split, root=root, ref=ref, setup=setup)
-    hypotheses = match_ids(read_hypotheses(os.fspath(pred), format), task, fix_ids)
-    return score_references(task, hypotheses, protocol)
+
+    def __init__(
+        self,
+        references: ReferenceSet | None = None,
+        hypotheses: Hypotheses | None = None,
+        request: Request | None = None,
+        *,
+        source: str = "",
+        run: Run | None = None,
+    ) -> None:
+        self.request = request or Request()
+        self.source = source
+        self.run = run
+        self._readings: dict[str, Score] = {}
+        self._floors: dict[str, Group] = {}
+        self._scores: dict[str, Score] = {}
+        if references is not None:
+            self.references = references
+        if hypotheses is not None:
+            self.hypotheses = hypotheses
+
+    @classmethod
+    def open(
+        cls,
+        source: str | os.PathLike[str],
+        request: Request | None = None,
+        references: ReferenceSet | None = None,
+    ) -> Evaluation:
+        """Evaluate a hypothesis file, or the folder of a run.
+
+        Parameters
+        ----------
+        source : path-like
+            The file or folder.
+        request : Request, optional
+            Where the references come from; a run brings its own.
+        references : ReferenceSet, optional
+            Those to use, if they are loaded already.
+
+        Raises
+        ------
+        InputError
+            The folder holds no finished run. What else cannot be read is raised when it is
+            needed.
+        """
+        path = os.fspath(source)
+        run = None
+        if os.path.isdir(path):
+            from slaeval.evaluation.run_folder import Run
+
+            run = Run.open(path)
+        return cls(references, None, request, source=path, run=run)
+
+    @classmethod
+    def of(
+        cls,
+        references: Source,
+        hypotheses: Source,
+        request: Request | None = None,
+        signers: Mapping[str, str] | None = None,
+    ) -> Evaluation:
+        """Evaluate what :func:`score` takes as references and hypotheses."""
+        request = request or Request()
+        known = reference_set(references, request.dataset, request.split, signers)
+        if isinstance(hypotheses, (str, os.PathLike)):
+            return cls.open(hypotheses, request, known)
+        return cls(known, match_ids(hypotheses_given(hypotheses), known), request)
+
+    @property
+    def name(self) -> str:
+        """What to call the system: its file, or the folder of its run."""
+        path = os.path.abspath(self.source) if self.run is not None else self.source
+        return os.path.basename(path)
+
+    @cached_property
+    def references(self) -> ReferenceSet:
+        """The references: those that were named, else those of the run."""
+        if self.run is not None and not self.request.names_references:
+            for given, option in ((self.request.split, "split"), (self.request.setup, "setup")):
+                if given is not None:
+                    raise UsageError(f"a run has its own references: --{option} needs --dataset")
+            return self.run.references
+        return self.request.load_references()
+
+    @cached_property
+    def hypotheses(self) -> Hypotheses:
+        """The hypotheses, under the ids of the references."""
+        known = self.references
+        if self.run is None:
+            read = read_hypotheses(self.source, self.request.format)
+            return match_ids(read, known, self.request.fix_ids)
+        # As hyp.ctm has them, where a segment without words has no line.
+        every = self.run.hypotheses
+        words = {name: list(mine) for name, mine in every.items() if mine}
+        file = os.path.join(self.source, "hyp.ctm")
+        read = match_ids(Hypotheses(words or every, "ctm", file), known, self.request.fix_ids)
+        return read if words else read._replace(words={})
+
+    def notices(self, protocol: str | Protocol | None = None) -> tuple[str, ...]:
+        """Return what a reader of a score should know, one sentence each."""
+        foreign = foreign_words(self.reading(protocol), lambda: self._glosses)
+        skipped = {} if self.run is None else self.run.skipped
+        return (*self._observations, *foreign, *((skipped_notice(skipped),) if skipped else ()))
+
+    @cached_property
+    def _glosses(self) -> set[str]:
+        return self.references.glosses()
+
+    @cached_property
+    def _observations(self) -> tuple[str, ...]:
+        return observations(self.references.references, self.hypotheses)
+
+    def reading(self, protocol: str | Protocol | None = None) -> Score:
+        """Return the bare counts under a protocol: no floor, no notices, no other reading."""
+        rules = self._rules(protocol)
+        if rules.identifier not in self._readings:
+            known = self.references
+            self._readings[rules.identifier] = score_segments(
+                known.references,
+                self.hypotheses,
+                rules,
+                dataset=known.dataset,
+                split=known.split,
+                clipped=known.clipped,
+            )
+        return self._readings[rules.identifier]
+
+    def floor(self, protocol: str | Protocol | None = None) -> Group:
+        """Return what a perfect transcript scores under a protocol."""
+        rules = self._rules(protocol)
+        if rules.identifier not in self._floors:
+            known = self.references
+            self._floors[rules.identifier] = floor(
+                known.references, rules, clipped=known.clipped
+            ).total
+        return self._floors[rules.identifier]
+
+    def score(self, protocol: str | Protocol | None = None) -> Score:
+        """Return the score under a protocol, with all that a reader should know about it.
+
+        Parameters
+        ----------
+        protocol : str or Protocol, optional
+            The one of the request without it.
+
+        Returns
+        -------
+        Score
+            With the floor of the protocol, unless there are many segments; with the reading of
+            the corpus's own script, where it has one that papers use too; with the notices.
+
+        Raises
+        ------
+        InputError
+            References or hypotheses cannot be read, or they have no segment in common.
+        UsageError
+            Unknown names.
+        """
+        rules = self._rules(protocol)
+        if rules.identifier not in self._scores:
+            self._scores[rules.identifier] = self._annotated(rules)
+        return self._scores[rules.identifier]
+
+    def _rules(self, protocol: str | Protocol | None) -> Protocol:
+        return named_protocol(self.request.protocol if protocol is None else protocol)
+
+    def _annotated(self, rules: Protocol) -> Score:
+        result = replace(self.reading(rules), warnings=self.notices(rules))
+        if len(self.references.references) <= _FLOOR_UP_TO:
+            result = replace(result, floor=self.floor(rules))
+        if rules.name == OFFICIAL and (self.references.dataset or "").startswith("phoenix2014t"):
+            result = replace(result, other_readings=(self.reading("rwth-2014t"),))
+        return result
+
+    def __repr__(self) -> str:
+        scored = ", ".join(f"{name} {score.wer:.2f} %" for name, score in self._readings.items())
+        return f"<Evaluation {self.name or 'of values'}: {scored or 'not scored yet'}>"
 
 
-def _score_large(
-    pred: str, ref: str, dataset: str | None, protocol: str | Protocol
-) -> Score | None:
-    """Score a large CTM against an STM as arrays; None where the ordinary way is needed."""
-    if dataset is not None or not (os.path.isfile(pred) and os.path.isfile(ref)):
-        return None
-    if os.path.getsize(pred) < _LARGE:
-        return None
-    from slaeval.scoring import bulk
-    from slaeval.scoring.protocols import protocol as named
-    from slaeval.scoring.scorer import lines_hash, signature
+def open_systems(
+    sources: Sequence[str | os.PathLike[str]], request: Request | None = None
+) -> list[Evaluation]:
+    """Evaluate several systems on the same references: those named, else the first run's."""
+    opened = [Evaluation.open(source, request) for source in sources]
+    first = next((one for one in opened if one.run is not None), opened[0])
+    for one in opened:
+        one.references = first.references
+        one._floors = first._floors  # of these references
+    return opened
 
-    rules = named(protocol)
-    if not bulk.fits(rules):
-        return None
-    read = bulk.read_pair(
-        read_bytes(pred, "a hypothesis file", lines=True),
-        read_bytes(ref, "a file with references", lines=True),
-    )
-    if read is None or set(read.ids).isdisjoint(read.names):
-        return None
-    segments = bulk.align_read(read, rules)
-    if segments is None:
-        return None
-    return Score(
-        segments,
-        protocol=rules.name,
-        signature=signature(rules, None, None, len(segments), lines_hash(read.texts)),
-        warnings=tuple(coverage(read.ids, read.names) + special_words(read.spoken())),
-    )
+
+def system_names(systems: Sequence[Evaluation]) -> list[str]:
+    """Return short names of systems that tell them apart."""
+    short = [system.name for system in systems]
+    if len(set(short)) == len(short):
+        return short
+    # A run's folder as an absolute path: "." says nothing.
+    paths = [
+        os.path.abspath(one.source) if one.run is not None else os.path.normpath(one.source)
+        for one in systems
+    ]
+    return [path if paths.count(path) == 1 else f"{path} ({n})" for n, path in enumerate(paths, 1)]
+
+
+def score_file(pred: str | os.PathLike[str], request: Request | None = None) -> Score:
+    """Score a hypothesis file or the folder of a run; see :meth:`Evaluation.score`."""
+    return Evaluation.open(pred, request).score()
 
 
 def score_references(
-    task: ReferenceSet, hypotheses: Hypotheses, protocol: str | Protocol = OFFICIAL
+    references: ReferenceSet, hypotheses: Hypotheses, protocol: str | Protocol = OFFICIAL
 ) -> Score:
-    """Score hypotheses whose ids match; give the other reading where there are two."""
-    result = score_segments(
-        task.references,
-        hypotheses,
-        protocol,
-        dataset=task.dataset,
-        split=task.split,
-        clipped=task.clipped,
-        warnings=observations(task.references, hypotheses),
-    )
-    if len(task.references) <= _FLOOR_UP_TO:
-        result = replace(result, floor=floor(task.references, protocol).total)
-    if result.protocol == OFFICIAL and (task.dataset or "").startswith("phoenix2014t"):
-        release = score_segments(
-            task.references, hypotheses, "rwth-2014t", dataset=task.dataset, split=task.split
-        )
-        result = replace(result, other_readings=(release,))
-    return result
+    """Score hypotheses whose ids match; see :meth:`Evaluation.score`."""
+    return Evaluation(references, hypotheses).score(protocol)
 
 
 def score(
@@ -155,8 +314,8 @@ def score(
     UsageError
         Unknown protocol, or a source of another type.
     """
-    task, read = matched(references, hypotheses, dataset, split, signers)
-    result = score_references(task, read, protocol)
+    request = Request(dataset, split, protocol=protocol)
+    result = Evaluation.of(references, hypotheses, request, signers).score()
     if bootstrap:
         result = result.with_bootstrap(bootstrap)
     if bleu:

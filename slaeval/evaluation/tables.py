@@ -167,7 +167,14 @@ def _shown(value: Any, key: str) -> str:
 
 
 def p_value(value: float) -> str:
-    """Return the probability of a test with four digits, ``"< 0.0001"`` below those."""
+    """Return the probability of a test with four digits, ``"< 0.0001"`` below those.
+
+    At the end of what can be computed, ``"< 1e-12"``.
+    """
+    from slaeval.scoring.significance import SMALLEST
+
+    if value <= SMALLEST:
+        return f"< {SMALLEST:.0e}"
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
@@ -256,7 +263,7 @@ def bleu_lines(score: Score) -> list[str]:
 
 
 def _latex_cells(value: Group | float | None) -> tuple[str, str]:
-    from slaeval.scoring.sclite_reports import half_up
+    from slaeval.scoring.sclite_paths import half_up
 
     if value is None:
         return "--", "--"

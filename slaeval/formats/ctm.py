@@ -4,21 +4,22 @@ Grammar (NIST SCTK, ``doc/infmts.htm``), one word a line::
 
     name channel start duration word [confidence]
 
-``start`` and ``duration`` are seconds. ``;;`` starts a comment line. A segment without any
-line has an empty hypothesis. The lines of one segment stand together, in the order of time.
+``start`` and ``duration`` are seconds. ``;;`` starts a comment line. Blanks are those of
+:mod:`slaeval.formats.words`. A segment without any line has an empty hypothesis. The lines of one
+segment stand together, in the order of time.
 """
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
 from slaeval.errors import InputError
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.words import BLANKS, is_number, is_word, split_words
 
 __all__ = ["parse_ctm", "write_ctm"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_TABS = frozenset(BLANKS) - {" ", "\n"}
 
 
 def parse_ctm(text: str, path: str | None = None) -> Hypotheses:
@@ -65,11 +66,11 @@ def _parse_plain(text: str) -> Hypotheses | None:
     names, starts, spoken = tokens[0::6], tokens[2::6], tokens[4::6]
     vocabulary = set(spoken)
     times = set(starts)
-    marks = vocabulary.union(names, tokens[1::6])
-    if "" in marks or len(" ".join(marks).split()) != len(marks):
-        return None  # an empty column, or a blank of another kind inside one
-    number = _NUMBER.fullmatch
-    if not all(map(number, times)) or not all(map(number, set(tokens[3::6]))):
+    channels = set(tokens[1::6])
+    marks = vocabulary.union(names, channels)
+    if "" in marks or not _TABS.isdisjoint("".join(marks)):
+        return None  # an empty column, or a tab inside one
+    if not all(map(is_number, times)) or not all(map(is_number, set(tokens[3::6]))):
         return None
     late = any(float(time) >= 10 for time in times)
 
@@ -92,14 +93,19 @@ def _parse_plain(text: str) -> Hypotheses | None:
                 return None
             if late and mine != sorted(mine, key=float):
                 return None
-    return Hypotheses(words, "ctm", vocabulary=vocabulary)
+    if len(channels) == 1:
+        of = dict.fromkeys(words, channels.pop())
+    else:
+        of = dict(zip(reversed(names), reversed(tokens[1::6]), strict=True))
+    return Hypotheses(words, "ctm", vocabulary=vocabulary, channels=of)
 
 
 def _parse_lines(text: str, path: str | None) -> Hypotheses:
     words: dict[str, list[str]] = {}
+    channels: dict[str, str] = {}
     lines: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
-        fields = line.split()
+        fields = split_words(line)
         if not fields or line.startswith(";;"):
             continue
         if len(fields) < 5:
@@ -112,17 +118,18 @@ def _parse_lines(text: str, path: str | None) -> Hypotheses:
                 number,
             )
         for column, what in ((2, "start"), (3, "duration")):
-            if not _NUMBER.fullmatch(fields[column]):
+            if not is_number(fields[column]):
                 raise InputError(
                     f"column {column + 1} must be a {what} in seconds, found {fields[column]!r}",
                     path,
                     number,
                 )
         words.setdefault(fields[0], []).append(fields[4])
+        channels.setdefault(fields[0], fields[1])
         lines.append(line)
     if not words:
         raise InputError("no word in this CTM file", path)
-    return Hypotheses(words, "ctm", path, lines=lines)
+    return Hypotheses(words, "ctm", path, lines=lines, channels=channels)
 
 
 def write_ctm(hypotheses: dict[str, list[str]], step: float = 0.01) -> str:
@@ -144,7 +151,7 @@ def write_ctm(hypotheses: dict[str, list[str]], step: float = 0.01) -> str:
     out = []
     for name, words in hypotheses.items():
         for index, word in enumerate(words):
-            if len(name.split()) != 1 or len(word.split()) != 1:
+            if not is_word(name) or not is_word(word):
                 raise ValueError(f"not one word: {word!r} of segment {name!r}")
             out.append(f"{name} 1 {index * step:.2f} {step:.2f} {word}\n")
     return "".join(out)

@@ -6,12 +6,14 @@ Formats, found out from the content: CTM (:mod:`slaeval.formats.ctm`), TRN
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.files import read_text
+from slaeval.formats.words import split_words
 
 __all__ = ["FORMATS", "Hypotheses", "detect_format", "read_hypotheses"]
 
@@ -37,6 +39,8 @@ class Hypotheses(NamedTuple):
         Distinct words, where the reader knows them anyway.
     notes : tuple of str
         What a user should know about the file.
+    channels : dict
+        Segment to its channel, of a CTM file; of several the first.
     """
 
     words: dict[str, list[str]]
@@ -45,6 +49,7 @@ class Hypotheses(NamedTuple):
     lines: list[str] | None = None
     vocabulary: set[str] | None = None
     notes: tuple[str, ...] = ()
+    channels: Mapping[str, str] = MappingProxyType({})
 
 
 def detect_format(text: str) -> str | None:
@@ -54,10 +59,10 @@ def detect_format(text: str) -> str | None:
         return "jsonl"
     votes: list[str] = []
     for line in start[:20_000].split("\n")[:20]:
-        fields = line.split()
+        fields = split_words(line)
         if not fields or line.startswith(";;"):
             continue
-        if re.search(r"\([^()\s]+\)\s*$", line):
+        if re.search(r"\([^()\s]+\)\s*$", line, re.ASCII):
             votes.append("trn")
         elif len(fields) >= 4 and all(re.fullmatch(r"[\d.eE+-]+", x) for x in fields[2:4]):
             votes.append("ctm")
@@ -88,9 +93,6 @@ def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:
             f"unknown format {format!r}{nearest(format, FORMATS)}; known: auto, "
             + ", ".join(FORMATS)
         )
-    inside = os.path.join(path, "hyp.ctm")
-    if os.path.isfile(inside):
-        raise InputError(f"this is a folder; name the hypothesis file in it: {inside}", path)
     text = read_text(path, "a hypothesis file (CTM, TRN, TSV or JSON lines)")
     found: str | None = format
     if format == "auto":

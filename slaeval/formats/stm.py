@@ -4,19 +4,22 @@ Grammar (NIST SCTK, ``doc/infmts.htm``), one segment a line::
 
     name channel signer start end [<label>] word word …
 
-``;;`` starts a comment line. The optional label field is one token that begins with ``<``. A word
-is any run of non-blank characters; ``{ A / B }`` offers alternatives, each of any number of
-words, ``@`` being none. A segment may have no words.
+``;;`` starts a comment line. Columns are separated by any number of blanks, tabs among them
+(:mod:`slaeval.formats.words`). The optional label field is one token that begins with ``<``.
+``{ A / B }`` offers alternatives, each of any number of words, ``@`` being none. A segment may
+have no words.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
+from slaeval.formats.words import is_number, split_words
 
-__all__ = ["StmSegment", "parse_stm", "read_stm", "write_stm"]
+__all__ = ["StmSegment", "check_braces", "parse_stm", "read_stm", "write_stm"]
 
 
 class StmSegment(NamedTuple):
@@ -67,7 +70,7 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
     segments: list[StmSegment] = []
     seen: dict[str, int] = {}
     for number, line in enumerate(text.split("\n"), 1):
-        fields = line.split()
+        fields = split_words(line)
         if not fields or line.startswith(";;"):
             continue
         if len(fields) < 5:
@@ -83,18 +86,16 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
         if words and words[0][0] == "<":  # what sclite asks for, and no more
             label = words.pop(0)
         if (start, end) != ("0.0", "1.79769e+308"):
-            try:
-                if not float(start) <= float(end):
-                    raise ValueError
-            except ValueError:
+            numbers = is_number(start) and is_number(end)
+            if not numbers or not float(start) <= float(end):
                 raise InputError(
                     f"columns 4 and 5 must be a start and an end in seconds, found "
                     f"{start!r} and {end!r}",
                     path,
                     number,
-                ) from None
+                )
         if "{" in line or "}" in line:
-            _check_braces(words, path, number)
+            check_braces(words, path, number)
         if name in seen:
             raise InputError(
                 f"segment {name!r} stands here and in line {seen[name]}; a reference may stand "
@@ -117,7 +118,14 @@ def write_stm(segments: list[StmSegment]) -> str:
     )
 
 
-def _check_braces(words: list[str], path: str | None, number: int) -> None:
+def check_braces(words: Sequence[str], path: str | None = None, number: int | None = None) -> None:
+    """See that the braces of a reference pair and stand alone.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
     depth = 0
     for word in words:
         if word == "{":

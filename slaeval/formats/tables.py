@@ -12,6 +12,7 @@ from __future__ import annotations
 from slaeval.errors import InputError
 from slaeval.files import check_text
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.words import is_word, split_words
 
 __all__ = ["Collector", "parse_jsonl", "parse_tsv"]
 
@@ -90,7 +91,7 @@ def parse_tsv(text: str, path: str | None = None) -> Hypotheses:
             continue
         cells = line.split(separator)
         name = cells[0].strip()
-        if len(cells) < 2 or not name or len(name.split()) != 1:
+        if len(cells) < 2 or not name or not is_word(name):
             raise InputError(
                 f"expected 'id{'<TAB>' if separator != '|' else '|'}words…', found "
                 f"{line if len(line) < 80 else line[:77] + '…'!r}; an empty hypothesis keeps "
@@ -98,7 +99,7 @@ def parse_tsv(text: str, path: str | None = None) -> Hypotheses:
                 path,
                 number,
             )
-        words = cells[word_column].split() if word_column < len(cells) else []
+        words = split_words(cells[word_column]) if word_column < len(cells) else []
         collected.add(name, words, number)
     return collected.hypotheses("tsv")
 
@@ -152,7 +153,7 @@ def _add_object(collected: Collector, item: object, path: str | None, number: in
             number,
         )
     name = item[id_key]
-    if not isinstance(name, str) or len(name.split()) != 1:
+    if not isinstance(name, str) or not is_word(name):
         raise InputError(f"the id must be one word, found {name!r}", path, number)
     check_text(name, path, number)
     collected.add(name, _words(item[word_key], path, number), number)
@@ -165,10 +166,8 @@ def _key(item: dict[str, object], keys: tuple[str, ...]) -> str | None:
 def _words(value: object, path: str | None, number: int) -> list[str]:
     if isinstance(value, str):
         check_text(value, path, number)
-        return value.split()
-    if isinstance(value, list) and all(
-        isinstance(word, str) and len(word.split()) == 1 for word in value
-    ):
+        return split_words(value)
+    if isinstance(value, list) and all(isinstance(word, str) and is_word(word) for word in value):
         check_text(" ".join(value), path, number)
         return value
     raise InputError(

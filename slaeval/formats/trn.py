@@ -14,10 +14,11 @@ import re
 from slaeval.errors import InputError
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.tables import Collector
+from slaeval.formats.words import split_words
 
 __all__ = ["parse_trn", "write_trn"]
 
-_ID = re.compile(r"\(([^()\s]+)\)\s*$")
+_ID = re.compile(r"\(([^()\s]+)\)\s*$", re.ASCII)
 
 
 def parse_trn(text: str, path: str | None = None) -> Hypotheses:
@@ -40,7 +41,7 @@ def parse_trn(text: str, path: str | None = None) -> Hypotheses:
                 path,
                 number,
             )
-        collected.add(match[1], line[: match.start()].split(), number)
+        collected.add(match[1], split_words(line[: match.start()]), number)
     return collected.hypotheses("trn")
 
 

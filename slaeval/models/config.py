@@ -16,12 +16,24 @@ from typing import Any, Literal, get_args
 
 from slaeval.errors import InputError, UsageError, nearest
 
-__all__ = ["LINEAR_LAYERS", "TINY", "VARIANTS", "ModelConfig", "Variant", "preset"]
+__all__ = [
+    "LINEAR_LAYERS",
+    "TINY",
+    "TRAINABLE_VARIANTS",
+    "VARIANTS",
+    "ModelConfig",
+    "Variant",
+    "preset",
+]
 
-Variant = Literal["sla-lora", "sla-adapter", "frozen"]
+Variant = Literal["sla-lora", "sla-adapter", "frozen", "adaptsign"]
 
-#: The two variants of the paper, and the control: the tower as it is under a trained head.
+#: Everything that can be evaluated.
 VARIANTS: tuple[str, ...] = get_args(Variant)
+
+#: What can be trained: the two variants of the paper, and the control, the tower as it is under
+#: a trained head. AdaptSign's published checkpoints are for evaluation alone.
+TRAINABLE_VARIANTS = tuple(name for name in VARIANTS if name != "adaptsign")
 
 #: Linear layers of a block that can carry LoRA, with where they stand in it.
 LINEAR_LAYERS: Mapping[str, str] = {
@@ -46,8 +58,9 @@ class ModelConfig:
 
     Attributes
     ----------
-    variant : {"sla-lora", "sla-adapter", "frozen"}
-        LoRA with temporal shift, adapters with 3-D convolution (both paper), or neither.
+    variant : {"sla-lora", "sla-adapter", "frozen", "adaptsign"}
+        LoRA with temporal shift, adapters with 3-D convolution (both paper), neither, or
+        AdaptSign's encoder (:mod:`slaeval.models.adaptsign`).
     backbone : str
         open_clip's name of the tower (paper: ViT-B-16), or ``"slaeval-tiny"``.
     pretrained : str or None

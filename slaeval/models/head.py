@@ -138,13 +138,15 @@ class TemporalConvolution(nn.Module):
         self.conv2 = nn.Conv1d(hidden, hidden, 5)
         self.norm2 = RaggedBatchNorm(hidden)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, lengths: Tensor, padded: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Return the steps of each video and how many there are.
 
         Parameters
         ----------
         features : Tensor
-            [ΣT, inputs], video after video.
+            [ΣT, inputs], video after video; [Σ(4·ceil(T/4) + 12), inputs] if `padded`.
         lengths : Tensor
             int64 [B] on the CPU, frames.
 
@@ -156,7 +158,9 @@ class TemporalConvolution(nn.Module):
             int64 [B] on the CPU, ``ceil(T/4)``.
         """
         steps = (lengths + FRAMES_PER_STEP - 1) // FRAMES_PER_STEP
-        index = padded_index(lengths, FRAMES_PER_STEP * int(steps.max()) + 12, 6)
+        whole = FRAMES_PER_STEP * steps + 12
+        size = int(whole.max())
+        index = padded_index(whole, size) if padded else padded_index(lengths, size, 6)
         x = features[index.to(features.device)].transpose(1, 2)
         x = self._stage(x, self.conv1, self.norm1, 4 * steps + 8)
         x = self._stage(x, self.conv2, self.norm2, 2 * steps)
@@ -223,20 +227,26 @@ class Head(nn.Module):
         self.classifier = NormalisedLinear(hidden, classes)
         self.tower_classifier = NormalisedLinear(inputs, classes)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Logits:
+    def forward(self, features: Tensor, lengths: Tensor, padded: bool = False) -> Logits:
         """Classify.
 
         Parameters
         ----------
         features : Tensor
-            [ΣT, inputs] of any floating type.
+            [ΣT, inputs] of any floating type; [Σ(4·ceil(T/4) + 12), inputs] if `padded`.
         lengths : Tensor
             int64 [B] on the CPU, frames.
+        padded : bool
+            The tower has put copies at the ends of each video already.
         """
         with torch.autocast(features.device.type, enabled=False), without_tf32(features.device):
             features = features.to(self.classifier.weight.dtype)
-            steps, step_lengths = self.temporal_convolution(features, lengths)
-            frames = padded_index(lengths, int(lengths.max())).to(features.device)
+            steps, step_lengths = self.temporal_convolution(features, lengths, padded)
+            frames = padded_index(lengths, int(lengths.max()))
+            if padded:
+                ends = (4 * step_lengths + 12).cumsum(0)
+                frames += (ends - 4 * step_lengths - 12 + 6 - lengths.cumsum(0) + lengths)[:, None]
+            frames = frames.to(features.device)
             return Logits(
                 self.classifier(self._recur(steps, step_lengths)),
                 self.classifier(steps),

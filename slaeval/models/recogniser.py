@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from slaeval.errors import InputError, SlaevalError
 from slaeval.models.adapter import install_adapters
+from slaeval.models.adaptsign import AdaptSignTower, adapter_shapes
 from slaeval.models.config import LINEAR_LAYERS, ModelConfig
 from slaeval.models.head import Head, Logits
 from slaeval.models.lora import install_lora, merge, unmerge
@@ -59,7 +60,7 @@ class Recogniser(nn.Module):
     def __init__(self, config: ModelConfig, tower: Tower) -> None:
         super().__init__()
         self.config = config
-        self.tower = tower.requires_grad_(False)
+        tower.requires_grad_(False)
         if config.variant == "sla-lora":
             install_lora(
                 tower,
@@ -71,6 +72,9 @@ class Recogniser(nn.Module):
             )
         elif config.variant == "sla-adapter":
             install_adapters(tower, config.adapter_ratio, config.adapter_kernel)
+        elif config.variant == "adaptsign":
+            tower = AdaptSignTower(tower, config.adapter_ratio)
+        self.tower = tower
         self.head = _new_head(config, tower)
         self._plain: dict[str, Tensor] | None = None
 
@@ -94,8 +98,16 @@ class Recogniser(nn.Module):
                 f"{len(frames)} frames came with lengths that add up to {int(lengths.sum())}"
             )
         features = self.tower(frames, Bounds.of(lengths, frames.device))
-        logits: Logits = self.head(features, lengths)
+        logits: Logits = self.head(features, lengths, self.tower.pads_features)
         return Output(*logits, lengths)
+
+    def log_probs(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return natural log probabilities [B, T'max, V] and the steps of each video.
+
+        Parameters and errors as :meth:`forward`.
+        """
+        output: Output = self(frames, lengths)
+        return output.sequence.float().log_softmax(-1), output.lengths
 
     @property
     def gradient_checkpointing(self) -> bool:
@@ -220,7 +232,7 @@ class Recogniser(nn.Module):
         self.unmerge()
         with torch.no_grad():
             for name, value in self._adapter_parameters().items():
-                if ".lora_B." in name or ".adapter.up." in name:
+                if ".lora_B." in name or ".up." in name or name == "adapter.temporal_weight":
                     value.zero_()
 
     def _adapter_parameters(self) -> dict[str, nn.Parameter]:
@@ -228,13 +240,13 @@ class Recogniser(nn.Module):
         return {
             name.replace(".default.", "."): value
             for name, value in self.tower.named_parameters()
-            if ".lora_" in name or ".adapter." in name
+            if _is_adapter(name)
         }
 
     def _own_tower_state(self) -> dict[str, Tensor]:
         state = {}
         for name, value in self.tower.state_dict().items():
-            if ".lora_" in name or ".adapter." in name:
+            if _is_adapter(name):
                 continue
             key = name.replace(".base_layer.", ".")
             if self._plain is not None and name.endswith(".base_layer.weight"):
@@ -301,8 +313,15 @@ def _new_head(config: ModelConfig, tower: Tower) -> Head:
     )
 
 
+def _is_adapter(name: str) -> bool:
+    """Tell whether a parameter of the tower belongs to what adapts it."""
+    return ".lora_" in name or "adapter" in name.split(".")
+
+
 def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, ...]]:
     """Return name and shape of what the adapter of a tower must consist of."""
+    if config.variant == "adaptsign":
+        return adapter_shapes(tower.shape, config.adapter_ratio)
     shapes: dict[str, tuple[int, ...]] = {}
     width, hidden = tower.shape.width, tower.shape.hidden
     narrow = max(1, round(width * config.adapter_ratio))

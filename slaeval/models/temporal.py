@@ -63,6 +63,10 @@ class Bounds(NamedTuple):
         after = torch.repeat_interleave(ends, lengths) - 1 - frames
         return cls(before.to(device), after.to(device))
 
+    def lengths(self) -> Tensor:
+        """Return the frames of each video, int64 [B] on the CPU."""
+        return self.before[self.after == 0].cpu() + 1
+
 
 def neighbour(x: Tensor, offset: int, bounds: Bounds) -> Tensor:
     """Return for each frame the one `offset` frames later, zeros beyond its video.

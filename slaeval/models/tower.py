@@ -17,21 +17,18 @@ Face hub have put them on this machine.
 from __future__ import annotations
 
 import os
-import pickle
-import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from slaeval.checkpoints.archive import RefusedError
+from slaeval.checkpoints.weights import WeightsFile
 from slaeval.errors import InputError, SlaevalError, UsageError, nearest
-from slaeval.files import read_start
 from slaeval.models.config import TINY
 from slaeval.models.temporal import Bounds, shift
 
@@ -43,9 +40,9 @@ __all__ = [
     "from_open_clip",
     "open_tower",
     "read_weights",
-    "shape_of",
     "to_open_clip",
     "tower_names",
+    "tower_shape",
 ]
 
 
@@ -163,11 +160,14 @@ class Attention(nn.Module):
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
-        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C]."""
+    def forward(self, queries: Tensor, tokens: Tensor, values: Tensor | None = None) -> Tensor:
+        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C].
+
+        With `values` [N, L, C] the tokens are keys alone.
+        """
         q = self._split(self.q_proj(queries))
         k = self._split(self.k_proj(tokens))
-        v = self._split(self.v_proj(tokens))
+        v = self._split(self.v_proj(tokens if values is None else values))
         mixed = functional.scaled_dot_product_attention(q, k, v)
         out: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
         return out
@@ -282,6 +282,9 @@ class Tower(nn.Module):
         self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
         self.requires_grad_(False)
 
+    #: Whether a video's features come with the copies at its ends that the head needs.
+    pads_features = False
+
     def forward(self, frames: Tensor, bounds: Bounds) -> Tensor:
         """Return one feature a frame.
 
@@ -302,17 +305,7 @@ class Tower(nn.Module):
         InputError
             The patch does not divide the pictures.
         """
-        patch = self.shape.patch
-        height, width = frames.shape[-2:]
-        if height % patch or width % patch:
-            raise InputError(
-                f"pictures of {height}x{width} pixels do not divide into patches of {patch}"
-            )
-        grid = (height // patch, width // patch)
-        x = self.conv1(frames.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
-        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
-        x = torch.cat([first, x], dim=1) + self._positions(grid).to(x.dtype)
-        x = self.ln_pre(x)
+        x, grid = self.embed(frames)
         by_class = self.shape.pool == "tok"
         for number, block in enumerate(self.blocks, 1):
             kept = 1 if by_class and number == len(self.blocks) else None
@@ -333,6 +326,38 @@ class Tower(nn.Module):
             x = self.ln_post(x)[:, 1:].mean(1)
         features: Tensor = x @ self.proj.to(x.dtype)
         return features
+
+    def embed(self, frames: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return the tokens before the first block and the rows and columns of patches.
+
+        Parameters
+        ----------
+        frames : Tensor
+            [ΣT, 3, H, W], normalised.
+
+        Returns
+        -------
+        tokens : Tensor
+            [ΣT, 1 + h·w, C], the class token first.
+        grid : tuple of int
+            h and w.
+
+        Raises
+        ------
+        InputError
+            The patch does not divide the pictures.
+        """
+        patch = self.shape.patch
+        height, width = frames.shape[-2:]
+        if height % patch or width % patch:
+            raise InputError(
+                f"pictures of {height}x{width} pixels do not divide into patches of {patch}"
+            )
+        grid = (height // patch, width // patch)
+        x = self.conv1(frames.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
+        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+        x = torch.cat([first, x], dim=1) + self._positions(grid).to(x.dtype)
+        return self.ln_pre(x), grid
 
     def each_block(self) -> Iterator[Block]:
         """Yield the blocks from first to last."""
@@ -387,7 +412,7 @@ def open_tower(
     SlaevalError
         The file of the tag is not on this machine.
     """
-    shape = shape_of(name)
+    shape = tower_shape(name)
     path = None
     if state is None and pretrained is not None:
         path = _find_weights(name, pretrained, shape)
@@ -454,8 +479,8 @@ def read_weights(
     Parameters
     ----------
     path : path-like
-        ``.safetensors``, or what ``torch.save`` wrote: a state dict, or one under
-        ``"state_dict"`` as open_clip's trainer writes.
+        ``.safetensors``, or what ``torch.save`` wrote: a state dict, or a training with one
+        in it.
     quick_gelu : bool, optional
         The activation of the tower the weights are for; OpenAI's are refused on another.
 
@@ -471,70 +496,41 @@ def read_weights(
     UsageError
         The weights need QuickGELU and the tower has none.
     """
-    state = _load(os.fspath(path))
-    if isinstance(state.get("state_dict"), Mapping):
-        state = state["state_dict"]
-    tensors = {
-        str(key).removeprefix("module."): value
-        for key, value in state.items()
-        if isinstance(value, Tensor)
-    }
-    # Only OpenAI's own files carry this beside the weights.
-    if quick_gelu is False and "input_resolution" in state:
-        raise UsageError(
-            f"{path}: OpenAI's weights were trained with QuickGELU; choose the backbone whose "
-            "name ends in -quickgelu"
-        )
-    visual = {
-        key.removeprefix("visual."): value
-        for key, value in tensors.items()
-        if key.startswith("visual.")
-    }
-    found = visual or tensors
-    if "conv1.weight" not in found:
-        names = ", ".join(sorted(tensors)[:3]) or "no tensors"
-        raise InputError(
-            f"no CLIP visual tower under open_clip's names: found {names}; expected "
-            "visual.conv1.weight, visual.transformer.resblocks.0.…",
-            path,
-        )
-    return found
-
-
-def _load(path: str) -> Mapping[str, Any]:
-    """Read a file of tensors without running anything in it."""
-    start = read_start(path, "a file of CLIP weights")
-    if start.startswith(b"PK") and _is_script(path):
+    path = os.fspath(path)
+    try:
+        with WeightsFile(path, "a file of CLIP weights") as file:
+            # Only OpenAI's own files carry this beside the weights.
+            if quick_gelu is False and "input_resolution" in file.weights:
+                raise UsageError(
+                    f"{path}: OpenAI's weights were trained with QuickGELU; choose the backbone "
+                    "whose name ends in -quickgelu"
+                )
+            names = [name for name in file.weights if name.startswith("visual.")] or file.weights
+            plain = {name.removeprefix("visual."): name for name in names}
+            if "conv1.weight" not in plain:
+                shown = ", ".join(sorted(file.weights)[:3]) or "no tensors"
+                raise InputError(
+                    f"no CLIP visual tower under open_clip's names: found {shown}; expected "
+                    "visual.conv1.weight, visual.transformer.resblocks.0.…",
+                    path,
+                )
+            for name in plain.values():
+                if "float" not in file.weights[name].dtype:
+                    raise InputError(
+                        f"{name} is of type {file.weights[name].dtype}: weights that were "
+                        "quantised are not read",
+                        path,
+                    )
+            return {key: file.tensor(name) for key, name in plain.items()}
+    except RefusedError as error:
+        if error.name != "TorchScript":
+            raise
         raise InputError(
             "a TorchScript program, which slaeval does not run; write its weights out once, if "
             'you trust it: python -c "import torch; torch.save(torch.jit.load('
             f"'{path}', 'cpu').state_dict(), 'weights.pt')\"",
             path,
-        )
-    try:
-        if path.endswith(".safetensors"):
-            return load_file(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's remarks on odd files; they fail below
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise InputError(
-            "holds something else than weights, or is damaged; nothing in it was run", path
         ) from None
-    except Exception as error:  # foreign bytes fail anywhere in the readers
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"damaged or not a file of weights: {reason}", path) from None
-    if not isinstance(state, Mapping):
-        raise InputError(f"expected a state dict, found {type(state).__name__}", path)
-    return state
-
-
-def _is_script(path: str) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any("/code/" in name for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
 
 
 def _check_fit(own: Mapping[str, Tensor], tower: Tower, name: str, path: str | None) -> None:
@@ -554,13 +550,13 @@ def _check_fit(own: Mapping[str, Tensor], tower: Tower, name: str, path: str | N
             )
 
 
-def shape_of(name: str) -> Shape:
+def tower_shape(name: str) -> Shape:
     """Return the sizes of a tower.
 
     Raises
     ------
     UsageError
-        There is none of that name, or slaeval cannot use it.
+        There is none of that name, or slaeval cannot adapt it; the message says why.
     """
     if name == TINY:
         return _TINY

@@ -57,9 +57,10 @@ class Preprocessing:
         Side of the square each frame is resized to, whatever its shape.
     crop : int
         Side of the square cut from the centre of that; the tower's input side.
-    normalisation : {"clip", "half", "imagenet"}
+    normalisation : {"clip", "half", "imagenet", "bytes"}
         Mean and standard deviation that pixels are normalised by; see
-        :data:`slaeval.models.normalisation.NORMALISATIONS`.
+        :data:`slaeval.models.normalisation.NORMALISATIONS`. ``"bytes"``: none, the pixels as they
+        are, for a model that does it itself.
     """
 
     resize: int = 256
@@ -93,9 +94,10 @@ class Preprocessing:
                 f"preprocessing: the crop of {values['crop']} does not fit into frames resized "
                 f"to {values['resize']}"
             )
-        if values["normalisation"] not in NORMALISATIONS:
+        known = (*NORMALISATIONS, "bytes")
+        if values["normalisation"] not in known:
             raise InputError(
-                f"preprocessing: normalisation must be one of {', '.join(NORMALISATIONS)}, not "
+                f"preprocessing: normalisation must be one of {', '.join(known)}, not "
                 f"{values['normalisation']!r}"
             )
         return cls(**values)
@@ -212,7 +214,8 @@ def prepare(
     Returns
     -------
     Tensor
-        [N, 3, crop, crop], contiguous: its layout does not depend on how the frames lay.
+        [N, 3, crop, crop], contiguous: its layout does not depend on how the frames lay. uint8
+        under the normalisation ``"bytes"``.
     """
     side = preprocessing.crop
     height, width = frames.shape[-2:]
@@ -220,6 +223,8 @@ def prepare(
         raise ValueError(f"frames of {height}x{width} are smaller than the crop of {side}")
     top, left = (height - side) // 2, (width - side) // 2
     frames = frames[..., top : top + side, left : left + side]
+    if preprocessing.normalisation == "bytes":
+        return torch.empty(frames.shape, dtype=torch.uint8, device=frames.device).copy_(frames)
     pixels = torch.empty(frames.shape, dtype=torch.float32, device=frames.device).copy_(frames)
     if preprocessing.normalisation == "half":
         return pixels.div_(127.5).sub_(1).to(dtype)

@@ -5,108 +5,74 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
 from slaeval.decoding import Decoding
+from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser, check_states
 from slaeval.models.tower import Tower, open_tower, to_open_clip
-from slaeval.recognition.batches import Preprocessing, collate
+from slaeval.recognition.batches import Preprocessing
 from slaeval.recognition.devices import choose_device, choose_precision
-from slaeval.recognition.predictor import Predictor, Recognised, frame_budget_for
-
-if TYPE_CHECKING:
-    from slaeval.loaders.video import VideoClip
+from slaeval.recognition.model import LoadedModel
+from slaeval.recognition.predictor import ModelOutput
 
 __all__ = ["LoadedCheckpoint", "load_checkpoint"]
 
 
-@dataclass(frozen=True)
-class LoadedCheckpoint:
-    """A model with all that is needed to recognise with it.
+@dataclass(frozen=True, repr=False)
+class LoadedCheckpoint(LoadedModel):
+    """A checkpoint, ready to recognise: a :class:`~slaeval.recognition.model.LoadedModel`.
 
     Attributes
     ----------
     model : Recogniser
         In evaluation mode on `device`, LoRA merged into the tower.
-    vocabulary : tuple of str
-        Gloss of class i + 1; class 0 is the blank.
-    preprocessing : Preprocessing
-        What is done to frames.
-    decoding : Decoding
-        How glosses are found.
     corpus : dict
         Name, setup and kind of labels it was trained on.
+    path, hash : str
+        The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     protocol : str
         What its metrics were scored under.
     metrics : dict
         As measured when it was saved.
-    device : torch.device
-        Where the model is.
-    path, hash : str
-        The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     """
 
     model: Recogniser
-    vocabulary: tuple[str, ...]
-    preprocessing: Preprocessing
-    decoding: Decoding
-    corpus: Mapping[str, Any]
     protocol: str
     metrics: Mapping[str, Any]
-    device: torch.device
-    path: str
-    hash: str
 
-    def recognise(
-        self,
-        source: str | os.PathLike[str] | NDArray[np.uint8] | VideoClip,
-        *,
-        decoding: Decoding | None = None,
-        precision: str = "auto",
-    ) -> Recognised:
-        """Recognise one video.
+    @property
+    def frames_per_step(self) -> int:
+        """How many frames one step of the head stands for."""
+        return FRAMES_PER_STEP
 
-        Parameters
-        ----------
-        source : path-like, uint8 array [T, H, W, 3] or Footage
-            A video file, a folder of frames, or the frames as RGB.
-        decoding : Decoding, optional
-            How; as the checkpoint says without it.
-        precision : {"auto", "fp32", "bf16", "fp16"}
-            What to compute in.
+    @property
+    def name(self) -> str:
+        """The file's name without its end."""
+        return os.path.splitext(os.path.basename(self.path))[0]
 
-        Raises
-        ------
-        InputError
-            The video cannot be read, or the array is no video.
-        SlaevalError
-            It is too long for the memory.
-        """
-        from slaeval.loaders.video import VideoClip, open_footage, read_frames
+    @property
+    def where(self) -> str:
+        """The file, wherever a command is run."""
+        return os.path.abspath(self.path)
 
-        side = self.preprocessing.resize
-        if isinstance(source, np.ndarray):
-            name, frames = "video", _resized(source, side)
-        else:
-            footage = source if isinstance(source, VideoClip) else open_footage(source)
-            name, frames = footage.id, read_frames(footage, (side, side))
-        one_pass = Predictor(
-            self.model,
-            self.preprocessing,
-            decoding or self.decoding,
-            self.vocabulary,
-            self.device,
-            choose_precision(precision, self.device),
-            frame_budget_for(self.device),
-        )
-        return one_pass.batch(collate([(name, frames)]))[0]
+    def forward(self, frames: Tensor, lengths: Tensor) -> ModelOutput:
+        """Return log probabilities and steps."""
+        return self.model.log_probs(frames, lengths)
+
+    def compile(self) -> None:
+        """Compile the tower with ``torch.compile``."""
+        self.model.tower.compile(dynamic=True)
+
+    def precision(self, name: str) -> str:
+        """Return what to compute in; ``"auto"`` asks what the device is good at."""
+        return choose_precision(name, self.device)
 
     def __repr__(self) -> str:
         config = self.model.config
@@ -114,21 +80,6 @@ class LoadedCheckpoint:
             f"<LoadedCheckpoint {self.path}: {config.variant} on {config.backbone}, "
             f"{len(self.vocabulary)} glosses of {self.corpus.get('name')}, {self.device}>"
         )
-
-
-def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
-        raise InputError(
-            f"a video is a uint8 array [T, H, W, 3] of RGB frames, not {frames.dtype} "
-            f"{list(frames.shape)}"
-        )
-    if frames.shape[1:3] == (side, side):
-        return frames
-    from PIL import Image
-
-    pictures = (Image.fromarray(frame) for frame in frames)
-    size = (side, side)
-    return np.stack([np.asarray(one.resize(size, Image.Resampling.BILINEAR)) for one in pictures])
 
 
 def load_checkpoint(
@@ -189,11 +140,11 @@ def load_checkpoint(
         preprocessing,
         decoding,
         checkpoint.corpus,
-        checkpoint.protocol,
-        checkpoint.metrics,
         where,
         path,
         checkpoint.hash,
+        checkpoint.protocol,
+        checkpoint.metrics,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -36,12 +36,16 @@ if TYPE_CHECKING:
     from slaeval.models.recogniser import Recogniser
 
 __all__ = [
+    "ModelOutput",
     "Predictor",
     "Recognised",
     "frame_budget_for",
     "out_of_memory",
     "recognise_corpus",
 ]
+
+#: What a model gives for B clips: log probabilities [B, T', V] and steps [B], or their glosses.
+ModelOutput: TypeAlias = tuple[Tensor, Tensor] | list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Recognised:
         What was signed.
     spans : tuple of (int, int)
         Of each gloss the frames [start, end) it was signed in: the steps of the likeliest
-        path that spells the glosses, four frames a step, cut to the clip.
+        path that spells the glosses, cut to the clip. Empty where the model gave the glosses
+        themselves, like the confidences.
     confidences : tuple of float
         Of each gloss the mean posterior probability over its span, 0 to 1.
     log_probs : float32 array [T', V]
@@ -74,12 +79,11 @@ class Recognised:
 
 
 class _Forwarded(NamedTuple):
-    """Log probabilities on their way from the device."""
+    """Log probabilities on their way from the device, or glosses that need no decoding."""
 
     ids: list[str]
     frames: list[int]
-    log_probs: Tensor
-    steps: Tensor
+    output: ModelOutput
     arrived: torch.cuda.Event | None
 
 
@@ -93,8 +97,9 @@ class Predictor:
 
     Parameters
     ----------
-    model : Recogniser
-        On its device, in evaluation mode.
+    model : callable
+        From prepared frames [ΣT, 3, S, S] on its device and lengths [B] on the CPU to a
+        :data:`ModelOutput`; in evaluation mode.
     preprocessing : Preprocessing
         What is done to frames.
     decoding : Decoding
@@ -112,11 +117,13 @@ class Predictor:
         probabilities of a clip depend on nothing but the clip.
     on_smaller : callable, optional
         Told the new frame budget when memory did not suffice.
+    frames_per_step : int
+        How many frames one step of the output stands for.
     """
 
     def __init__(
         self,
-        model: Recogniser,
+        model: Callable[[Tensor, Tensor], ModelOutput],
         preprocessing: Preprocessing,
         decoding: Decoding,
         vocabulary: Sequence[str],
@@ -126,6 +133,7 @@ class Predictor:
         *,
         exact: bool = False,
         on_smaller: Callable[[int], None] | None = None,
+        frames_per_step: int = FRAMES_PER_STEP,
     ) -> None:
         self.model = model
         self.preprocessing = preprocessing
@@ -136,6 +144,7 @@ class Predictor:
         self.frame_budget = frame_budget
         self.exact = exact
         self.on_smaller = on_smaller
+        self.frames_per_step = frames_per_step
 
     def over(self, stream: Iterable[LoadedBatch]) -> Iterator[tuple[LoadedBatch, list[Recognised]]]:
         """Recognise batches as they come.
@@ -218,17 +227,15 @@ class Predictor:
             with numerics(self.device, self.precision, exact=self.exact):
                 frames = part.frames.to(self.device, non_blocking=True)
                 output = self.model(prepare(frames, self.preprocessing), part.lengths)
-                log_probs = output.sequence.float().log_softmax(-1)
                 arrived = None
-                if self.device.type == "cuda":
+                if isinstance(output, tuple) and self.device.type == "cuda":
+                    log_probs, steps = output
                     # Into page-locked memory, so that nothing waits for it here.
                     host = torch.empty(log_probs.shape, dtype=log_probs.dtype, pin_memory=True)
-                    log_probs = host.copy_(log_probs, non_blocking=True)
+                    output = host.copy_(log_probs, non_blocking=True), steps
                     arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
                     arrived.record()
-                return _Forwarded(
-                    part.ids, part.lengths.tolist(), log_probs, output.lengths, arrived
-                )
+                return _Forwarded(part.ids, part.lengths.tolist(), output, arrived)
         except (RuntimeError, MemoryError) as error:
             if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 reason = str(error).splitlines()[0]
@@ -241,12 +248,20 @@ class Predictor:
         return None
 
     def _finish(self, forwarded: Sequence[_Forwarded]) -> list[Recognised]:
-        found = []
+        found: list[Recognised] = []
+        step = self.frames_per_step
         for part in forwarded:
             if part.arrived is not None:
                 part.arrived.synchronize()
-            values = part.log_probs.cpu().numpy()
-            steps = part.steps.cpu().numpy()
+            if isinstance(part.output, list):
+                found += [
+                    Recognised(name, frames, tuple(glosses), (), (), np.empty((0, 0), np.float32))
+                    for name, frames, glosses in zip(
+                        part.ids, part.frames, part.output, strict=True
+                    )
+                ]
+                continue
+            values, steps = (tensor.cpu().numpy() for tensor in part.output)
             try:
                 classes = decode(values, steps, **self.decoding.to_dict(), ids=part.ids)
             except InputError as error:
@@ -264,7 +279,7 @@ class Predictor:
                         frames,
                         tuple(self.vocabulary[label - 1] for label in labels),
                         tuple(
-                            (FRAMES_PER_STEP * start, min(FRAMES_PER_STEP * end, frames))
+                            (min(step * start, frames), min(step * end, frames))
                             for start, end in spans
                         ),
                         tuple(confidences(mine, labels, spans)),
@@ -345,7 +360,9 @@ def recognise_corpus(
     budget = frame_budget or frame_budget_for(device)
     clips = _Cached(footage, preprocessing.resize, cache or {})
     plan = plan_batches([clip.num_frames for clip in footage], budget)
-    one_pass = Predictor(model, preprocessing, decoding, vocabulary, device, precision, budget)
+    one_pass = Predictor(
+        model.log_probs, preprocessing, decoding, vocabulary, device, precision, budget
+    )
     found: dict[str, Recognised] = {}
     training = model.training
     model.eval()

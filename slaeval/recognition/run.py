@@ -1,4 +1,4 @@
-"""A checkpoint over a corpus: the steps of a run, from the footage to the folder."""
+"""A model over a corpus: the steps of a run, from the footage to the folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.references import ReferenceSet, corpus_references
 from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
+from slaeval.formats.words import split_words
 from slaeval.recognition.batches import ClipDataset, FrameLoader, plan_batches
-from slaeval.recognition.devices import choose_precision
 from slaeval.recognition.distributed import joined, share_out
 from slaeval.recognition.journal import Journal, read_journals, repair
 from slaeval.recognition.predictor import Predictor, Recognised, frame_budget_for
@@ -30,13 +30,13 @@ from slaeval.scoring.protocols import protocol as named_protocol
 if TYPE_CHECKING:
     from slaeval.loaders import Corpus
     from slaeval.loaders.video import VideoClip
-    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
+    from slaeval.recognition.model import CSLRModel, LoadedModel
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    checkpoint: str | os.PathLike[str] | LoadedCheckpoint,
+    model: str | os.PathLike[str] | LoadedModel | CSLRModel,
     corpus: str | Corpus | None = None,
     split: str = "test",
     *,
@@ -62,30 +62,31 @@ def evaluate(
 
     Parameters
     ----------
-    checkpoint : path-like or LoadedCheckpoint
-        What to evaluate.
+    model : path-like, LoadedModel or CSLRModel
+        What to evaluate: the file of a checkpoint, one that is loaded, or any model that has
+        the shape of :class:`~slaeval.recognition.model.CSLRModel`.
     corpus : str or Corpus, optional
-        Name of a corpus, or one that is loaded; the one of the checkpoint without it.
+        Name of a corpus, or one that is loaded; the one of the model without it.
     split : str
         Which part of a corpus given by name.
     root, setup : optional
-        As for :func:`slaeval.load_corpus`; the setup is the checkpoint's without it.
+        As for :func:`slaeval.load_corpus`; the setup is the model's without it.
     out : path-like, optional
-        Folder of the run; ``runs/<checkpoint>-<corpus>-<split>`` without it.
+        Folder of the run; ``runs/<model>-<corpus>-<split>`` without it.
     device, precision : str
-        Where and in what to compute; ``"auto"`` takes what the machine is good at. The device
-        of a loaded checkpoint stays.
+        Where and in what to compute; ``"auto"`` takes what the machine is good at, and float32
+        for a model of one's own. The device of a loaded model stays.
     frame_budget : int, optional
         Most frames that go through at once: memory grows with it.
     workers : int
         Processes that read; 0 reads in this one. With more, a script must guard its code with
         ``if __name__ == "__main__":``.
     decoding : Decoding, optional
-        How glosses are found; as the checkpoint says without it.
+        How glosses are found; as the model says without it.
     exact : bool
         One video at a time and kernels that give the same bits each time.
     compile : bool
-        Compile the tower with ``torch.compile``.
+        Compile the tower, or a model of one's own, with ``torch.compile``.
     on_error : {"stop", "skip"}
         What a sample does whose pictures are missing or broken: end the run, or count as
         recognised empty and be named in the warnings.
@@ -99,10 +100,9 @@ def evaluate(
     Raises
     ------
     UsageError
-        Unknown names, or a folder that holds other things than a run.
+        Unknown names, no model, or a folder that holds other things than a run.
     InputError
-        Checkpoint, corpus or footage cannot be read, or do not fit; or the folder holds another
-        run.
+        Model, corpus or footage cannot be read, or do not fit; or the folder holds another run.
     SlaevalError
         No such device, one video alone is too much for the memory, another run is at work in
         the folder, or another process of a ``torchrun`` failed.
@@ -114,8 +114,8 @@ def evaluate(
     if workers < 0:
         raise UsageError("the number of workers cannot be negative")
     named_protocol(protocol)  # better now than after all videos
-    loaded = _loaded(checkpoint, device, backbone)
-    chosen = choose_precision(precision, loaded.device)
+    loaded = _loaded(model, device, backbone)
+    chosen = loaded.precision(precision)
     decoding = decoding or loaded.decoding
     data = _corpus(corpus, loaded, split, root, setup)
     from slaeval.loaders.video import find_video_clips
@@ -136,7 +136,7 @@ def evaluate(
     folder = os.fspath(out) if out is not None else _default_folder(loaded, data)
     budget = frame_budget or frame_budget_for(loaded.device)
     if compile:
-        loaded.model.tower.compile(dynamic=True)
+        loaded.compile()
 
     with joined(loaded.device) as world, contextlib.ExitStack() as stack:
         world.check_same({**header, "samples without pictures": sorted(missing)})
@@ -155,12 +155,8 @@ def evaluate(
         name = f"journal-{world.rank}.jsonl" if world.rank else "journal.jsonl"
         journal = stack.enter_context(Journal(os.path.join(folder, name), header))
 
-        one_pass = Predictor(
-            loaded.model,
-            loaded.preprocessing,
+        one_pass = loaded.predictor(
             decoding,
-            loaded.vocabulary,
-            loaded.device,
             chosen,
             min(budget, done.frame_budget or budget),
             exact=exact,
@@ -187,7 +183,7 @@ def evaluate(
                     "setup": data.setup,
                     "split": data.split,
                     "root": os.path.abspath(data.root),
-                    "checkpoint": {"path": os.path.abspath(loaded.path), "hash": loaded.hash},
+                    "checkpoint": {"path": loaded.where, "hash": loaded.hash},
                     "decoding": decoding.to_dict(),
                     "preprocessing": loaded.preprocessing.to_dict(),
                     "device": _device_name(loaded.device),
@@ -286,20 +282,23 @@ def _record(mine: Recognised) -> dict[str, Any]:
 
 
 def _loaded(
-    checkpoint: str | os.PathLike[str] | LoadedCheckpoint,
+    model: str | os.PathLike[str] | LoadedModel | CSLRModel,
     device: str,
     backbone: str | os.PathLike[str] | None,
-) -> LoadedCheckpoint:
-    from slaeval.recognition.checkpoint_loading import LoadedCheckpoint, load_checkpoint
+) -> LoadedModel:
+    from slaeval.recognition.checkpoint_loading import load_checkpoint
+    from slaeval.recognition.model import LoadedModel, load_model
 
-    if isinstance(checkpoint, LoadedCheckpoint):
-        return checkpoint
-    return load_checkpoint(checkpoint, device, backbone)
+    if isinstance(model, (str, os.PathLike)):
+        return load_checkpoint(model, device, backbone)
+    if backbone is not None:
+        raise UsageError("a backbone is for the file of a slim checkpoint; leave it out")
+    return model if isinstance(model, LoadedModel) else load_model(model, device)
 
 
 def _corpus(
     corpus: str | Corpus | None,
-    loaded: LoadedCheckpoint,
+    loaded: LoadedModel,
     split: str,
     root: str | os.PathLike[str] | None,
     setup: str | None,
@@ -323,11 +322,10 @@ def _corpus(
     return name
 
 
-def _default_folder(loaded: LoadedCheckpoint, corpus: Corpus) -> str:
-    stem = os.path.splitext(os.path.basename(loaded.path))[0]
+def _default_folder(loaded: LoadedModel, corpus: Corpus) -> str:
     task = corpus_references(corpus)
     label = (task.dataset or corpus.name).replace("/", "-")
-    return os.path.join("runs", f"{stem}-{label}-{corpus.split or 'all'}")
+    return os.path.join("runs", f"{loaded.name}-{label}-{corpus.split or 'all'}")
 
 
 def _withheld(corpus: Corpus) -> bool:
@@ -427,7 +425,7 @@ def _versions() -> dict[str, str]:
 
 def _notes(
     corpus: Corpus,
-    loaded: LoadedCheckpoint,
+    loaded: LoadedModel,
     task: ReferenceSet | None,
     footage: Sequence[VideoClip],
 ) -> list[str]:
@@ -444,12 +442,12 @@ def _notes(
         )
         return notes
     known = set(loaded.vocabulary)
-    spoken = [word for sample in corpus for word in (sample.glosses_raw or "").split()]
+    spoken = [word for sample in corpus for word in split_words(sample.glosses_raw or "")]
     cleaned = [word for sample in corpus for word in sample.glosses]
     missing = min(([w for w in words if w not in known] for words in (spoken, cleaned)), key=len)
     if missing:
         notes.append(
-            f"{len(missing)} of the {len(cleaned)} reference words are not in the checkpoint's "
+            f"{len(missing)} of the {len(cleaned)} reference words are not in the model's "
             f"vocabulary ({', '.join(sorted(set(missing))[:3])}): it cannot recognise them"
         )
     return notes

@@ -1,7 +1,7 @@
 """The report: one HTML page that shows where the errors of a system are.
 
-:func:`find` collects what there is to say about a hypothesis file or a run, :func:`render` says
-it. The page needs nothing but itself: no network, no other file.
+:func:`collect` gathers what there is to say about an evaluation, :func:`render` lays it out.
+The page needs nothing but itself: no network, no other file.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slaeval.report.findings import ReportData as ReportData
-    from slaeval.report.findings import find as find
+    from slaeval.report.findings import collect as collect
     from slaeval.report.page import render as render
 
-_HOMES = {"ReportData": "findings", "find": "findings", "render": "page"}
+_HOMES = {"ReportData": "findings", "collect": "findings", "render": "page"}
 
 __all__ = list(_HOMES)
 

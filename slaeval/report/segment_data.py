@@ -85,7 +85,7 @@ def _frames(found: ReportData, rules: Protocol) -> dict[str, Any]:
         found_at = places(raw, segment.hypothesis, rules)
         strips = found.thumbnails.pictures.get(segment.id)
         for place in found_at:
-            if mine is None or place is None:
+            if mine is None or place is None or not mine.spans:
                 confidence.append(-1)
                 spans += (-1, -1)
             else:

@@ -16,6 +16,7 @@ import numpy as np
 
 from slaeval.decoding.steps import frames_needed
 from slaeval.errors import InputError, UsageError
+from slaeval.formats.words import split_words
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.video import VideoClip, find_video_clips, miscount_note, read_frames
 from slaeval.recognition.batches import ClipDataset
@@ -49,7 +50,7 @@ def glosses_of(sample: Sample, labels: str) -> tuple[str, ...]:
             "no glosses to train on",
             sample.source,
         )
-    return tuple(sample.glosses_raw.split()) if labels == "raw" else sample.glosses
+    return tuple(split_words(sample.glosses_raw)) if labels == "raw" else sample.glosses
 
 
 def vocabulary_of(corpus: Iterable[Sample], labels: str) -> tuple[str, ...]:

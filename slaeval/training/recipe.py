@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from slaeval.errors import InputError, UsageError, nearest
-from slaeval.models.config import TINY, VARIANTS, ModelConfig
+from slaeval.models.config import TINY, TRAINABLE_VARIANTS, ModelConfig
 from slaeval.models.normalisation import NORMALISATIONS, normalisation_of
-from slaeval.models.tower import shape_of
+from slaeval.models.tower import tower_shape
 from slaeval.recognition.batches import Preprocessing
 
 __all__ = ["MODEL_SOURCES", "SOURCES", "Recipe", "model_changes", "recipe_for"]
@@ -113,7 +113,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         choices = {
-            "variant": VARIANTS,
+            "variant": TRAINABLE_VARIANTS,
             "labels": ("raw", "cleaned"),
             "normalisation": ("auto", *NORMALISATIONS),
             "optimiser": ("adam", "adamw"),
@@ -331,7 +331,7 @@ def recipe_for(variant: str = "sla-lora", backbone: str = "ViT-B-16-quickgelu") 
             return replace(recipe, learning_rate=4e-3, epochs=36)
         return recipe
     pretrained = "openai" if backbone.endswith("-quickgelu") else None
-    crop = shape_of(backbone).image
+    crop = tower_shape(backbone).image
     return Recipe(
         variant=variant,
         backbone=backbone,

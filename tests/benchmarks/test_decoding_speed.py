@@ -84,6 +84,7 @@ def test_greedy(benchmark: Any, batch: Array) -> None:
     _report(benchmark)
 
 
+@pytest.mark.slow
 @pytest.mark.benchmark(group="decode 2 sentences")
 def test_beam_plain_python(benchmark: Any, batch: Array) -> None:
     def run() -> None:

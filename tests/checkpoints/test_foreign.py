@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from vac_layout import GLOSSES, Vac, trained, write, write_gloss_dict
 
 from slaeval.checkpoints import read_checkpoint, save_checkpoint
@@ -132,12 +133,87 @@ def test_a_bare_state_dict_and_other_types(tmp_path: Path) -> None:
     head = read_head(tmp_path / "bare.pt", GLOSSES)
     assert len(head.taken) == TENSORS
     assert head.checkpoint.tensors["head.classifier.weight"].dtype == torch.float16
-    torch.save(model.double().state_dict(), tmp_path / "bare.pt")
+    torch.save(trained(Vac()).double().state_dict(), tmp_path / "bare.pt")
     head = read_head(tmp_path / "bare.pt", GLOSSES)
-    assert head.left["classifier.weight"] == "is of type float64"
-    assert set(head.taken.values()) == {
-        f"temporal_convolution.norm{n}.num_batches_tracked" for n in (1, 2)
-    }
+    assert len(head.taken) == TENSORS
+    own = trained(Vac()).state_dict()
+    for theirs, ours in head.taken.items():
+        value = head.checkpoint.tensors[f"head.{ours}"]
+        assert value.dtype in (torch.float32, torch.int64)
+        assert torch.equal(value, own[theirs])
+    torch.save({n: v.to(torch.int8) for n, v in own.items()}, tmp_path / "bare.pt")
+    with pytest.raises(InputError, match=r"nothing of its head fits .*is of type int8"):
+        read_head(tmp_path / "bare.pt", GLOSSES)
+
+
+@pytest.mark.parametrize("share", ["num_batches_tracked", "bias", "running_"])
+def test_what_fits_any_head_is_no_head(tmp_path: Path, share: str) -> None:
+    """Counters, biases and statistics alone are nothing to start from."""
+    state = trained(Vac()).state_dict()
+    few = {name: value for name, value in state.items() if share in name}
+    torch.save(few | {"conv1d.fc.weight": torch.zeros(8, 5)}, tmp_path / "few.pt")
+    with pytest.raises(InputError, match="nothing of its head fits"):
+        read_head(tmp_path / "few.pt", GLOSSES)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "model.module."],
+)
+@pytest.mark.parametrize(
+    "wrappers", [(), ("state_dict",), ("model",), ("model_state_dict",), ("model", "state_dict")]
+)
+def test_what_a_model_was_wrapped_in(
+    tmp_path: Path, prefix: str, wrappers: tuple[str, ...]
+) -> None:
+    state = trained(Vac()).state_dict()
+    content: dict[str, Any] = {prefix + name: value for name, value in state.items()}
+    for wrapper in wrappers:
+        content = {"epoch": 7, wrapper: content}
+    torch.save(content, tmp_path / "wrapped.pt")
+    assert is_foreign(str(tmp_path / "wrapped.pt"))
+    head = read_head(tmp_path / "wrapped.pt", GLOSSES)
+    assert len(head.taken) == TENSORS
+    assert f"{prefix}classifier.weight" in head.taken
+    assert ("epoch" in head.left) == bool(wrappers)
+    assert head.checkpoint.recipe.get("epoch") == (7 if wrappers else None)
+    assert torch.equal(
+        head.checkpoint.tensors["head.classifier.weight"], state["classifier.weight"]
+    )
+
+
+def test_a_part_may_be_wrapped_by_itself(tmp_path: Path) -> None:
+    state = trained(Vac()).state_dict()
+    renamed = {n.replace("conv1d.", "conv1d._orig_mod.module."): v for n, v in state.items()}
+    torch.save(renamed, tmp_path / "parts.pt")
+    assert len(read_head(tmp_path / "parts.pt", GLOSSES).taken) == TENSORS
+    twice = renamed | {"module.classifier.weight": state["classifier.weight"]}
+    torch.save(twice, tmp_path / "twice.pt")
+    with pytest.raises(InputError, match=r"classifier\.weight stands here twice, as classifier"):
+        read_head(tmp_path / "twice.pt", GLOSSES)
+
+
+@pytest.mark.parametrize("kind", ["float", "half", "double"])
+def test_safetensors(tmp_path: Path, kind: str) -> None:
+    model = getattr(trained(Vac()), kind)()
+    state = {f"module.{name}": value.clone() for name, value in model.state_dict().items()}
+    save_file(state, tmp_path / "vac.safetensors")
+    assert is_foreign(str(tmp_path / "vac.safetensors"))
+    head = read_head(tmp_path / "vac.safetensors", GLOSSES)
+    assert len(head.taken) == TENSORS
+    expected = state["module.classifier.weight"]
+    expected = expected.float() if kind == "double" else expected
+    assert torch.equal(head.checkpoint.tensors["head.classifier.weight"], expected)
+    with pytest.raises(InputError, match=r"checkpoint of VAC.*slaeval ckpt convert"):
+        read_checkpoint(tmp_path / "vac.safetensors")
+
+
+def test_files_of_old_torch_are_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    torch.save(trained(Vac()).state_dict(), path, _use_new_zipfile_serialization=False)
+    for read in (read_checkpoint, lambda path: read_head(path, GLOSSES)):
+        with pytest.raises(InputError, match=r"before torch 1\.6.*torch\.load\('.*old\.pt'"):
+            read(path)
 
 
 def test_another_vocabulary_is_refused(tmp_path: Path) -> None:

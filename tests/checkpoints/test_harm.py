@@ -137,7 +137,7 @@ def test_names_are_no_objects(tmp_path: Path) -> None:
 def test_registered_extensions_are_refused(tmp_path: Path) -> None:
     copyreg.add_extension("posix", "getpid", 240)
     try:
-        with pytest.raises(InputError, match=r"posix\.getpid"):
+        with pytest.raises(InputError, match=r"EXT1 .*nothing in it has run"):
             read_checkpoint(archive(tmp_path / "a.pt", b"\x80\x02\x82\xf0)R."))
     finally:
         copyreg.remove_extension("posix", "getpid", 240)
@@ -200,7 +200,7 @@ def test_what_is_told_of_a_bomb_is_no_bomb(tmp_path: Path, entry: str) -> None:
         content = {content: 1}
     path = archive(tmp_path / "a.pt", pickle.dumps({**_sound(), "tensors": {}, entry: content}, 2))
     for read in READERS:
-        with pytest.raises(InputError, match="too deeply or too large"):
+        with pytest.raises(InputError, match=r"too deeply or too large|a tuple as a key"):
             read(path)
 
 
@@ -250,7 +250,7 @@ def test_a_described_tensor_stays_as_described(tmp_path: Path) -> None:
         build = pickle.dumps(values, 2)[2:-1] + b"b"
         for tensor in (start + reference + rest + build, start + reference + build + rest):
             for read in READERS[:2]:
-                with pytest.raises(InputError, match="a description of a tensor is changed"):
+                with pytest.raises(InputError, match="changes an object once it is made"):
                     read(told(tensor))
 
 

@@ -143,7 +143,7 @@ def test_take_over_a_head(here: Any, tmp_path: Path) -> None:
         (["show", "nothing.pt"], 1, "nothing.pt: no such file; expected a checkpoint"),
         (["show", "."], 1, "this is a folder"),
         (["show", "text"], 1, "not a checkpoint"),
-        (["convert", "sla_lora.pt", "sla_lora.pt"], 2, "would be written over"),
+        (["convert", "sla_lora.pt", "sla_lora.pt"], 2, "would be overwritten"),
         (["convert", "sla_lora.pt", "x.pth"], 2, "ends in .pt or .safetensors"),
         (["convert", "sla_lora.pt", "x/y.pt"], 1, "cannot write"),
         (

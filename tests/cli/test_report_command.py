@@ -99,8 +99,8 @@ def test_two_systems(slaeval, run: Path, tmp_path: Path) -> None:
         (("hyp.ctm", "--ref", "ref.stm", "--against", "gone"), 1, "gone: no such file"),
         (("hyp.ctm", "--ref", "ref.stm", "--train", "gone"), 1, "gone: no such file"),
         (("hyp.ctm", "--ref", "ref.stm", "--protocol", "nil"), 2, "unknown protocol 'nil'"),
-        (("hyp.ctm", "--ref", "ref.stm", "--out", "hyp.ctm"), 2, "written over"),
-        (("hyp.ctm", "--ref", "ref.stm", "--out", "ref.stm"), 2, "written over"),
+        (("hyp.ctm", "--ref", "ref.stm", "--out", "hyp.ctm"), 2, "overwritten"),
+        (("hyp.ctm", "--ref", "ref.stm", "--out", "ref.stm"), 2, "overwritten"),
         (("hyp.ctm", "--ref", "ref.stm", "--out", "."), 2, "is a folder"),
         (("hyp.ctm", "--ref", "ref.stm", "--out", "no/x.html"), 1, "cannot write"),
         (("hyp.ctm", "--dataset", "phoenix", "--root", "gone"), 1, "no such folder"),
@@ -128,7 +128,7 @@ def test_runs_that_cannot_be_read(slaeval, run: Path, tmp_path: Path) -> None:
     for name in ("hyp.ctm", "score.json", "run.json"):
         done = slaeval("report", "run", "--out", f"run/{name}")
         assert done.returncode == 2
-        assert "written over" in done.stderr
+        assert "overwritten" in done.stderr
     done = slaeval("report", "run", "--split", "dev")
     assert done.returncode == 2
     assert "--split needs --dataset" in done.stderr

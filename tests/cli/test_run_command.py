@@ -238,7 +238,7 @@ def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        ((), 2, "Missing option '--ckpt'"),
+        ((), 2, "either --ckpt FILE or --model"),
         (("--ckpt", "no.pt"), 1, "no.pt: no such file; expected a checkpoint"),
         (("--ckpt", "CKPT"), 1, "phoenix2014t"),  # not registered, no --root
         (("--ckpt", "CKPT", "--root", "ROOT", "--dataset", "phoenix15"), 2, "unknown dataset"),
@@ -300,3 +300,30 @@ def test_ctrl_c_ends_all_processes_quietly(
     if process.returncode == 130:
         assert out == ""
         assert err.strip() == "stopped; the same command goes on from here"
+
+
+def test_a_model_of_ones_own(
+    command: Call, rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "mine.py").write_text("from published_shape import PublishedShape, Speaking\n")
+    options = ("--root", rendered, "--workers", 0, "--device", "cpu")
+    code, out, err = command("run", "--model", "mine:PublishedShape", *options)
+    assert code == 0, err
+    folder = tmp_path / "runs" / "mine-PublishedShape-phoenix2014t-test"
+    assert '"pictures":{"' in (folder / "report.html").read_text("utf-8")
+    score = command(
+        "score", "--pred", folder / "hyp.ctm", "--dataset", "phoenix2014t", *options[:2]
+    )
+    assert score[1] == out
+    clip = next(path for path in rendered.rglob("test/*") if path.is_dir())
+    code, out, _ = command("run", "--model", "mine:Speaking", "--video", clip)
+    assert (code, out.split()[0], len(out.splitlines())) == (0, "HEUTE", 1)
+    for wrong, message in (
+        ((), "either --ckpt FILE or --model"),
+        (("--ckpt", "a.pt", "--model", "mine:Speaking"), "either --ckpt FILE or --model"),
+        (("--model", "mine:Speaking", "--backbone-weights", "w.pt"), "brings its weights"),
+        (("--model", "mine:Speaking", "--compile", "--root", rendered), "leave out --compile"),
+    ):
+        code, _, err = command("run", *wrong)
+        assert (code, message in err) == (2, True), err

@@ -188,7 +188,8 @@ def test_bad_hypotheses(slaeval, task: ReferenceSet, content, code: int, message
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("score",), "Missing option '--pred'"),
+        (("score",), "missing hypotheses"),
+        (("score", "a.ctm", "--pred", "b.ctm"), "two sources, a.ctm and --pred b.ctm"),
         (("score", "--pred", "hyp.ctm"), "--dataset NAME"),
         (("score", "--pred", "hyp.ctm", "--ref", "a", "--root", "b"), "exclude each other"),
         (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--protocol", "rwth14"), "did you"),

@@ -12,8 +12,9 @@ import pytest
 import slaeval
 from slaeval import loaders
 from slaeval.errors import InputError, UsageError
-from slaeval.evaluation.audit import audit_task
+from slaeval.evaluation.audit import audit_evaluation
 from slaeval.evaluation.references import load_references, match_ids
+from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import read_hypotheses
 
 
@@ -39,7 +40,7 @@ def test_audit_takes_what_score_takes(tmp_path: Path) -> None:
     path = tmp_path / "corpus" / "hyp.ctm"
     task = load_references("phoenix2014t", root=tmp_path / "corpus")
     hypotheses = match_ids(read_hypotheses(path), task)
-    expected = audit_task(task, hypotheses)
+    expected = audit_evaluation(Evaluation(task, hypotheses))
 
     corpus = slaeval.load_corpus("phoenix2014t", tmp_path / "corpus", "test")
     found = slaeval.audit(corpus, path)

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slaeval.errors import InputError
-from slaeval.formats import pickles
 from slaeval.formats.pickles import Omitted, load_npy, load_pickle
 from slaeval.loaders import read_references_file
 
@@ -112,7 +111,7 @@ def test_storage_outside_the_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"a": [1, 2.5, None, True, "ä", b"x"], ("t", 1): {1, 2}, "f": frozenset("ab")},
+        {"a": [1, 2.5, None, True, "ä", b"x"], 7: ("t", {1, 2}), "f": frozenset("ab")},
         [],
         "word",
     ],
@@ -277,10 +276,9 @@ def test_cut_off_gzip(tmp_path: Path) -> None:
         read(tmp_path / "file", whole[:12] + b"\xff" * 20)
 
 
-def test_a_gzip_bomb_is_refused(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(pickles, "LARGEST", 1 << 20)
+def test_a_gzip_bomb_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="refused"):
-        read(tmp_path / "file", gzip.compress(b"\0" * (2 << 20)))
+        read(tmp_path / "file", gzip.compress(b"\0" * (40 << 20)))
 
 
 def test_missing_files_and_folders(tmp_path: Path) -> None:

@@ -133,7 +133,10 @@ def test_releases_have_or_lack_a_folder_1(filmed, tmp_path: Path, name: str) -> 
     [
         ("phoenix2014", "fullFrame-210x260px", "fullFrame-256x256px"),
         ("phoenix2014t", "fullFrame-210x260px", "fullFrame-256x256px"),
+        ("phoenix2014", "fullFrame-210x260px", "fullFrame-224x224px"),
+        ("phoenix2014t", "fullFrame-210x260px", "fullFrame-97x120px"),
         ("csl-daily", "sentence_frames-512x512", "sentence_frames-256x256"),
+        ("csl-daily", "sentence_frames-512x512", "sentence_frames-97x97"),
     ],
 )
 def test_resized_copies_are_found(filmed, tmp_path: Path, name: str, old: str, new: str) -> None:
@@ -143,6 +146,37 @@ def test_resized_copies_are_found(filmed, tmp_path: Path, name: str, old: str, n
     footage, skipped = find_video_clips(loaders.load_corpus(name, copy))
     assert skipped == {}
     assert all(new in shot.path for shot in footage)
+
+
+def test_of_several_resized_copies_the_largest_with_the_sample(filmed, tmp_path: Path) -> None:
+    copy = _copied(filmed("phoenix2014t"), tmp_path)
+    (place,) = copy.rglob("fullFrame-210x260px")
+    shutil.copytree(place, place.with_name("fullFrame-96x96px"))
+    place.rename(place.with_name("fullFrame-224x224px"))
+    place.mkdir()  # the release's own, emptied
+    (place / "test").mkdir()
+    corpus = loaders.load_corpus("phoenix2014t", copy, "test")
+    assert all("fullFrame-224x224px" in shot.path for shot in find_video_clips(corpus)[0])
+    shutil.rmtree(place.with_name("fullFrame-224x224px") / "test" / corpus[0].id)
+    assert "fullFrame-96x96px" in find_video_clips(corpus)[0][0].path
+
+
+def test_isharah_in_capitals(filmed, tmp_path: Path) -> None:
+    copy = _copied(filmed("isharah500"), tmp_path)
+    for path in (copy / "Videos").iterdir():
+        path.rename(path.with_suffix(".MP4"))
+    footage, skipped = find_video_clips(loaders.load_corpus("isharah500", copy))
+    assert skipped == {}
+    assert all(shot.path.endswith(".MP4") for shot in footage)
+
+
+def test_pictures_one_folder_below_the_one_that_is_named(tmp_path: Path) -> None:
+    folder_of(tmp_path / "me" / "1", ["1.png", "2.png"])
+    footage = open_footage(tmp_path / "me")
+    assert (footage.id, footage.num_frames) == ("me", 2)
+    folder_of(tmp_path / "me" / "2", ["1.png"])
+    with pytest.raises(InputError, match=r"2 folders in here hold pictures \(1, 2\): name one"):
+        open_footage(tmp_path / "me")
 
 
 def test_isharah_comes_as_files_or_folders(filmed, tmp_path: Path) -> None:
@@ -576,5 +610,5 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch, film: Path) -> N
     footage = open_footage(film)
     monkeypatch.setitem(sys.modules, "decord", None)
     for act in (lambda: open_footage(film), lambda: read_frames(footage)):
-        with pytest.raises(SlaevalError, match=r"needs decord: pip install 'slaeval\[run\]'"):
+        with pytest.raises(SlaevalError, match=r'needs decord: .*pip install "\.\[run\]"'):
             act()

@@ -19,7 +19,7 @@ from open_clip.transformer import VisionTransformer
 
 from slaeval.checkpoints import tower_hash
 from slaeval.errors import InputError, SlaevalError
-from slaeval.models.config import TINY, VARIANTS, ModelConfig, preset
+from slaeval.models.config import TINY, TRAINABLE_VARIANTS, ModelConfig, preset
 from slaeval.models.losses import losses
 from slaeval.models.recogniser import Output, Recogniser, build_recogniser, check_states
 from slaeval.models.temporal import Bounds
@@ -145,7 +145,7 @@ def _frames(count: int, side: int = 8, dtype: torch.dtype = torch.float64) -> Te
     return torch.randn(count, 3, side, side, dtype=dtype)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 def test_tower_against_plain_loops(make: Make, small: Shape, variant: str) -> None:
     model = make(variant, shape=replace(small, layers=3)).eval()
     lengths = torch.tensor([4, 1, 3])
@@ -157,7 +157,7 @@ def test_tower_against_plain_loops(make: Make, small: Shape, variant: str) -> No
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_video_is_the_same_alone_and_in_any_batch(
     make: Make, variant: str, dtype: torch.dtype
@@ -215,7 +215,7 @@ def _step(model: Recogniser, frames: Tensor, lengths: Tensor) -> Tensor:
     return losses(model(frames, lengths), labels, torch.tensor([2, 1, 1]))["total"].mean()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_everything_that_should_learns_and_nothing_else(
     make: Make, variant: str, checkpointing: bool
@@ -242,7 +242,7 @@ def test_everything_that_should_learns_and_nothing_else(
     assert tower_hash(model.tower_state()) == tower
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 def test_checkpointing_changes_no_gradient(make: Make, variant: str) -> None:
     model = make(variant, lora_dropout=0.5).train()
     frames, lengths = _frames(17), torch.tensor([9, 3, 5])
@@ -343,7 +343,7 @@ def test_what_learns_is_asserted(make: Make) -> None:
 # States
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 def test_states_make_the_same_model(make: Make, variant: str) -> None:
     first, second = make(variant).eval(), make(variant).eval()
     frames, lengths = _frames(9), torch.tensor([5, 4])
@@ -420,7 +420,7 @@ def test_what_a_file_claims_takes_no_memory(
 # Merging and zeroing
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 def test_merged_is_unmerged_and_back_to_the_bit(make: Make, variant: str) -> None:
     model = make(variant, dtype=torch.float32).eval()
     frames, lengths = _frames(9, dtype=torch.float32), torch.tensor([5, 4])
@@ -500,7 +500,7 @@ def test_new_weights_come_from_the_seed() -> None:
     )
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 def test_head_stays_in_float32(make: Make, variant: str) -> None:
     model = make(variant, dtype=torch.float32).eval()
     frames, lengths = _frames(9, dtype=torch.float32), torch.tensor([5, 4])

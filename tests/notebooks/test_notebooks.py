@@ -17,6 +17,7 @@ import pytest
 
 import slaeval
 from slaeval import analysis
+from slaeval.extras import install_command
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -146,9 +147,14 @@ def test_the_first_code_is_what_a_reader_changes(path: Path) -> None:
 def test_it_says_what_to_install(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     first = next(place for place, cell in enumerate(notebook.cells) if cell.cell_type == "code")
-    extras = "analysis,run" if "train" in path.stem else "analysis"
+    extras = ("analysis", "run") if "train" in path.stem else ("analysis",)
     above = " ".join(cell.source for cell in notebook.cells[:first])
-    assert f"`pip install 'slaeval[{extras}]'`" in above
+    assert f"`{install_command(*extras)}`" in above
+
+
+def test_their_readme_says_what_to_install() -> None:
+    text = (FOLDER / "README.md").read_text("utf-8")
+    assert f"\n{install_command('analysis', 'run')}\n" in text
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=named)

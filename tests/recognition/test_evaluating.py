@@ -25,6 +25,7 @@ import slaeval.recognition.run as evaluating
 from slaeval.checkpoints import read_checkpoint
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import score_file
 from slaeval.evaluation.tables import (
     as_csv,
@@ -74,7 +75,7 @@ def frames_of(root: Path, id: str) -> Path:
 
 def test_the_folder_holds_what_it_says(plain: Run, corpus: Corpus) -> None:
     folder = Path(plain.folder)
-    score = score_file(folder / "hyp.ctm", "phoenix2014t", "test", root=corpus.root)
+    score = score_file(folder / "hyp.ctm", Request("phoenix2014t", "test", corpus.root))
     assert json.loads((folder / "score.json").read_text()) == json.loads(
         json.dumps(score.to_dict())
     )
@@ -715,7 +716,7 @@ def test_what_is_no_run_is_refused(copied: Path, tmp_path: Path) -> None:
 def test_the_folder_has_a_name_by_default(loaded: dict[str, LoadedCheckpoint], root: Path) -> None:
     run = evaluate(loaded["sla-lora"], split="dev", root=root)
     assert run.folder == os.path.join("runs", "sla-lora-0-full-phoenix2014t-dev")
-    assert len(run.alignments) == 2
+    assert len(run.alignments) == 3
 
 
 def test_precision_is_chosen_and_written_down(

@@ -7,8 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from collecting import find
 
-from slaeval.report import find, render
+from slaeval.report import render
+
+pytestmark = pytest.mark.browser
 
 Runs = tuple[Path, Path]
 

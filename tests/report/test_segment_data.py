@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from collecting import find
 
 import slaeval
-from slaeval.report import find
+from slaeval.report.filters import columns
 from slaeval.report.findings import ReportData
-from slaeval.report.markup import columns
 from slaeval.report.segment_data import as_script, places, segment_data
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.segments import AlignedSegment
@@ -94,7 +94,7 @@ def test_scored_words_find_their_frames(
 def test_two_alignments_share_the_columns_of_the_reference() -> None:
     one = AlignedSegment("a", "", ["A", "B"], ["X", "A", "Y", "C"], "ICIS")
     other = AlignedSegment("a", "", ["A", "B"], ["B", "Z"], "DCI")
-    assert columns(one, other) == [
+    assert columns([one, other]) == [
         ("", (("X", "I"), ("", ""))),
         ("A", (("A", "C"), ("", "D"))),
         ("", (("Y", "I"), ("", ""))),

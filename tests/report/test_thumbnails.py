@@ -8,9 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from collecting import find
 from PIL import Image
 
-from slaeval.report import find, render, thumbnails
+from slaeval.report import render, thumbnails
 from slaeval.report.segment_data import segment_data
 from slaeval.report.thumbnails import _chosen, worst
 

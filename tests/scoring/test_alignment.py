@@ -9,20 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_alignment import cost_of, reference_path
 
-from slaeval.scoring import kernels
 from slaeval.scoring.alignment import align, count
 
 ENGINES = ("python", "numba")
 WORDS = st.lists(st.sampled_from(["A", "a", "B", "b", "Ü", "ü", "X"]), max_size=12)
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6)
 TIES = st.sampled_from(["insertion", "deletion"])
-_SIDES = ("ref", "hyp")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -38,13 +35,6 @@ def test_paths_of_sclite(engine, golden: Path) -> None:
         [answer.count(op) for answer in answers] for op in "SDI"
     ]
     assert list(map(int, words)) == list(map(len, references))
-
-
-def test_paths_of_sclite_in_halves(golden: Path) -> None:
-    pairs = [json.loads(line) for line in (golden / "random_pairs.jsonl").read_text().splitlines()]
-    for pair in pairs:
-        left, right = (np.array([ord(c) for c in pair[side].split()], np.int32) for side in _SIDES)
-        assert kernels.align_long(left, right, table=12).decode() == pair["ops"]
 
 
 @settings(max_examples=300, deadline=None)
@@ -63,8 +53,8 @@ def test_every_engine_gives_the_definition(pairs, fold, ties) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(st.sampled_from("ABC"), min_size=25, max_size=50),
-    st.lists(st.sampled_from("ABC"), min_size=25, max_size=50),
+    st.lists(st.sampled_from("ABC"), min_size=25, max_size=140),
+    st.lists(st.sampled_from("ABC"), min_size=25, max_size=140),
     TIES,
 )
 def test_longer_pairs_give_the_definition(one, other, ties) -> None:
@@ -120,19 +110,63 @@ def _random_pairs(rng: random.Random, lengths) -> tuple[list[list[str]], list[li
     )
 
 
-def test_counts_at_the_borders_of_the_lanes() -> None:
+#: Around one and two numbers of 64 bits, and both sides of empty.
+_BORDERS = (0, 1, 2, 8, 31, 32, 62, 63, 64, 65, 66, 127, 128, 129, 200)
+
+
+def _at_the_borders(rng: random.Random) -> tuple[list[str], list[str]]:
+    vocabulary = [f"W{n}" for n in range(rng.choice([1, 2, 3, 8, 100, 1000]))]
+    reference = rng.choices(vocabulary, k=rng.choice(_BORDERS))
+    if rng.random() < 0.5:
+        return reference, rng.choices(vocabulary, k=rng.choice(_BORDERS))
+    changed = [word if rng.random() < 0.8 else rng.choice(vocabulary) for word in reference]
+    return reference, [word for word in changed if rng.random() < 0.9]
+
+
+def test_both_engines_agree_at_the_borders_of_numbers() -> None:
     rng = random.Random(3)
-    # Lengths around the longest that fits 16 bits, full and part-filled groups of lanes.
-    lengths = [rng.choice([0, 1, 2, 8, 30, 31, 32, 33, 70]) for _ in range(700)]
-    references, hypotheses = _random_pairs(rng, lengths)
-    rng.shuffle(hypotheses)
-    references += [["A"] * 31] * 65 + [["A"] * 31]
-    hypotheses += [["B"] * 31] * 65 + [["B"] * 31]
+    pairs = [_at_the_borders(rng) for _ in range(1500)]
+    # Nothing is equal, everything is, and one word stands in the way of the rest.
+    alike = [str(n) for n in range(200)]
+    pairs += [(["A"] * n, ["B"] * m) for n in _BORDERS for m in _BORDERS]
+    pairs += [(alike[:n], alike[::-1][:m]) for n in _BORDERS for m in _BORDERS]
+    pairs += [(alike[:n], [*alike[: n // 2], "X", *alike[n // 2 : n]]) for n in _BORDERS]
+    references, hypotheses = [a for a, _ in pairs], [b for _, b in pairs]
     for ties in ("insertion", "deletion"):
         paths = align(references, hypotheses, engine="python", ties=ties)
+        assert align(references, hypotheses, engine="numba", ties=ties) == paths
         *found, _ = count(references, hypotheses, engine="numba", ties=ties)
         for column, op in zip(found, "SDI", strict=True):
-            assert column.tolist() == [path.count(op) for path in paths]
+            assert column == [path.count(op) for path in paths]
+
+
+@pytest.mark.parametrize("ties", ["insertion", "deletion"])
+def test_both_engines_agree_on_many_pairs(ties) -> None:
+    rng = random.Random(ties)
+    for _ in range(5):
+        lengths = [(rng.randint(0, 14), rng.randint(0, 14)) for _ in range(10_000)]
+        letters = [rng.choice(("A", "AB", "ABCD", "ABCDEFGHIJ")) for _ in lengths]
+        references = [rng.choices(v, k=n) for v, (n, _) in zip(letters, lengths, strict=True)]
+        hypotheses = [rng.choices(v, k=m) for v, (_, m) in zip(letters, lengths, strict=True)]
+        paths = align(references, hypotheses, ties=ties, engine="python")
+        assert align(references, hypotheses, ties=ties, engine="numba") == paths
+        counted = count(references, hypotheses, ties=ties, engine="numba")
+        assert counted == count(references, hypotheses, ties=ties, engine="python")
+
+
+@pytest.mark.parametrize("ties", ["insertion", "deletion"])
+@pytest.mark.parametrize("words", [2, 40, 100_000])
+def test_a_long_pair_takes_the_same_path(ties, words) -> None:
+    rng = random.Random(words)
+    reference = [str(rng.randrange(words)) for _ in range(3000)]
+    hypothesis = [word if rng.random() < 0.7 else str(rng.randrange(words)) for word in reference]
+    hypothesis = [word for word in hypothesis if rng.random() < 0.9] + hypothesis[:200]
+    task = ([reference, ["A"], reference[:70]], [hypothesis, ["B"], hypothesis[5:90]])
+    expected = align(*task, ties=ties, engine="python")
+    assert align(*task, ties=ties, engine="numba") == expected
+    assert [column[0] for column in count(*task, ties=ties, engine="numba")[:3]] == [
+        expected[0].count(op) for op in "SDI"
+    ]
 
 
 @pytest.mark.parametrize("option", [{"engine": "Numba"}, {"ties": "substitution"}])
@@ -142,46 +176,20 @@ def test_unknown_options_are_refused(option) -> None:
             function([["A"]], [["B"]], **option)
 
 
-def test_parallel_is_serial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_WORTH_THREADS", 0)
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(0, 40, (2, 500))
-    words = [rng.integers(0, 70_000, total).astype(np.int32) % 9 for total in lengths.sum(axis=1)]
-    first = [np.concatenate([[0], np.cumsum(side)]) for side in lengths]
-    task = (words[0], first[0], words[1], first[1])
-    serial = kernels.count_many(*task, parallel=False)
-    assert (kernels.count_many(*task, parallel=True) == serial).all()
-    wide = (words[0] + 70_000, first[0], words[1] + 70_000, first[1])
-    assert (kernels.count_many(*wide) == serial).all()  # numbers that do not fit 16 bits
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(st.integers(0, 2), max_size=20),
-    st.lists(st.integers(0, 2), max_size=20),
-    st.booleans(),
-    st.sampled_from([0, 4, 30]),
-)
-def test_a_long_pair_in_halves_takes_the_same_path(one, other, insertion_first, table) -> None:
-    left, right = np.array(one, np.int32), np.array(other, np.int32)
-    expected = reference_path(list(map(str, one)), list(map(str, other)), False, insertion_first)
-    assert kernels.align_long(left, right, insertion_first, table).decode() == expected
-
-
-def test_large_pairs_among_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slaeval.scoring.alignment._LARGE_PAIR", 50)
-    references, hypotheses = _random_pairs(random.Random(5), [3, 20, 4, 9, 30, 2])
-    assert align(references, hypotheses, engine="numba") == align(
-        references, hypotheses, engine="python"
+def test_auto_takes_the_engine_that_pays() -> None:
+    code = (
+        "import sys\n"
+        "from slaeval.scoring.alignment import align\n"
+        "words = [str(n) for n in range(30_000)]\n"
+        "loaded = []\n"
+        "for n in (30, 3000, 30_000, 3):\n"
+        "    paths = align([words[:n]], [words[1:n]])\n"
+        "    loaded.append('numba' in sys.modules)\n"
+        "    assert paths == ['D' + 'C' * (n - 1)]\n"
+        "print(loaded)\n"
     )
-
-
-def test_auto_takes_the_engine_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    references, hypotheses = _random_pairs(random.Random(5), [30] * 8)
-    plain = align(references, hypotheses)
-    monkeypatch.setattr("slaeval.scoring.alignment.WORTH_COMPILING", 10)
-    monkeypatch.setattr("slaeval.scoring.alignment._path", None)  # would fail if it were used
-    assert align(references, hypotheses) == plain
+    # Once the compiled code is there, it is used.
+    assert _run(code) == "[False, False, True, True]\n"
 
 
 def test_without_a_place_for_compiled_code_it_still_runs() -> None:
@@ -238,9 +246,7 @@ def _layers() -> list[str]:
 
 
 _COUNTING = (
-    "from slaeval.scoring import kernels\n"
     "from slaeval.scoring.alignment import count\n"
-    "kernels._WORTH_THREADS = 0\n"
     "def work():\n"
     "    found = count([['A', 'B'] * 4] * 9000, [['A', 'C'] * 4] * 9000, engine='numba')\n"
     "    return int(sum(found.substitutions))\n"

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slaeval.evaluation.tables import p_value
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring import intervals
 from slaeval.scoring.scorer import score_segments
 from slaeval.scoring.segments import Reference
-from slaeval.scoring.significance import holm, mapsswe, paired_bootstrap, permutation
+from slaeval.scoring.significance import SMALLEST, holm, mapsswe, paired_bootstrap, permutation
 
 # Paths of two systems, and what a stretch is: errors up to two words right in both.
 STRETCHES = [
@@ -229,3 +230,12 @@ def test_intervals_that_make_no_sense() -> None:
     assert intervals.bootstrap([0, 0], [5, 6], 10) is None
     low, _ = intervals.linearised([0, 1], [50, 1]) or (None, None)
     assert low == 0
+
+
+def test_noise_of_the_transform_is_no_probability() -> None:
+    """Hundred segments all won: 2⁻⁹⁹, far below what the sum can resolve."""
+    assert permutation([0] * 100, [1] * 100) == SMALLEST
+    assert p_value(permutation([0] * 100, [1] * 100)) == "< 1e-12"
+    assert p_value(0.0) == "< 1e-12"
+    assert p_value(3e-7) == "< 0.0001"
+    assert p_value(0.04567) == "0.0457"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from slaeval.loaders import write_sample
 from slaeval.training import Options, Recipe, Trained, recipe_for, train
 
 #: A head and an adapter small enough to be quick.
@@ -25,10 +24,8 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("training") / "sample"
-    write_sample("phoenix2014t", folder, video=True, sizes={"train": 12, "dev": 3, "test": 2})
-    return folder
+def root(rendered: Path) -> Path:
+    return rendered
 
 
 def _small() -> Recipe:

@@ -14,7 +14,7 @@ import torch
 
 from slaeval.models.config import preset
 from slaeval.models.recogniser import Recogniser, build_recogniser
-from slaeval.models.tower import shape_of
+from slaeval.models.tower import tower_shape
 from slaeval.training.memory import give_back_freed_memory, peak_of
 
 
@@ -45,7 +45,7 @@ def _steps(model: Recogniser, frames: int, crop: int) -> None:
 def main() -> None:
     backbone, variant, frames, checkpointing = sys.argv[1:5]
     torch.set_num_threads(1)
-    crop = shape_of(backbone).image
+    crop = tower_shape(backbone).image
     model = build_recogniser(preset(variant, backbone, 1200))
     model.gradient_checkpointing = checkpointing == "on"
     give_back_freed_memory()

@@ -21,6 +21,8 @@ from slaeval.models.recogniser import Recogniser, build_recogniser
 from slaeval.recognition.checkpoint_loading import LoadedCheckpoint
 from slaeval.training import Options, recipe_for, train
 
+pytestmark = pytest.mark.slow
+
 #: The recipe has 28; these are enough for a WER well below 25 %.
 _EPOCHS = 16
 

@@ -275,7 +275,7 @@ def test_what_a_training_starts_from_is_not_written_over(run: Run, tmp_path: Pat
     before = out.read_bytes()
     for name in ("warm_start", "backbone_weights"):
         for path in (out, tmp_path / "tiny.last.pt"):
-            with pytest.raises(UsageError, match="would be written over"):
+            with pytest.raises(UsageError, match="would be overwritten"):
                 run(out, restart=True, **{name: str(path)})
     assert out.read_bytes() == before
 

@@ -1,0 +1,162 @@
+"""Files of weights that other code wrote: of ``torch.save`` or of safetensors.
+
+Weights lie bare or inside a dictionary of a training (``state_dict``, ``model_state_dict``,
+``model``), and their names carry what they were wrapped in when they were saved: ``module.`` of
+several GPUs, ``_orig_mod.`` of ``torch.compile``, in any order and anywhere. Both are taken away
+here, and tensors are read one at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.checkpoints.archive import Archive, Stored
+from slaeval.checkpoints.forms import form_inside
+from slaeval.checkpoints.safetensors_file import described, read_tensors
+from slaeval.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Weight", "WeightsFile", "plain_name"]
+
+#: Where a file of a training keeps the weights, the surest first.
+_WRAPPERS = ("model_state_dict", "state_dict", "model", "module")
+_PREFIXES = ("module", "_orig_mod")
+
+
+class Weight(NamedTuple):
+    """A tensor of a file, not read yet.
+
+    Attributes
+    ----------
+    name : str
+        As it stands in the file.
+    dtype : str
+        Type of its numbers: ``"float32"``.
+    shape : tuple of int
+        Its sizes.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a weight without what its model was wrapped in."""
+    parts = [part for part in name.split(".") if part not in _PREFIXES]
+    return ".".join(parts[1:] if len(parts) > 2 and parts[0] == "model" else parts)
+
+
+class WeightsFile:
+    """A file of weights, open for reading; a context manager. Nothing in it is run.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    what : str
+        What it is meant to be, for messages.
+    ignored : collection of (module, name)
+        Names beside those of tensors that a file of ``torch.save`` may ask for; what is made
+        with them is left out.
+
+    Attributes
+    ----------
+    beside : dict
+        What a training keeps beside the weights: ``epoch`` and the like.
+    weights : dict of str to Weight
+        By their plain names.
+    others : tuple of str
+        Entries among the weights that are no tensors.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, of another kind, holds no weights, or one of them twice.
+    RefusedError
+        It asks for anything executable.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], what: str, ignored: Collection[tuple[str, str]] = ()
+    ) -> None:
+        self.path = os.fspath(path)
+        self.beside: dict[str, Any] = {}
+        self._archive: Archive | None = None
+        self._stored: dict[str, Stored] = {}
+        if form_inside(self.path, what) == "pt":
+            self._archive = Archive(self.path, ignored)
+            try:
+                found = self._unwrapped(self._archive.content)
+            except BaseException:
+                self._archive.close()
+                raise
+        else:
+            found = {
+                name: Weight(name, dtype, shape)
+                for name, (dtype, shape) in described(self.path)[1].items()
+            }
+        self.others = tuple(name for name, weight in found.items() if weight is None)
+        self.weights: dict[str, Weight] = {}
+        for weight in filter(None, found.values()):
+            plain = plain_name(weight.name)
+            if plain in self.weights:
+                raise InputError(
+                    f"{plain} stands here twice, as {self.weights[plain].name} and {weight.name}",
+                    self.path,
+                )
+            self.weights[plain] = weight
+
+    def _unwrapped(self, content: Any) -> dict[str, Weight | None]:
+        """Find the weights in what was saved; what is no tensor is None."""
+        while isinstance(content, dict) and not any(
+            isinstance(value, Stored) for value in content.values()
+        ):
+            wrapper = next((w for w in _WRAPPERS if isinstance(content.get(w), dict)), None)
+            if wrapper is None:
+                break
+            self.beside |= {str(name): value for name, value in content.items() if name != wrapper}
+            content = content[wrapper]
+        if not isinstance(content, dict):
+            raise InputError(f"expected a state dict, found {type(content).__name__}", self.path)
+        self._stored = {str(n): value for n, value in content.items() if isinstance(value, Stored)}
+        return {
+            str(name): Weight(str(name), value.dtype, value.shape)
+            if isinstance(value, Stored)
+            else None
+            for name, value in content.items()
+        }
+
+    def tensor(self, plain: str) -> Tensor:
+        """Read the weight of a plain name.
+
+        Raises
+        ------
+        InputError
+            Its bytes are damaged or not there.
+        """
+        name = self.weights[plain].name
+        if self._archive is not None:
+            return self._archive.tensor(name, self._stored[name])
+        return read_tensors(self.path, [name])[name]
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._archive is not None:
+            self._archive.close()
+
+    def __enter__(self) -> WeightsFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,395 @@
+"""Video files: how many frames, when each one is shown, and their pixels.
+
+decord reads nearly all of them. PyAV reads what decord cannot: files without a duration, as a
+browser records them, and MPEG transport streams; and mirrored video, as some telephones store
+what their front camera saw, which decord turns but does not mirror.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slaeval.errors import InputError
+from slaeval.extras import require
+from slaeval.files import read_start
+
+__all__ = ["Decoder", "VideoFacts", "examine", "read_video"]
+
+Pixels = NDArray[np.uint8]
+Decoder = Literal["decord", "pyav"]
+
+#: A stream shorter than its file says by so many seconds, and this share, was cut off.
+_MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.1
+
+
+class VideoFacts(NamedTuple):
+    """What a video file says of itself.
+
+    Attributes
+    ----------
+    num_frames : int
+        How many frames, at least one.
+    decoder : {"decord", "pyav"}
+        What reads it.
+    times : float64 array [num_frames + 1] or None
+        When each frame begins and the last one ends, in seconds from the first one on; None
+        where the file does not say.
+    """
+
+    num_frames: int
+    decoder: Decoder
+    times: NDArray[np.float64] | None
+
+
+def examine(path: str, id: str) -> VideoFacts:
+    """Count the frames of a video file and find out what reads it.
+
+    Raises
+    ------
+    InputError
+        It is no video, has no frames, is cut off, or is shown at an angle and mirrored.
+    SlaevalError
+        The extra ``run`` is not installed.
+    """
+    start = read_start(path, "a video file", 512)
+    if not start:
+        raise InputError(f"sample {id!r}: the file is empty; expected a video", path)
+    if _is_text(start):
+        raise InputError(f"sample {id!r}: this is a text file; expected a video", path)
+    decord = _decord()
+    look = _first_look(path)
+    facts: VideoFacts | None = None
+    if look is None or not (look.mirrored or look.form == "mpegts"):
+        try:
+            reader = decord.VideoReader(path, num_threads=1)
+            facts = VideoFacts(len(reader), "decord", _decord_times(reader))
+        except Exception as error:  # decord has no class of its own for this
+            if look is None:
+                raise InputError(
+                    f"sample {id!r}: this is no video that can be decoded, or it is cut off "
+                    f"({_last_words(error)})",
+                    path,
+                ) from None
+    if facts is None:
+        facts = _decode_to_the_end(path, id)
+    if facts.num_frames == 0:
+        raise InputError(f"sample {id!r}: the video has no frames", path)
+    if look is not None:
+        _check_whole(path, id, facts, look)
+    return facts
+
+
+def read_video(
+    path: str,
+    id: str,
+    decoder: Decoder,
+    size: tuple[int, int] | None,
+    numbers: Sequence[int],
+    num_frames: int,
+) -> Pixels:
+    """Read frames of a video file.
+
+    Parameters
+    ----------
+    path, id : str
+        The file, and the sample for messages.
+    decoder : {"decord", "pyav"}
+        As :func:`examine` found.
+    size : (int, int), optional
+        Height and width of the result.
+    numbers : sequence of int
+        Which frames, rising.
+    num_frames : int
+        How many there were when it was examined.
+
+    Returns
+    -------
+    uint8 array [T, H, W, 3]
+        RGB, as it is to be looked at.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged or has changed.
+    """
+    if not os.path.exists(path):
+        raise InputError(f"sample {id!r}: the video is missing", path)
+    reason = ""
+    if decoder == "decord":
+        shape = {} if size is None else {"height": size[0], "width": size[1]}
+        decord = _decord()
+        try:
+            reader = decord.VideoReader(path, num_threads=1, **shape)
+            if len(reader) != num_frames:
+                raise _changed(path, id, len(reader), num_frames)
+            return _stacked((_unpadded(reader[n].asnumpy()) for n in numbers), numbers, size)
+        except InputError:
+            raise
+        except Exception as error:
+            reason = _last_words(error)
+    import av
+
+    try:
+        with av.open(path) as container:
+            frames = _chosen(_decoded(container), numbers)
+            return _stacked((_upright(frame, size) for frame in frames), numbers, size)
+    except _EndedError as ended:
+        if reason:
+            raise _damaged(path, id, reason) from None
+        raise _changed(path, id, ended.args[0], num_frames) from None
+    except (av.FFmpegError, ValueError) as error:
+        raise _damaged(path, id, reason or str(error)) from None
+
+
+class _EndedError(Exception):
+    """There is no more, after so many frames."""
+
+
+def _chosen(frames: Iterator[Any], numbers: Sequence[int]) -> Iterator[Any]:
+    """Yield the frames of these numbers, which rise."""
+    at = -1
+    for number in numbers:
+        for frame in frames:
+            at += 1
+            if at == number:
+                yield frame
+                break
+        else:
+            raise _EndedError(at + 1)
+
+
+def _changed(path: str, id: str, found: int, expected: int) -> InputError:
+    return InputError(
+        f"sample {id!r}: the video has {found} frames, but {expected} when it was found: it "
+        "changed meanwhile",
+        path,
+    )
+
+
+def _stacked(
+    frames: Iterator[Pixels], numbers: Sequence[int], size: tuple[int, int] | None
+) -> Pixels:
+    out: Pixels | None = None
+    for place, frame in enumerate(frames):
+        if out is None:
+            out = np.empty((len(numbers), *frame.shape), np.uint8)
+        if frame.shape != out.shape[1:]:
+            raise ValueError(f"its size changes from frame {numbers[place]} on")
+        out[place] = frame
+    if out is None:
+        return np.empty((0, *(size or (0, 0)), 3), np.uint8)
+    return out
+
+
+# -- PyAV -------------------------------------------------------------------------------------
+
+
+class _Look(NamedTuple):
+    """What PyAV sees of a file at first: form and duration are of the container's own words."""
+
+    form: str
+    mirrored: bool
+    frames: int
+    seconds: float
+
+
+def _first_look(path: str) -> _Look | None:
+    """Look at a file's head and first frame; None where PyAV finds no video."""
+    import av
+
+    try:
+        with av.open(path) as container:
+            stream = container.streams.video[0]
+            frame = next(container.decode(stream))
+            a, b, c, d = _matrix(frame)
+            seconds = (container.duration or 0) / 1e6
+            return _Look(container.format.name, a * d < b * c, stream.frames, seconds)
+    except (av.FFmpegError, IndexError, StopIteration, ValueError):
+        return None
+
+
+def _decoded(container: Any) -> Iterator[Any]:
+    """Decode all frames in order."""
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1
+    for frame in container.decode(stream):
+        if frame.is_corrupt:
+            raise ValueError("a frame cannot be decoded whole")
+        yield frame
+
+
+def _matrix(frame: Any) -> tuple[int, int, int, int]:
+    """Return the upper left numbers a, b, c, d of a frame's display matrix.
+
+    A point (x, y) of the picture, y downwards, is shown at (a·x + c·y, b·x + d·y).
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    numbers: list[int] = np.frombuffer(bytes(data), "=i4").tolist()
+    return numbers[0], numbers[1], numbers[3], numbers[4]
+
+
+def _upright(frame: Any, size: tuple[int, int] | None) -> Pixels:
+    """Return the pixels of a frame as it is to be looked at."""
+    a, b, c, d = _matrix(frame)
+    turned = abs(b) + abs(c) > abs(a) + abs(d)
+    smaller, larger = sorted((abs(a) + abs(d), abs(b) + abs(c)))
+    if smaller * 100 > larger:
+        raise ValueError("it is to be shown at an angle that is no quarter turn")
+    scaled: dict[str, Any] = {}
+    if size is not None:
+        height, width = size[::-1] if turned else size
+        scaled = {"width": width, "height": height, "interpolation": "BICUBIC"}
+    pixels: Pixels = frame.reformat(format="rgb24", **scaled).to_ndarray()
+    if turned:
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def _decode_to_the_end(path: str, id: str) -> VideoFacts:
+    """Count the frames of a file that does not say how many they are."""
+    import av
+
+    begins: list[float | None] = []
+    last = 0.0
+    try:
+        with av.open(path) as container:
+            for frame in _decoded(container):
+                if not begins:
+                    _upright(frame, (8, 8))
+                begins.append(frame.time)
+                last = float(frame.duration * frame.time_base) if frame.duration else 0.0
+    except (av.FFmpegError, ValueError) as error:
+        raise _damaged(path, id, str(error)) from None
+    known = [time for time in begins if time is not None]
+    if len(known) < len(begins) or not known:
+        return VideoFacts(len(begins), "pyav", None)
+    if not last and len(known) > 1:
+        last = (known[-1] - known[0]) / (len(known) - 1)
+    return VideoFacts(len(begins), "pyav", _in_order(np.array([*known, known[-1] + last])))
+
+
+def _check_whole(path: str, id: str, facts: VideoFacts, look: _Look) -> None:
+    """See that a file whose head says how long it is has not lost its tail.
+
+    mp4 needs no such look: what lies beyond the end of the file cannot be decoded.
+    """
+    if look.form == "avi" and look.frames > facts.num_frames + 1:
+        said = f"the file says {look.frames} frames, {facts.num_frames} are there"
+        raise _damaged(path, id, said)
+    if "matroska" not in look.form or facts.times is None:
+        return
+    allowed = max(_MISSING_SECONDS, _MISSING_SHARE * look.seconds)
+    end = float(facts.times[-1])
+    if look.seconds - end > allowed and look.seconds - _end_of_all(path) > allowed:
+        said = f"the file says {look.seconds:.1f} s, {end:.1f} s are there"
+        raise _damaged(path, id, said)
+
+
+def _end_of_all(path: str) -> float:
+    """Return when the last of all streams ends, in seconds: sound may outlast the picture."""
+    import av
+
+    with av.open(path) as container:
+        return max(
+            (
+                float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                for packet in container.demux()
+                if packet.pts is not None
+            ),
+            default=0.0,
+        )
+
+
+def _damaged(path: str, id: str, reason: str) -> InputError:
+    return InputError(f"sample {id!r}: the video is damaged or cut off ({reason:.120})", path)
+
+
+# -- decord -----------------------------------------------------------------------------------
+
+_importing = threading.Lock()
+
+
+def _decord() -> Any:
+    """Import decord, and keep it from opening CUDA's libraries to everyone.
+
+    On import, decord2 3.4 loads whatever the nvidia-* packages hold, with all symbols global.
+    nvBLAS is among it, and takes the place of the BLAS of a torch that is imported later: the
+    first product of matrices ends the process.
+    """
+    with _importing:
+        if "decord" not in sys.modules:
+            held = sys.modules.get("nvidia")
+            sys.modules["nvidia"] = None  # type: ignore[assignment]  # as if not installed
+            try:
+                importlib.import_module("decord")
+            except (ImportError, OSError):
+                pass  # not installed, as the next import says; or built for CUDA and in need of it
+            finally:
+                del sys.modules["nvidia"]
+                if held is not None:
+                    sys.modules["nvidia"] = held
+        try:
+            decord = importlib.import_module("decord")
+        except ImportError:
+            require("run", "reading video")
+            raise
+    # Its own lines on stderr name neither sample nor remedy.
+    decord.logging.set_level(decord.logging.QUIET)
+    return decord
+
+
+def _decord_times(reader: Any) -> NDArray[np.float64] | None:
+    if not len(reader):
+        return None
+    spans = reader.get_frame_timestamp(range(len(reader))).astype(np.float64)
+    # decord has them in single precision.
+    return _in_order(np.append(spans[:, 0], spans[-1, 1]).round(4))
+
+
+def _in_order(times: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return times from the first one on, None where they make no sense."""
+    times = (times - times[0]).round(4)
+    if not 0 < times[-1] < float("inf") or not (np.diff(times) >= 0).all():
+        return None
+    return times
+
+
+def _unpadded(frame: Pixels) -> Pixels:
+    """Take away what decord leaves at the end of each row.
+
+    Where the bytes of a padded row are a multiple of the width (32, 48, 96, 144 …), decord2 3.4
+    takes the padding for more channels, and its ``get_batch`` refuses such frames.
+    """
+    height, width, channels = frame.shape
+    if channels == 3:
+        return frame
+    return frame.reshape(height, -1)[:, : 3 * width].reshape(height, width, 3)
+
+
+def _is_text(start: bytes) -> bool:
+    try:
+        text = start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut in two at the end is text all the same.
+        if error.start < len(start) - 3:
+            return False
+        text = start[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\t\r\n\f" for character in text)
+
+
+def _last_words(error: Exception) -> str:
+    """Return decord's message without its own file names and times."""
+    said = str(error).strip().split("\n")[0]
+    said = re.sub(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ", "", said)
+    return "decord cannot open it" if said.startswith("Error reading") else f"decord: {said:.120}"

@@ -1,0 +1,143 @@
+"""BLEU-1 to -4 and chrF from sacrebleu, and the intervals of all figures.
+
+What sacrebleu counts in a sentence (n-grams that match, n-grams there are, lengths) adds up over
+sentences. It is counted once; the corpus, each sentence and each bootstrap resample are sums of
+these rows handed back to sacrebleu. Its ``corpus_score`` with ``n_bootstrap`` does the same for
+one figure at a time.
+
+The resamples are sacrebleu's own draws (seed 12345 unless ``SACREBLEU_SEED`` says otherwise),
+shared by all figures, and the interval is its 2.5 and 97.5 percentiles.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.scoring.text.protocols import Form
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+__all__ = [
+    "ORDERS",
+    "RESAMPLES",
+    "Figure",
+    "bleu_metric",
+    "bleu_of",
+    "chrf_metric",
+    "chrf_of",
+    "interval",
+    "resampling",
+    "statistics",
+]
+
+#: Orders of BLEU that papers print.
+ORDERS = (1, 2, 3, 4)
+
+#: Bootstrap resamples, as many as sacrebleu draws.
+RESAMPLES = 1000
+
+
+class Figure(NamedTuple):
+    """One figure of a system.
+
+    Attributes
+    ----------
+    name : str
+        For people: ``"BLEU-4"``.
+    value : float
+        In percent, unrounded.
+    interval : tuple of float or None
+        95 % bootstrap interval in percent; None with fewer than two segments.
+    signature : str
+        Everything needed to come to the same number again.
+    """
+
+    name: str
+    value: float
+    interval: tuple[float, float] | None
+    signature: str
+
+
+def bleu_metric(form: Form) -> BLEU:
+    """Return sacrebleu's BLEU with the settings of a protocol."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    # force: "this looks tokenised" is what these corpora are.
+    return BLEU(tokenize=form.tokenizer, smooth_method=form.smoothing, force=True)
+
+
+def chrf_metric() -> CHRF:
+    """Return sacrebleu's chrF2, its settings the same since version 1."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
+
+
+def statistics(
+    metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str]
+) -> np.ndarray[Any, Any]:
+    """Return what sacrebleu counts, one row a sentence."""
+    import numpy as np
+
+    rows = metric._extract_corpus_statistics(hypotheses, [references])
+    return np.asarray(rows, dtype=np.int64)
+
+
+def bleu_of(row: Sequence[int], form: Form, order: int = 4, *, sentence: bool = False) -> float:
+    """Return BLEU of the summed counts of some sentences.
+
+    Parameters
+    ----------
+    row : sequence of int
+        Hypothesis and reference length, matches and n-grams of the orders 1 to 4.
+    form : Form
+        Its smoothing.
+    order : int
+        Largest n-gram.
+    sentence : bool
+        Of one sentence: smoothed, and no order above the sentence's length, as
+        ``sacrebleu --sentence-level`` computes it.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    hypothesis, reference, *counts = map(int, row)
+    return float(
+        BLEU.compute_bleu(
+            counts[:order],
+            counts[4 : 4 + order],
+            hypothesis,
+            reference,
+            smooth_method="exp" if sentence else form.smoothing,
+            effective_order=sentence,
+            max_ngram_order=order,
+        ).score
+    )
+
+
+def chrf_of(row: Sequence[int], metric: CHRF) -> float:
+    """Return chrF of the summed counts of some sentences."""
+    return float(metric._compute_score_from_stats([int(count) for count in row]).score)
+
+
+def resampling(segments: int, resamples: int) -> np.ndarray[Any, Any]:
+    """Return how often each segment is drawn in each resample, (resamples, segments)."""
+    import numpy as np
+
+    seed = os.environ.get("SACREBLEU_SEED", "12345")
+    rng = np.random.default_rng(int(seed) if seed.isdecimal() else None)
+    drawn = rng.choice(segments, size=(resamples, segments), replace=True)
+    drawn += segments * np.arange(resamples)[:, None]
+    times = np.bincount(drawn.ravel(), minlength=resamples * segments)
+    return times.reshape(resamples, segments).astype(np.float64)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of resampled figures, as sacrebleu takes it."""
+    ordered = sorted(values)
+    beyond = len(ordered) // 40
+    return float(ordered[beyond]), float(ordered[-beyond - 1])

@@ -1,0 +1,394 @@
+"""Text protocols: what exactly is compared when a paper says "BLEU-4".
+
+A protocol says what happens to a reference and to a hypothesis, what BLEU counts as a word, and
+which ROUGE-L is meant. It describes published code: references take the form they have in the
+files of that code, hypotheses undergo what the code does to them and no more. A system whose
+sentences end otherwise than the references gets the lower figure that the code would give it, and
+a warning.
+
+Conventions
+-----------
+*Unit.* ``"words"``: what stands between blanks; runs of blanks count as one. ``"characters"``:
+every character, a blank included, as ``" ".join(text)`` leaves them. WER, ROUGE-L and BLEU
+without a tokeniser work on units.
+
+*Form.* A protocol has a form for text with blanks between words, one for Chinese, or both. One
+without a form for the text at hand cannot score it: its code was not made for that.
+
+Sources
+-------
+The figures of every protocol but ours (``plain``, ``unpunctuated``) are held in the tests against
+answers recorded from these files: ``signjoey/metrics.py`` and ``signjoey/data.py`` of neccam/slt;
+``TwoStreamNetwork/utils/metrics.py``, ``modelling/Tokenizer.py`` of FangyunWei/SLRT;
+``train_slt.py`` of zhoubenjia/GFSLT-VLP with ``pycocoevalcap`` of Maluuba/nlg-eval, which it
+calls; ``SLRT_metrics.py``, ``fine_tuning.py`` of ZechengLi19/Uni-Sign.
+
+A new protocol is one :class:`TextProtocol` given to :func:`register`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from slaeval.errors import UsageError, nearest
+from slaeval.formats.gloss_rules import Rule, rewrite
+from slaeval.scoring.text.rouge import BETA_12, DISTINCT_WORDS, PRECISION_RECALL, RougeL
+
+__all__ = [
+    "DEFAULT",
+    "CorpusDefault",
+    "Form",
+    "Script",
+    "TextCleanup",
+    "TextProtocol",
+    "corpus_default",
+    "register",
+    "script_of",
+    "text_protocol",
+    "text_protocols",
+]
+
+Script = Literal["words", "chinese"]
+
+#: What ``--protocol`` means where none is given: the protocol of the corpus.
+DEFAULT = "official"
+
+
+@dataclass(frozen=True)
+class TextCleanup:
+    """What a protocol does to one side.
+
+    Attributes
+    ----------
+    rules : tuple of Rule
+        Rewriting steps in their order.
+    lower : bool
+        To lower case, before the rules.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    lower: bool = False
+
+    def apply(self, text: str) -> str:
+        """Return the sentence as it is compared."""
+        return rewrite(text.lower() if self.lower else text, self.rules)
+
+    def trace(self, text: str) -> list[str]:
+        """Name what changes a sentence."""
+        fired = []
+        if self.lower and text != text.lower():
+            fired.append("to lower case")
+            text = text.lower()
+        for rule in self.rules:
+            after = rule.apply(text)[0]
+            if after != text:
+                fired.append(rule.name)
+            text = after
+        return fired
+
+
+@dataclass(frozen=True)
+class Form:
+    """A protocol for one kind of text.
+
+    Attributes
+    ----------
+    reference, hypothesis : TextCleanup
+        What happens to either side.
+    unit : {"words", "characters"}
+        What BLEU (without a tokeniser), ROUGE-L and WER are over.
+    tokenizer : {"none", "13a", "zh"}
+        sacrebleu's tokeniser for BLEU; ``"none"`` takes the units as they are.
+    smoothing : {"none", "exp"}
+        sacrebleu's smoothing of BLEU; ``"none"``: an order without a match gives 0.
+    rouge : RougeL
+        Which ROUGE-L.
+    """
+
+    reference: TextCleanup = field(default_factory=TextCleanup)
+    hypothesis: TextCleanup = field(default_factory=TextCleanup)
+    unit: Literal["words", "characters"] = "words"
+    tokenizer: Literal["none", "13a", "zh"] = "none"
+    smoothing: Literal["none", "exp"] = "none"
+    rouge: RougeL = BETA_12
+
+    def units(self, text: str) -> str:
+        """Return a cleaned sentence with one blank between its units."""
+        return " ".join(text.split() if self.unit == "words" else text)
+
+    def for_bleu(self, text: str) -> str:
+        """Return a cleaned sentence as BLEU's tokeniser gets it; ``zh`` cuts for itself."""
+        return text if self.tokenizer == "zh" else self.units(text)
+
+
+@dataclass(frozen=True)
+class TextProtocol:
+    """A named way to arrive at BLEU, chrF, ROUGE-L and WER of translations.
+
+    Attributes
+    ----------
+    name : str
+        What users type.
+    title, used_by, source : str
+        What it is, whose figures it explains, and where its code stands.
+    words, chinese : Form or None
+        What to do with text that has blanks between words, and with Chinese.
+    version : int
+        Grows when a figure this protocol gives changes.
+    caveat : str
+        What a reader of the figure has to know.
+    """
+
+    name: str
+    title: str
+    used_by: str
+    source: str
+    words: Form | None = None
+    chinese: Form | None = None
+    version: int = 1
+    caveat: str = ""
+
+    @property
+    def identifier(self) -> str:
+        """Name and version, as in a signature."""
+        return f"{self.name}.v{self.version}"
+
+    def has(self, script: Script) -> bool:
+        """Say whether the protocol has a form for this kind of text."""
+        return (self.words if script == "words" else self.chinese) is not None
+
+    def form(self, script: Script) -> Form:
+        """Return what the protocol does to this kind of text.
+
+        Raises
+        ------
+        UsageError
+            Nothing: its code was not made for it.
+        """
+        form = self.words if script == "words" else self.chinese
+        if form is None:
+            kind = "text with blanks between words" if script == "words" else "Chinese"
+            others = ", ".join(mine.name for mine in text_protocols() if mine.has(script))
+            raise UsageError(
+                f"the protocol {self.name!r} is not defined for {kind}; these are: {others}"
+            )
+        return form
+
+
+class CorpusDefault(NamedTuple):
+    """The protocol of a corpus.
+
+    Attributes
+    ----------
+    protocol : str
+        Its name.
+    reason : str
+        Why this one.
+    also : tuple of str
+        Protocols whose figures readers may take for it: they are given beside it.
+    """
+
+    protocol: str
+    reason: str
+    also: tuple[str, ...] = ()
+
+
+_DEFAULTS: Mapping[str, CorpusDefault] = {
+    "phoenix2014t": CorpusDefault(
+        "signjoey",
+        "papers since Camgöz et al. (CVPR 2020) take references and metrics from slt, where "
+        "every sentence ends in a full stop of its own; gloss-free work since GFSLT often has no "
+        "full stop on either side, which is the protocol gfslt",
+        ("gfslt", "unpunctuated"),
+    ),
+    "csl-daily": CorpusDefault(
+        "twostream",
+        "the corpus's own paper (Zhou et al., CVPR 2021) and those after it count characters, "
+        "punctuation included, and SLRT published the code",
+        ("unisign", "unpunctuated"),
+    ),
+}
+
+_OTHERS = CorpusDefault(
+    "plain", "no published code for this corpus is known to us: sacrebleu's own defaults"
+)
+
+
+def corpus_default(dataset: str | None) -> CorpusDefault:
+    """Return the protocol meant where none is named."""
+    return _DEFAULTS.get((dataset or "").split("/")[0], _OTHERS)
+
+
+_PROTOCOLS: dict[str, TextProtocol] = {}
+
+
+def register(new: TextProtocol) -> TextProtocol:
+    """Make a text protocol known under its name.
+
+    Raises
+    ------
+    UsageError
+        The name is taken by another protocol.
+    """
+    if _PROTOCOLS.get(new.name, new) != new or new.name == DEFAULT:
+        raise UsageError(f"a text protocol named {new.name!r} exists already")
+    _PROTOCOLS[new.name] = new
+    return new
+
+
+def text_protocol(name: str | TextProtocol, dataset: str | None = None) -> TextProtocol:
+    """Return the text protocol of this name; ``"official"`` is the one of the corpus.
+
+    Raises
+    ------
+    UsageError
+        No text protocol of this name.
+    """
+    if isinstance(name, TextProtocol):
+        return name
+    folded = name.strip().casefold()
+    known = _PROTOCOLS.get(corpus_default(dataset).protocol if folded == DEFAULT else folded)
+    if known is None:
+        raise UsageError(
+            f"unknown text protocol {name!r}{nearest(name, _PROTOCOLS)}; known: "
+            + ", ".join(_PROTOCOLS)
+        )
+    return known
+
+
+def text_protocols() -> list[TextProtocol]:
+    """Return every known text protocol."""
+    return list(_PROTOCOLS.values())
+
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+
+
+def script_of(references: Iterable[str]) -> Script:
+    """Tell Chinese from text with blanks between words: most of its letters are Chinese."""
+    text = "".join(references)
+    letters = sum(map(str.isalpha, text))
+    return "chinese" if 2 * len(_HAN.findall(text)) > letters else "words"
+
+
+_ADD_STOP = Rule(
+    "add the full stop",
+    r"(?<=[^.!?…\s])\s*\Z",
+    " .",
+    "every sentence of slt's pickles ends in one, the release's CSV has none",
+    ("am tag regen", "am tag regen ."),
+)
+_DROP_STOP = Rule(
+    "drop the full stop",
+    r"\s*\.\s*\Z",
+    "",
+    "GFSLT's labels have none, slt's pickles have",
+    ("am tag regen .", "am tag regen"),
+)
+_STOP_APART = Rule(
+    "set the full stop apart",
+    r"(?s)(?<=.[^ ])\.\Z",
+    " .",
+    "mBART joins it to the word before it",
+    ("am tag regen.", "am tag regen ."),
+)
+_NO_BLANKS = Rule("drop blanks", r"\s", "", "Chinese is written without", ("今天 好", "今天好"))
+_ASCII_COMMA = Rule("comma to ASCII", "，", ",", "mT5 writes it so", ("好，来", "好,来"))
+_ASCII_QUESTION = Rule("question mark to ASCII", "？", "?", "mT5 writes it so", ("吗？", "吗?"))
+_NO_PUNCTUATION = Rule(
+    "drop punctuation",
+    r"(?<!\d)[.,:]|[.,:](?!\d)|[;!?…。，、；：？！“”„«»\"()（）《》·]",
+    "",
+    "some count it and some do not",
+    ("am 3.5. , heute !", "am 3.5  heute "),
+)
+
+_bare = TextCleanup((_NO_PUNCTUATION,), lower=True)
+_bare_chinese = TextCleanup((_NO_PUNCTUATION, _NO_BLANKS), lower=True)
+
+register(
+    TextProtocol(
+        "signjoey",
+        "slt: BLEU over words as they stand, ROUGE-L with beta 1.2, every reference ends in a "
+        "full stop",
+        "Sign Language Transformers (Camgöz et al. 2020) and most work on 2014 T since",
+        "neccam/slt: signjoey/metrics.py, signjoey/data.py, configs/sign.yaml",
+        words=Form(TextCleanup((_ADD_STOP,), lower=True)),
+        caveat="references are in lower case and end in ' .', as in slt's pickles",
+    )
+)
+register(
+    TextProtocol(
+        "twostream",
+        "SLRT: BLEU over words (Chinese: characters) as they stand, ROUGE-L with beta = P/R",
+        "TwoStreamNetwork, MMTLB and others of FangyunWei/SLRT; CSL-Daily since",
+        "FangyunWei/SLRT: TwoStreamNetwork/utils/metrics.py, modelling/Tokenizer.py",
+        words=Form(TextCleanup((_ADD_STOP,)), TextCleanup((_STOP_APART,)), rouge=PRECISION_RECALL),
+        chinese=Form(unit="characters", rouge=PRECISION_RECALL),
+        caveat="its ROUGE-L is another one than signjoey's: the two cannot be compared",
+    )
+)
+register(
+    TextProtocol(
+        "gfslt",
+        "GFSLT-VLP: BLEU over words as they stand and ROUGE-L with beta 1.2 by nlg-eval, no full "
+        "stop in the references",
+        "GFSLT-VLP (Zhou et al. 2023) and gloss-free work on its labels",
+        "zhoubenjia/GFSLT-VLP: train_slt.py, its labels; Maluuba/nlg-eval: pycocoevalcap",
+        words=Form(TextCleanup((_DROP_STOP,))),
+        caveat="the BLEU-4 that it prints while training is sacrebleu's default, here 'plain'",
+    )
+)
+register(
+    TextProtocol(
+        "unisign",
+        "Uni-Sign: sacrebleu 1.4.2 with tokeniser 13a (Chinese: over characters, commas and "
+        "question marks of the references ASCII), ROUGE-L over distinct words",
+        "Uni-Sign (Li et al. 2025)",
+        "ZechengLi19/Uni-Sign: fine_tuning.py, SLRT_metrics.py; the package rouge 1.0.1",
+        words=Form(tokenizer="13a", smoothing="exp", rouge=DISTINCT_WORDS),
+        chinese=Form(
+            TextCleanup((_ASCII_COMMA, _ASCII_QUESTION, _NO_BLANKS)),
+            TextCleanup((_NO_BLANKS,)),
+            unit="characters",
+            tokenizer="13a",
+            smoothing="exp",
+            rouge=DISTINCT_WORDS,
+        ),
+        caveat="Chinese: punctuation changes on the side of the references only; its ROUGE-L is "
+        "over distinct words",
+    )
+)
+register(
+    TextProtocol(
+        "plain",
+        "sacrebleu's own defaults for the language, ROUGE-L with beta 1.2",
+        "papers that cite sacrebleu's signature",
+        "sacrebleu: tokeniser 13a, zh for Chinese; smoothing exp; mixed case",
+        words=Form(tokenizer="13a", smoothing="exp"),
+        chinese=Form(unit="characters", tokenizer="zh", smoothing="exp"),
+    )
+)
+register(
+    TextProtocol(
+        "13a",
+        "sacrebleu called without naming the language: tokeniser 13a on any text",
+        "a mistake on Chinese, where a whole clause becomes one word",
+        "sacrebleu's defaults",
+        chinese=Form(tokenizer="13a", smoothing="exp"),
+        caveat="not to be reported: unspaced Chinese has no words for this tokeniser",
+    )
+)
+register(
+    TextProtocol(
+        "unpunctuated",
+        "no punctuation on either side, BLEU over words (Chinese: characters) as they stand",
+        "a common ground: it does not depend on who kept the full stop",
+        "slaeval",
+        words=Form(_bare, _bare),
+        chinese=Form(_bare_chinese, _bare_chinese, unit="characters"),
+    )
+)

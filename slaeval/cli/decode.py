@@ -1,0 +1,103 @@
+"""``slaeval decode``: saved log probabilities to a hypothesis file."""
+
+from __future__ import annotations
+
+import click
+
+from slaeval.cli.options import chosen_decoding, decoding_options, existing
+from slaeval.decoding.saved import VALUES, Values
+from slaeval.errors import InputError
+
+__all__ = ["decode"]
+
+
+@click.command()
+@click.argument("logits", type=existing(), metavar="LOGITS")
+@click.option(
+    "--vocab",
+    required=True,
+    type=existing(),
+    metavar="FILE",
+    help="Glosses in the order of their classes, without the blank: one a line, or gloss_dict.npy.",
+)
+@click.option(
+    "--out",
+    default="hyp.ctm",
+    show_default=True,
+    type=existing(),
+    metavar="FILE",
+    help="The hypotheses, as CTM.",
+)
+@click.option(
+    "--values",
+    type=click.Choice(VALUES),
+    default="log-probs",
+    show_default=True,
+    help="What the numbers are: natural log probabilities, what goes into a softmax, or comes out.",
+)
+@click.option(
+    "--blank",
+    default=0,
+    show_default=True,
+    metavar="CLASS",
+    help="The blank's class; -1 is the last. The glosses have the others, in order.",
+)
+@decoding_options("beam", "10", "merge")
+def decode(
+    logits: str,
+    vocab: str,
+    out: str,
+    values: Values,
+    blank: int,
+    decoding: str | None,
+    width: int | None,
+    merge_repeats: bool | None,
+) -> None:
+    """Decode log probabilities that a recogniser saved into hyp.ctm.
+
+    LOGITS is a folder with one .npy or .pt file a clip, each called after its id; or one .npz
+    or .pt file with an array an id. An array is [steps, classes]. Every clip is decoded by
+    itself with the prefix beam search of 'slaeval run'.
+
+    \b
+    slaeval decode outputs/ --vocab gloss_dict.npy
+    slaeval decode logits.npz --vocab glosses.txt --values logits --blank -1 --out mine.ctm
+    slaeval score --pred hyp.ctm --dataset phoenix2014t
+    """
+    from slaeval.checkpoints.foreign import read_vocabulary
+    from slaeval.decoding import Decoding
+    from slaeval.decoding import decode as decoded
+    from slaeval.decoding.saved import as_log_probs, read_saved, saved_files
+    from slaeval.evaluation.overwriting import check_outputs
+    from slaeval.files import write_whole
+    from slaeval.formats.ctm import write_ctm
+    from slaeval.formats.words import is_word
+
+    settings = chosen_decoding(Decoding(), decoding, width, merge_repeats)
+    glosses = read_vocabulary(vocab)
+    files = saved_files(logits)
+    check_outputs([vocab, *files], [out])
+    found: dict[str, list[str]] = {}
+    for path in files:
+        for name, array in read_saved(path):
+            if not is_word(name):
+                raise InputError(f"{name!r} cannot be an id: it is empty or has a blank", path)
+            if name in found:
+                raise InputError(f"the id {name!r} is there a second time", path)
+            if array.shape[1] != len(glosses) + 1:
+                raise InputError(
+                    f"{name!r} has {array.shape[1]} classes, {vocab} {len(glosses)} glosses; "
+                    "expected one class more than glosses, for the blank",
+                    path,
+                )
+            log_probs = as_log_probs(array, values, blank, f"{path}: {name}")
+            [classes] = decoded(log_probs[None], **settings.to_dict(), ids=[name])
+            found[name] = [glosses[number - 1] for number in classes]
+    write_whole(out, write_ctm(found))
+    words = sum(map(len, found.values()))
+    empty = sum(not said for said in found.values())
+    click.echo(
+        f"{out}: {words} glosses in {len(found)} clips"
+        + (f", {empty} of them empty" if empty else "")
+        + f" ({settings})"
+    )

@@ -1,0 +1,855 @@
+"""Whole files aligned as NIST's ``sclite`` aligns them.
+
+Which words meet
+----------------
+*TRN against TRN.* By id, in the order of the hypotheses. References without hypothesis are left
+out, as sclite leaves them out. The speaker is read off the id (:data:`ID_TYPES`).
+
+*STM against CTM.* Both files are gone through together, one file and channel after the other, in
+the order they stand in. Within one, a word belongs to the first segment that ends after the
+word's middle; the last segment takes what is left, the first what comes before it. A segment
+without words is an empty hypothesis; a file or channel of the CTM that is not next in the STM
+ends it: the segments from there on have no words, and with words left over there is no score.
+
+*CTM against CTM.* One file and channel after the other, each as one utterance, as long as neither
+side has more than 50 words there; what sclite does beyond (it cuts where both sides pause) is not
+rebuilt here, and refused.
+
+Words
+-----
+Text is bytes to sclite and stays bytes here: what is not UTF-8 goes through unharmed
+(``surrogateescape``). Case is folded for A to Z only. A word loses a ``*`` at its end and a
+backslash; from ``;`` on it is a tag. In references ``{ A / B }`` offers alternatives and ``@`` is
+the word that is none; in hypotheses sclite knows both too, here they are refused.
+
+Source: NIST SCTK 2.4.12, ``src/sclite`` (``align.c``, ``stm2ctm.c``, ``ctm2ctm.c``,
+``fillmrks.c``), compared by running it; see ``tests/cli/test_sclite_command.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+from typing import Literal, NamedTuple
+
+from slaeval.errors import InputError
+from slaeval.files import read_bytes
+from slaeval.scoring.alignment import FOLD, align
+from slaeval.scoring.sclite_paths import Definition, Mark, System, Utterance
+from slaeval.scoring.scorer import is_ignored
+from slaeval.scoring.segments import AlignedSegment
+
+__all__ = ["ID_TYPES", "Settings", "align_files"]
+
+#: How ids name their speaker: all of it; characters 2 to 4; what stands before the first ``-``,
+#: without one before the first ``_``.
+ID_TYPES = ("sp", "wsj", "rm", "spu_id", "swb")
+
+#: sclite reads so many bytes of a column of a CTM.
+_LONGEST_COLUMN = 500
+#: sclite reads so many words of a CTM at first; whether it has confidences is known from then on.
+_READ_AHEAD = 4999
+#: Words of a channel up to which CTM against CTM is one utterance.
+_LONGEST_CHANNEL = 50
+
+#: White space of the C locale.
+_BLANKS = re.compile(r"[ \t\n\v\f\r]+")
+_COLUMNS = re.compile(r"[ \t]+")
+_TIME = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_DEFINITION = re.compile(r';; (LABEL|CATEGORY) [^"]*"([^"]*)"[^"]*"([^"]*)"[^"]*"([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What sclite's options say about an alignment.
+
+    Attributes
+    ----------
+    ids : str
+        One of :data:`ID_TYPES`, for transcripts (``-i``).
+    fold : bool
+        Case does not count; False for ``-s``.
+    utf8 : bool
+        A character is one of UTF-8, not a byte (``-e utf-8``).
+    characters : {"", "all", "not ascii"}
+        Whether words are taken apart into characters (``-c``), those in ASCII too.
+    fragments, deletable : bool
+        A word with a ``-`` at its end or beginning is right where the other begins or ends like
+        it (``-F``); a word in parentheses may be missing (``-D``).
+    hyphens : bool
+        False: hyphens go as words are taken apart (``-c DH``).
+    say, warn : callable
+        Take what sclite prints as it goes along, on stdout and on stderr.
+    """
+
+    ids: str = ""
+    fold: bool = True
+    utf8: bool = False
+    characters: Literal["", "all", "not ascii"] = ""
+    hyphens: bool = True
+    fragments: bool = False
+    deletable: bool = False
+    say: Callable[[str], object] = field(default=lambda text: None)
+    warn: Callable[[str], object] = field(default=lambda text: None)
+
+
+class _Item(NamedTuple):
+    """A word: as compared, as SGML writes it, and its times."""
+
+    text: str
+    written: str
+    mark: Mark
+
+
+class _Pair(NamedTuple):
+    """An utterance before its alignment."""
+
+    name: str
+    speaker: str
+    reference: list[_Item]
+    hypothesis: list[_Item]
+    file: str | None = None
+    channel: str | None = None
+    labels: str | None = None
+    span: tuple[float, float] | None = None
+
+
+_NO_MARK = Mark(0.0, 0.0, 0.0)
+
+
+def align_files(
+    reference: str,
+    hypothesis: str,
+    formats: tuple[str, str],
+    title: str,
+    settings: Settings,
+    first: int = 0,
+) -> System:
+    """Align a hypothesis file with a reference file.
+
+    Parameters
+    ----------
+    reference, hypothesis : str
+        The files.
+    formats : tuple of str
+        Of reference and hypothesis: ``("trn", "trn")``, ``("stm", "ctm")`` or ``("ctm", "ctm")``.
+    title : str
+        Name of the system.
+    settings : Settings
+        How to align.
+    first : int
+        Utterances aligned before, of other hypothesis files.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be read, a line that is not of its format, ids that do not match, or
+        input on which sclite does something that is not rebuilt here.
+    """
+    texts = tuple(
+        _read(path, format_, settings)
+        for path, format_ in zip((reference, hypothesis), formats, strict=True)
+    )
+    files = (_File(reference, texts[0]), _File(hypothesis, texts[1]))
+    confident = (False, False)
+    defined: Iterable[Definition] = ()
+    if formats == ("trn", "trn"):
+        pairs = list(_transcripts(*files, settings))
+        defined = chain(_definitions(texts[1]), _definitions(texts[0]))
+    elif formats == ("stm", "ctm"):
+        pairs, confident = _segments(*files, settings)
+        defined = chain(_definitions(texts[0]), _definitions(texts[1]))
+    else:
+        pairs, confident = _channels(*files, settings)
+    timed = (formats[0] == "ctm", formats[1] == "ctm")
+    utterances = _aligned(pairs, timed, confident, settings, first)
+    if formats == ("ctm", "ctm"):
+        utterances = [_in_time(utterance) for utterance in utterances]
+    return System(
+        title,
+        utterances,
+        settings.fold,
+        reference,
+        hypothesis,
+        time.ctime(),
+        bool(settings.characters),
+        settings.fragments,
+        settings.deletable,
+        tuple(dict.fromkeys(defined)),
+    )
+
+
+class _File(NamedTuple):
+    path: str
+    text: str
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """Yield the lines with their numbers."""
+        return enumerate(self.text.split("\n"), 1)
+
+
+def _read(path: str, format_: str, settings: Settings) -> str:
+    data = read_bytes(path, f"a file in {format_} format", lines=True)
+    if b"\0" in data:
+        raise InputError(f"a NUL byte: this is a binary file, not {format_}", path)
+    if settings.utf8:
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise InputError(
+                f"byte 0x{data[error.start]:02x} is not UTF-8, which -e promises", path, line
+            ) from None
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _definitions(text: str) -> Iterator[Definition]:
+    if ";; LABEL" in text or ";; CATEGORY" in text:
+        for line in text.split("\n"):
+            match = _DEFINITION.match(line)
+            if match:
+                yield Definition(*match.groups())
+
+
+def _shown(line: str) -> str:
+    text = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return repr(text if len(text) <= 80 else text[:77] + "…")
+
+
+# Words.
+
+
+def _item(token: str, mark: Mark = _NO_MARK) -> _Item:
+    """Read a word as sclite does: its value, and its tags behind ``;``."""
+    if ";" not in token and "\\" not in token:
+        word = token[:-1] if token[-1] == "*" and len(token) > 1 else token
+        return _Item(word, word, mark)
+    value, *tags = re.split(r"(?<!\\);", token, maxsplit=3)[:3]
+    word, *tags = (part.replace("\\", "") for part in (value, *tags))
+    if len(word) > 1 and word.endswith("*"):
+        word = word[:-1]
+    written = word.replace(";", "\\;")
+    if tags:
+        tags = [*tags, ""][:2]
+        written = ";".join([written, *(tag.replace(";", "\\;") for tag in tags)])
+    return _Item(word, written, mark)
+
+
+def _reference_items(text: str, settings: Settings, path: str, line: int) -> list[_Item]:
+    """Read the words of a reference text; braces stand alone in the result."""
+    if "{" in text:
+        text = _spaced(text, path, line)
+        if settings.characters:
+            raise InputError("alternatives in braces cannot be scored with -c here", path, line)
+    items = [_item(token) for token in _BLANKS.split(text) if token]
+    return _taken_apart(items, settings, path, line)
+
+
+def _spaced(text: str, path: str, line: int) -> str:
+    """Set the braces of alternatives apart from the words."""
+    out = []
+    depth = 0
+    before = " "
+    for character in text:
+        if character == "{" and not depth and before not in " \t\n\v\f\r}":
+            raise InputError("a brace inside a word; write { A / B } with blanks", path, line)
+        if character == "{" or (character == "}" and depth):
+            depth += 1 if character == "{" else -1
+            out.append(f" {character} ")
+        else:
+            out.append(character)
+        before = character
+    if depth:
+        raise InputError("'{' without '}' after it", path, line)
+    return "".join(out)
+
+
+def _hypothesis_items(items: list[_Item], settings: Settings, path: str, line: int) -> list[_Item]:
+    for item in items:
+        if item.text == "@":
+            raise InputError(
+                "'@' in a hypothesis, which sclite takes for no word at all, cannot be scored here",
+                path,
+                line,
+            )
+    return _taken_apart(items, settings, path, line)
+
+
+def _taken_apart(items: list[_Item], settings: Settings, path: str, line: int) -> list[_Item]:
+    """Take words apart into characters, where that is asked for."""
+    if not settings.characters:
+        return items
+    out = []
+    for item in items:
+        if len(item.text.encode("utf-8", "surrogateescape")) <= 1:
+            out.append(item)
+            continue
+        parts = _characters(item.text, settings)
+        if not parts or {"@", "{", "}", "\\"} & set("".join(parts)):
+            raise InputError(
+                f"{_shown(item.text)} cannot be taken apart into characters as sclite does it",
+                path,
+                line,
+            )
+        if len(parts) == 1 and parts[0] == item.text:
+            out.append(item)
+            continue
+        start, end, sure = item.mark
+        step = (end - start) / len(parts)
+        for part in parts:
+            out.append(_item(part.replace(";", "\\;"), Mark(start, step + start, sure)))
+            start += step
+    return out
+
+
+def _characters(word: str, settings: Settings) -> list[str]:
+    if settings.utf8:
+        characters = list(word)
+    else:
+        characters = [
+            bytes([byte]).decode("utf-8", "surrogateescape")
+            for byte in word.encode("utf-8", "surrogateescape")
+        ]
+    if not settings.hyphens:
+        characters = [character for character in characters if character != "-"]
+    if settings.characters == "all":
+        return characters
+    # Without -e utf-8 every byte passes for ASCII.
+    return [
+        part
+        for joined, run in groupby(characters, lambda one: not settings.utf8 or one.isascii())
+        for part in (["".join(run)] if joined else run)
+    ]
+
+
+# Transcripts.
+
+
+def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Iterator[_Pair]:
+    hypotheses = list(_trn_lines(hypothesis, settings.fold))
+    wanted: dict[str, int] = {}
+    for name, number, _ in hypotheses:
+        if name in wanted:
+            raise InputError(
+                f"id {name} stands here and in line {wanted[name]}", hypothesis.path, number
+            )
+        wanted[name] = number
+    references: dict[str, tuple[int, str]] = {}
+    for name, number, text in _trn_lines(reference, settings.fold):
+        if name in references and references[name][1] != text and name in wanted:
+            raise InputError(f"double reference text for id '{name}'", reference.path, number)
+        references[name] = (number, text)
+    for name, number in wanted.items():
+        if name not in references:
+            raise InputError(
+                f"no reference for id {name} in {reference.path}", hypothesis.path, number
+            )
+    speaker = ""
+    counts: dict[str, int] = {}
+    before = 0
+    for name, number, text in hypotheses:
+        found = _speaker(name, settings.ids)
+        if found is None:
+            kind = {"rm": "RM", "spu_id": "SPU_ID", "swb": "SWB"}[settings.ids]
+            settings.warn(f"Error: extract_speaker can't locate {kind} id {name}\n")
+        else:
+            speaker = found
+        counts[speaker] = counts.get(speaker, 0) + 1
+        place = list(counts).index(speaker) if len(counts) > 1 else 0
+        settings.say(
+            ("\n" if place != before else "")
+            + f"\r    Alignment# {counts[speaker]} for speaker {speaker}          "
+        )
+        before = place
+        if "{" in text:
+            raise InputError(
+                "alternatives in a hypothesis cannot be scored here", hypothesis.path, number
+            )
+        line, words = references[name]
+        said = [_item(token) for token in _BLANKS.split(text) if token]
+        yield _Pair(
+            name,
+            speaker,
+            _reference_items(words, settings, reference.path, line),
+            _hypothesis_items(said, settings, hypothesis.path, number),
+        )
+    settings.say("\n\n")
+
+
+def _trn_lines(file: _File, fold: bool) -> Iterator[tuple[str, int, str]]:
+    """Yield id with its parentheses, line number and text of each line."""
+    last = file.text.count("\n") + 1
+    for number, line in file.lines():
+        if line.startswith((";;", "**")) or not _BLANKS.sub("", line):
+            continue
+        if number == last:
+            raise InputError(
+                "the last line ends without a newline; sclite leaves such a line out of the "
+                "score, so add one",
+                file.path,
+                number,
+            )
+        begin, end = line.rfind("("), line.rfind(")")
+        if begin < 0 or end < begin:
+            raise InputError(
+                f"a TRN line ends with its id in parentheses: {_shown(line)}", file.path, number
+            )
+        if fold:
+            line = line.translate(FOLD)
+        yield line[begin : end + 1], number, line[:begin]
+
+
+def _speaker(name: str, ids: str) -> str | None:
+    if ids == "sp":
+        return name
+    if ids == "wsj":
+        return name[1:4]
+    end = name.find("-")
+    if end < 0:
+        end = name.find("_")
+    return None if end < 0 else name[1:end]
+
+
+# Files with times.
+
+
+class _CtmWord(NamedTuple):
+    file: str
+    channel: str
+    item: _Item
+    middle: float
+    line: int
+
+
+class _StmLine(NamedTuple):
+    file: str
+    channel: str
+    speaker: str
+    span: tuple[float, float]
+    labels: str | None
+    text: str
+    line: int
+
+
+def _ctm_words(file: _File, settings: Settings) -> tuple[list[_CtmWord], bool]:
+    """Return the words of a CTM and whether they have confidences."""
+    words: list[_CtmWord] = []
+    confident: list[int] = []
+    text = file.text.translate(FOLD) if settings.fold else file.text
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        if line.startswith(";"):
+            continue
+        columns = [column for column in _COLUMNS.split(line) if column]
+        if len(columns) < 5:
+            raise InputError(
+                "a CTM line has 'name channel start duration word [confidence]', this one has "
+                f"{len(columns)} columns: {_shown(line)}",
+                file.path,
+                number,
+            )
+        columns = [_cut(column) for column in columns[:6]]
+        start = _time(columns[2].removeprefix("&&"), file.path, number)
+        duration = _time(columns[3], file.path, number)
+        sure = 0.0
+        if len(columns) > 5 and columns[5].lower() != "na":
+            sure = _single(_time(columns[5], file.path, number, "a confidence"))
+            confident.append(len(words))
+        token = columns[4]
+        if token[:4].lower() == "<alt":
+            raise InputError(
+                "alternatives in a hypothesis cannot be scored here", file.path, number
+            )
+        mark = Mark(start, start + duration, sure)
+        item = _Item(token, token, mark) if token[0] == "{" else _item(token, mark)
+        words.append(_CtmWord(columns[0], columns[1], item, start + duration / 2, number))
+    if confident and confident[0] > 0 and len(words) >= _READ_AHEAD:
+        raise InputError(
+            "some lines have a confidence and the first has none; give one to each, or to none",
+            file.path,
+        )
+    return words, bool(confident)
+
+
+def _cut(column: str) -> str:
+    if len(column) <= _LONGEST_COLUMN // 4:
+        return column
+    data = column.encode("utf-8", "surrogateescape")[:_LONGEST_COLUMN]
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _time(text: str, path: str, line: int, what: str = "a time in seconds") -> float:
+    if not _TIME.fullmatch(text):
+        raise InputError(f"expected {what}, found {_shown(text)}", path, line)
+    return float(text)
+
+
+def _single(value: float) -> float:
+    """Round to single precision, as sclite keeps some numbers; too large is infinite."""
+    import struct
+
+    try:
+        rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+    return rounded
+
+
+def _stm_lines(file: _File, fold: bool) -> list[_StmLine]:
+    text = file.text.translate(FOLD) if fold else file.text
+    out = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith((";;", "**")) or not _BLANKS.sub("", line):
+            continue
+        columns = _COLUMNS.split(line.lstrip(" \t"), maxsplit=5)
+        if len(columns) < 5:
+            raise InputError(
+                "an STM line has 'name channel speaker start end [<label>] words…', this one has "
+                f"{len(columns)} columns: {_shown(line)}",
+                file.path,
+                number,
+            )
+        name, channel, speaker, start, end = columns[:5]
+        words = columns[5] if len(columns) > 5 else ""
+        labels = None
+        if words.startswith("<"):
+            labels, _, words = words.replace("\t", " ").partition(" ")
+        span = tuple(_single(_time(time_, file.path, number)) for time_ in (start, end))
+        out.append(_StmLine(name, channel, speaker, (span[0], span[1]), labels, words, number))
+    return out
+
+
+def _segments(
+    reference: _File, hypothesis: _File, settings: Settings
+) -> tuple[list[_Pair], tuple[bool, bool]]:
+    """Pair the segments of an STM with the words of a CTM."""
+    words, confident = _ctm_words(hypothesis, settings)
+    runs = [(key, list(run)) for key, run in groupby(words, lambda word: (word.file, word.channel))]
+    runs.reverse()
+    counts: dict[str, int] = {}
+    pairs: list[_Pair] = []
+    lines = _stm_lines(reference, settings.fold)
+    for key, run in groupby(lines, lambda line: (line.file, line.channel)):
+        settings.say(f"    Performing alignments for file '{key[0]}'.\n")
+        said: list[_CtmWord] = []
+        if not runs:
+            settings.warn(
+                "align_ctm_to_stm: Hyp files ends before ref but continuing for ref file/channel "
+                f"'{key[0]}' '{key[1]}'.\n"
+            )
+        elif runs[-1][0] == key:
+            said = runs.pop()[1]
+        else:
+            settings.warn(
+                "align_ctm_to_stm: File identifiers do not match but continuing. ref "
+                f"file/channel '{key[0]}' '{key[1]}', next hyp '{runs[-1][0][0]}' "
+                f"'{runs[-1][0][1]}'.\n"
+            )
+        pairs += _channel_pairs(list(run), said, counts, reference, hypothesis, settings)
+    if runs:
+        (name, channel), left = runs[-1]
+        raise InputError(
+            f"file {name!r}, channel {channel!r} is not in {reference.path}, or not in this "
+            "order; sclite gives no score then",
+            hypothesis.path,
+            left[0].line,
+        )
+    return pairs, (False, confident)
+
+
+def _channel_pairs(
+    lines: list[_StmLine],
+    said: list[_CtmWord],
+    counts: dict[str, int],
+    reference: _File,
+    hypothesis: _File,
+    settings: Settings,
+) -> Iterator[_Pair]:
+    """Pair the segments of one channel with their words."""
+    ignored = ignored_words = begin = 0
+    for place, line in enumerate(lines, 1):
+        settings.say(f"\r        {place} of {len(lines)} Segments For Channel {line.channel}. ")
+        end = begin
+        if place == len(lines):
+            end = len(said)
+        while end < len(said) and said[end].middle < line.span[1]:
+            end += 1
+        mine = said[begin:end]
+        begin = end
+        left_out = is_ignored([line.text])
+        if left_out:
+            ignored, ignored_words = ignored + 1, ignored_words + len(mine)
+        settings.say(
+            f" ({ignored} Ignored Segments, {ignored_words} Ignored Hyp Words.)    "
+            if ignored
+            else "    "
+        )
+        if left_out:
+            continue
+        number = counts.get(line.speaker, 0)
+        counts[line.speaker] = number + 1
+        yield _Pair(
+            f"({line.speaker}-{number:03d})",
+            line.speaker,
+            _reference_items(line.text, settings, reference.path, line.line),
+            _hypothesis_items(
+                [word.item for word in mine],
+                settings,
+                hypothesis.path,
+                mine[0].line if mine else 0,
+            ),
+            line.file,
+            line.channel,
+            line.labels,
+            line.span,
+        )
+    settings.say("\n")
+
+
+def _channels(
+    reference: _File, hypothesis: _File, settings: Settings
+) -> tuple[list[_Pair], tuple[bool, bool]]:
+    """Pair the channels of two CTMs."""
+    sides = [_ctm_words(file, settings) for file in (reference, hypothesis)]
+    runs = [
+        [(name, list(run)) for name, run in groupby(words, lambda word: word.file)]
+        for words, _ in sides
+    ]
+    pairs: list[_Pair] = []
+    for place in range(max(map(len, runs))):
+        both = [mine[place] if place < len(mine) else ("", []) for mine in runs]
+        if both[0][0] != both[1][0]:
+            name, words = both[1] if both[1][1] else both[0]
+            raise InputError(
+                f"here file {both[1][0]!r}, in {reference.path} file {both[0][0]!r}: the files "
+                "must hold the same names in the same order",
+                (hypothesis if both[1][1] else reference).path,
+                words[0].line,
+            )
+        name = both[0][0]
+        for file, (_, words) in zip((reference, hypothesis), both, strict=True):
+            if len({word.channel for word in words}) > 1 or len(words) > _LONGEST_CHANNEL:
+                raise InputError(
+                    f"file {name!r} has several channels or more than {_LONGEST_CHANNEL} words; "
+                    "CTM against CTM is only scored as sclite does it below that: write the "
+                    "references as STM",
+                    file.path,
+                    words[0].line,
+                )
+        settings.say(f"    Performing Word alignments for file '{name}'.\n")
+        items = [
+            _hypothesis_items([word.item for word in words], settings, file.path, words[0].line)
+            for file, (_, words) in zip((reference, hypothesis), both, strict=True)
+        ]
+        channel = both[0][1][0].channel
+        pairs.append(
+            _Pair(
+                f"({name}-{channel}-0000)", f"{name}-{channel}", items[0], items[1], name, channel
+            )
+        )
+    return pairs, (sides[0][1], sides[1][1])
+
+
+def _in_time(utterance: Utterance) -> Utterance:
+    """Put insertions and deletions that stand together in the order of their starts."""
+    segment = utterance.segment
+    reference, hypothesis = (list(marks or ()) for marks in utterance.marks)
+    steps = []
+    places = [0, 0]
+    for op in segment.ops:
+        steps.append((op, None if op == "I" else places[0], None if op == "D" else places[1]))
+        places[0] += op != "I"
+        places[1] += op != "D"
+
+    def start(step: tuple[str, int | None, int | None]) -> float:
+        _, one, other = step
+        return reference[one].start if one is not None else hypothesis[other or 0].start
+
+    ordered: list[tuple[str, int | None, int | None]] = []
+    for apart, run in groupby(steps, lambda step: step[0] in "DI"):
+        together = list(run)
+        ordered += sorted(together, key=start) if apart else together
+    left = [one for _, one, _ in ordered if one is not None]
+    right = [other for _, _, other in ordered if other is not None]
+    written = utterance.written
+    return utterance._replace(
+        segment=AlignedSegment(
+            segment.id,
+            segment.signer,
+            [segment.reference[one] for one in left],
+            [segment.hypothesis[other] for other in right],
+            "".join(op for op, _, _ in ordered),
+        ),
+        marks=([reference[one] for one in left], [hypothesis[other] for other in right]),
+        written=written
+        and ([written[0][one] for one in left], [written[1][other] for other in right]),
+    )
+
+
+# Alignment.
+
+
+def _aligned(
+    pairs: Sequence[_Pair],
+    timed: tuple[bool, bool],
+    confident: tuple[bool, bool],
+    settings: Settings,
+    first: int,
+) -> list[Utterance]:
+    """Align each pair, all plain ones in one go."""
+    done = {
+        index: _align_oddly(pair, settings)
+        for index, pair in enumerate(pairs)
+        if _odd(pair, settings)
+    }
+    plain = [pair for index, pair in enumerate(pairs) if index not in done]
+    paths = iter(
+        align(
+            [[item.text for item in pair.reference] for pair in plain],
+            [[item.text for item in pair.hypothesis] for pair in plain],
+            fold=False,
+        )
+    )
+    out = []
+    for index, pair in enumerate(pairs):
+        reference, hypothesis, path = done.get(index) or (
+            pair.reference,
+            pair.hypothesis,
+            next(paths),
+        )
+        sides = (reference, hypothesis)
+        written = None
+        if any(item.written != item.text for side in sides for item in side):
+            written = ([item.written for item in reference], [item.written for item in hypothesis])
+        marks = [
+            [item.mark for item in side] if has else None
+            for side, has in zip(sides, timed, strict=True)
+        ]
+        segment = AlignedSegment(
+            pair.file or pair.name,
+            pair.speaker,
+            [item.text for item in reference],
+            [item.text for item in hypothesis],
+            path,
+        )
+        out.append(
+            Utterance(
+                pair.name,
+                segment,
+                pair.file,
+                pair.channel,
+                pair.labels,
+                pair.span,
+                (marks[0], marks[1]),
+                confident,
+                written,
+                first + index,
+            )
+        )
+    return out
+
+
+def _odd(pair: _Pair, settings: Settings) -> bool:
+    """Say whether a pair needs more than the alignment of plain words."""
+    if any(item.text in ("{", "@") for item in pair.reference):
+        return True
+    return any(
+        (settings.deletable and _in_parentheses(item.text))
+        or (settings.fragments and _is_fragment(item.text, settings))
+        for item in chain(pair.reference, pair.hypothesis)
+    )
+
+
+def _align_oddly(pair: _Pair, settings: Settings) -> tuple[list[_Item], list[_Item], str]:
+    """Return the words as sclite pairs them and their path."""
+    if not any(item.text in ("{", "@") for item in pair.reference):
+        if settings.characters:
+            raise InputError(f"words in {pair.name} cannot be scored with -c and -D or -F here")
+        return _forgiving(pair.reference, pair.hypothesis, settings)
+    from slaeval.scoring.alternatives import align_alternatives
+
+    if settings.deletable or settings.fragments:
+        raise InputError(f"alternatives in {pair.name} cannot be scored with -D or -F here")
+    if any(item.written != item.text for item in pair.reference):
+        raise InputError(f"alternatives and tags in {pair.name} cannot be scored together here")
+    words, path = align_alternatives(
+        [item.text for item in pair.reference], [item.text for item in pair.hypothesis], fold=False
+    )
+    return [_Item(word, word, _NO_MARK) for word in words], pair.hypothesis, path
+
+
+def _in_parentheses(word: str) -> bool:
+    return word.startswith("(") and word.endswith(")")
+
+
+def _is_fragment(word: str, settings: Settings) -> bool:
+    inside = settings.deletable and _in_parentheses(word) and word[-2:-1] == "-"
+    return word.startswith("-") or word.endswith("-") or inside
+
+
+def _forgiving(
+    reference: list[_Item], hypothesis: list[_Item], settings: Settings
+) -> tuple[list[_Item], list[_Item], str]:
+    """Align with fragments and words that may be missing.
+
+    A word in parentheses costs 2, not 3, to leave out or to put in, and is then correct: the
+    other side gets a word without letters.
+    """
+
+    def cost(item: _Item) -> int:
+        return 2 if settings.deletable and _in_parentheses(item.text) else 3
+
+    rows = [[(0, "")]]
+    for item in hypothesis:
+        rows[0].append((rows[0][-1][0] + cost(item), "I"))
+    for one in reference:
+        above = rows[-1]
+        row = [(above[0][0] + cost(one), "D")]
+        for place, other in enumerate(hypothesis):
+            same = _equal(one.text, other.text, settings)
+            diagonal = above[place][0] + (0 if same else 4)
+            delete = above[place + 1][0] + cost(one)
+            insert = row[-1][0] + cost(other)
+            if diagonal <= delete and diagonal <= insert:
+                row.append((diagonal, "C" if same else "S"))
+            else:
+                row.append((delete, "D") if delete < insert else (insert, "I"))
+        rows.append(row)
+    left: list[_Item] = []
+    right: list[_Item] = []
+    path = ""
+    one_place, other_place = len(reference), len(hypothesis)
+    while one_place or other_place:
+        op = rows[one_place][other_place][1]
+        one = reference[one_place - 1] if op != "I" else _NOTHING
+        other = hypothesis[other_place - 1] if op != "D" else _NOTHING
+        one_place -= op != "I"
+        other_place -= op != "D"
+        if (op == "D" and cost(one) == 2) or (op == "I" and cost(other) == 2):
+            op = "C"
+        path += op
+        if op != "I":
+            left.append(one)
+        if op != "D":
+            right.append(other)
+    return left[::-1], right[::-1], path[::-1]
+
+
+#: What stands beside a word that may be missing and is.
+_NOTHING = _Item("", "", _NO_MARK)
+
+
+def _equal(one: str, other: str, settings: Settings) -> bool:
+    """Compare two words, fragments by the part they show."""
+    forgiven = settings.fragments and (_is_fragment(one, settings) or _is_fragment(other, settings))
+    if settings.deletable:
+        one, other = (word[1:-1] if _in_parentheses(word) else word for word in (one, other))
+    if forgiven:
+        for part, whole in ((one, other), (other, one)):
+            if len(part) > 1 and part.startswith("-"):
+                return whole.endswith(part[1:])
+            if len(part) > 1 and part.endswith("-"):
+                return whole.startswith(part[:-1])
+    return one == other

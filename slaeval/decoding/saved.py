@@ -1,0 +1,179 @@
+"""Log probabilities that a recogniser saved, read back one clip at a time.
+
+==========  =================================================================================
+``.npy``    one array a file; the file's name is the id
+``.npz``    one array an id, under its name; one array alone goes by the file's name
+``.pt``     a tensor a file, or a dict from ids to tensors, as ``torch.save`` writes them
+==========  =================================================================================
+
+An array holds the steps of one clip, [T', V] or [1, T', V], floating point. Nothing in a file is
+run: arrays of objects and pickled code are refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slaeval.errors import InputError, UsageError
+
+__all__ = ["VALUES", "Values", "as_log_probs", "read_saved", "saved_files"]
+
+Values = Literal["log-probs", "logits", "probs"]
+
+#: What the numbers may be.
+VALUES: tuple[Values, ...] = ("log-probs", "logits", "probs")
+
+_ENDS = (".npy", ".npz", ".pt", ".pth")
+
+#: How far the probabilities of a step may be from 1 together, in logarithms: 16 bits round.
+_NORMALISED = 0.05
+
+
+def saved_files(path: str | os.PathLike[str]) -> list[str]:
+    """Return the files to read: one that is named, or those of a folder and below it, sorted.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    path = os.fspath(path)
+    if os.path.isfile(path):
+        return [path]
+    if not os.path.isdir(path):
+        raise InputError("no such file or folder; expected saved log probabilities", path)
+    found = sorted(
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if name.endswith(_ENDS) and not name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"no {', '.join(_ENDS)} in this folder", path)
+    return found
+
+
+def read_saved(path: str) -> Iterator[tuple[str, NDArray[np.floating[Any]]]]:
+    """Read the arrays of a file, [T', V] each, with the ids they belong to.
+
+    Raises
+    ------
+    InputError
+        It is none of the three forms, damaged, or holds something else than floats.
+    SlaevalError
+        A ``.pt`` file, and torch is not installed.
+    """
+    stem, end = os.path.splitext(os.path.basename(path))
+    if end not in _ENDS:
+        raise InputError(f"expected {', '.join(_ENDS)}", path)
+    content = _tensors(path) if end in (".pt", ".pth") else _arrays(path)
+    if not isinstance(content, dict):
+        content = {stem: content}
+    elif len(content) == 1 and end == ".npz":
+        content = {stem: next(iter(content.values()))}
+    if not content:
+        raise InputError("the file holds no array", path)
+    for name, value in content.items():
+        array = np.asarray(value)
+        if array.ndim == 3 and len(array) == 1:
+            array = array[0]
+        if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+            raise InputError(
+                f"{name!r} is {array.dtype} {list(array.shape)}; expected floats [steps, classes] "
+                "of one clip",
+                path,
+            )
+        yield str(name), array
+
+
+def _arrays(path: str) -> Any:
+    try:
+        with open(path, "rb") as stream:
+            found = np.load(stream, allow_pickle=False)
+            return found if isinstance(found, np.ndarray) else {**found}
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path) from None
+    except Exception as error:  # zipfile, zlib and numpy have one each for a damaged file
+        raise InputError(f"no array can be read ({error})", path) from None
+
+
+def _tensors(path: str) -> Any:
+    from slaeval.extras import require
+
+    require("run", f"reading {path}")
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path) from None
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"no tensor can be read ({reason:.120})", path) from None
+    named = found if isinstance(found, dict) else {"": found}
+    for name, value in named.items():
+        if not isinstance(value, torch.Tensor):
+            raise InputError(
+                f"{name!r} is {type(value).__name__}; expected a tensor, or ids to tensors",
+                path,
+            )
+    arrays = {name: value.detach().float().numpy() for name, value in named.items()}
+    return arrays if isinstance(found, dict) else arrays[""]
+
+
+def as_log_probs(
+    array: NDArray[np.floating[Any]], values: Values, blank: int = 0, name: str = ""
+) -> NDArray[np.float32]:
+    """Return natural log probabilities with the blank as class 0.
+
+    Parameters
+    ----------
+    array : float array [T', V]
+        Of one clip.
+    values : {"log-probs", "logits", "probs"}
+        What its numbers are.
+    blank : int
+        Class of the blank in it; -1 is the last.
+    name : str
+        Of the clip, for messages.
+
+    Raises
+    ------
+    InputError
+        The numbers are not what they are said to be.
+    UsageError
+        There is no such class.
+    """
+    classes = array.shape[1]
+    if not -classes <= blank < classes:
+        raise UsageError(f"the blank is class {blank}, but {name} has {classes} classes")
+    found = array.astype(np.float64)
+    if np.isnan(found).any():
+        raise InputError(f"{name}: nan at step {int(np.isnan(found).any(1).argmax())}")
+    if values == "probs":
+        if (found < 0).any() or (abs(found.sum(1) - 1) > _NORMALISED).any():
+            raise InputError(f"{name}: the values of a step do not add up to 1: no probabilities")
+        with np.errstate(divide="ignore"):
+            found = np.log(found)
+    else:
+        with np.errstate(invalid="ignore"):
+            top = found.max(1, keepdims=True)
+            total = top + np.log(np.exp(found - top).sum(1, keepdims=True))
+        if values == "logits":
+            found -= total
+        else:
+            off = np.flatnonzero(~(abs(total[:, 0]) <= _NORMALISED))
+            if off.size:
+                raise InputError(
+                    f"{name}: the probabilities of step {off[0]} add up to "
+                    f"e^{total[off[0], 0]:.2f}, not to 1; if these are logits say --values logits, "
+                    "if they are probabilities --values probs"
+                )
+    order = [blank % classes, *(k for k in range(classes) if k != blank % classes)]
+    # Rounding alone may lift a probability above 1.
+    return np.minimum(found[:, order], 0).astype(np.float32)
