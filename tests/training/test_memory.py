@@ -21,6 +21,7 @@ CPU = torch.device("cpu")
 @pytest.mark.skipif(
     not os.access("/proc/self/clear_refs", os.W_OK), reason="the system does not measure it"
 )
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["sla-lora", "sla-adapter"])
 def test_the_prediction_is_near_the_peak(variant: str) -> None:
     script = Path(__file__).with_name("step_peak.py")
