@@ -783,8 +783,10 @@ def plain_lists(source: Any) -> dict[str, list[str]] | None:
         vocabulary: set[Any] = set().union(*source.values())
     except TypeError:  # a word that cannot be hashed
         return None
+    if not set(map(type, vocabulary)) <= {str}:
+        return None
     names = (*source, *vocabulary)
-    text = "".join(names) if set(map(type, vocabulary)) <= {str} else ""
+    text = "".join(names)
     if "" in names or any(mark in text for mark in (*BLANKS, "{", "}")):
         return None
     if not text.isascii() and any(map(_half, names)):
