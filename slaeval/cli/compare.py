@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "pasted"]
 
 #: Ends of file names that say nothing about a system; what else has a dot may be a version.
-_HYPOTHESES = (".ctm", ".trn", ".tsv", ".jsonl", ".txt")
+_HYPOTHESES = (".ctm", ".trn", ".csv", ".tsv", ".json", ".jsonl", ".txt", ".gz")
 
 #: So many pairs are spelled out, all of four systems; of more only those with the first.
 _SPELLED_OUT = 6

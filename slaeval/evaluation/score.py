@@ -289,8 +289,9 @@ def score(
     references, hypotheses : mapping, Corpus, DataFrame or path
         A mapping from segment id to its words (a list, or a string with blanks between the
         words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
-        DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis``,
-        ``words``, or the path of a file (STM and others; CTM, TRN, TSV, JSON lines).
+        DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
+        another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
+        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON).
     protocol : str or Protocol
         What exactly is compared; ``"official"`` is ``"rwth-2014"``.
     dataset, split : str, optional
