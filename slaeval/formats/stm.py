@@ -98,8 +98,7 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
             check_braces(words, path, number)
         if name in seen:
             raise InputError(
-                f"segment {name!r} stands here and in line {seen[name]}; a reference may stand "
-                "once",
+                f"duplicate segment {name!r} (first on line {seen[name]})",
                 path,
                 number,
             )

@@ -9,7 +9,7 @@ the words, a list or a string, under ``glosses`` (or ``gloss``, ``hypothesis``, 
 
 from __future__ import annotations
 
-from slaeval.errors import InputError
+from slaeval.errors import InputError, counted
 from slaeval.files import check_text
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.words import is_word, split_words
@@ -31,7 +31,7 @@ _WORD_KEYS = (
 
 
 class Collector:
-    """Gather segments of a file in which each may stand once."""
+    """Gather the segments of a file, each of which may occur once."""
 
     def __init__(self, path: str | None) -> None:
         self.path = path
@@ -44,8 +44,8 @@ class Collector:
         if name in self.words:
             if self.words[name] != words:
                 raise InputError(
-                    f"segment {name!r} stands here and in line {self.lines[name]} with other "
-                    "words; a hypothesis may stand once",
+                    f"duplicate segment {name!r} with other words (first on line "
+                    f"{self.lines[name]})",
                     self.path,
                     line,
                 )
@@ -61,8 +61,8 @@ class Collector:
         notes: tuple[str, ...] = ()
         if self.repeated:
             notes = (
-                f"{len(self.repeated)} segments stand twice with the same words, first "
-                f"{self.repeated[0]!r}: counted once",
+                f"{counted(len(self.repeated), 'duplicate segment')} with the same words, such as "
+                f"{self.repeated[0]!r}; each counted once",
             )
         return Hypotheses(self.words, format, self.path, notes=notes)
 

@@ -114,7 +114,5 @@ class Ranks:
             torch.distributed.broadcast_object_list(held, src=0, group=self._group)
             torch.distributed.barrier(group=self._group)
         except RuntimeError as error:
-            raise SlaevalError(
-                "another process of this torchrun failed: its own message says why"
-            ) from error
+            raise SlaevalError("another rank failed; see its error") from error
         return held[0]

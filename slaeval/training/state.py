@@ -141,23 +141,25 @@ class TrainingFolder:
                 self.state,
             ) from None
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise InputError("not the state of a training run; --restart begins anew", self.state)
+            raise InputError(
+                "not the state of a training run; start over with --restart", self.state
+            )
         if content.get("version") != _VERSION:
             raise InputError(
                 f"written by another version of slaeval (state {content.get('version')}, this one "
-                f"reads {_VERSION}); go on with that one, or --restart",
+                f"reads {_VERSION}); resume with that one, or start over with --restart",
                 self.state,
             )
         if content.get("fingerprint") != fingerprint:
             raise UsageError(
                 f"{self.state}: an unfinished run with another recipe, other data or another "
-                "number of processes: give the same options to go on, --restart to begin anew, or "
-                "another --out"
+                "number of processes: give the same options to resume it, --restart to start over, "
+                "or another --out"
             )
         return content
 
     def clear(self) -> None:
-        """Forget a run that is to begin anew."""
+        """Forget a run that is to start over."""
         import shutil
 
         for path in (self.state, self.log, self.curves):

@@ -81,7 +81,7 @@ class Options:
     slim : bool
         Leave the tower out of the checkpoint.
     restart : bool
-        Begin anew where an unfinished run, or a checkpoint, is there.
+        Start over where there is an unfinished run or a checkpoint.
     save_every : int
         Also save the state every so many steps within an epoch; 0 for never.
     init : str or None
@@ -501,8 +501,8 @@ class _Training:
             return
         if state["best"] is not None and not os.path.exists(self.out):
             raise UsageError(
-                f"{self.out} is gone, the checkpoint of an unfinished run: put it back, or begin "
-                "anew with --restart"
+                f"{self.out} is missing, the checkpoint of an unfinished run: put it back, or "
+                "start over with --restart"
             )
         self.model.load_states(state["adapter"], state["head"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -515,7 +515,8 @@ class _Training:
         if self.epoch == self.recipe.epochs:
             self.say(f"all {self.epoch} epochs are done already")
         elif self.epoch or self.done:
-            self.say(f"going on after epoch {self.epoch}, batch {self.done} of the next")
+            batch = f", batch {self.done} of the next" if self.done else ""
+            self.say(f"resuming after epoch {self.epoch}{batch}")
 
     def _save_checkpoint(
         self, path: str, row: Mapping[str, float], score: Score | None = None
@@ -566,8 +567,8 @@ class _Training:
             taken = os.path.exists(path) and not self.folder.state.exists()
             if taken and not self.options.restart:
                 raise UsageError(
-                    f"{path} is there already, and no run that could go on: name another "
-                    "--out, or --restart to write over it"
+                    f"{path} already exists; no run to resume: name another --out, or overwrite it "
+                    "with --restart"
                 )
         self.world.wait()
 
@@ -597,7 +598,7 @@ class _Training:
         unknown = {word for reference in self.task.references for word in reference.words} - known
         if unknown:
             shown = ", ".join(sorted(unknown)[:5])
-            self.say(f"  {len(unknown)} glosses of dev are in no training clip: {shown}")
+            self.say(f"  dev glosses that are in no training clip: {len(unknown)} ({shown})")
 
     def _filled_cache(self, workers: int) -> dict[str, Array]:
         """Read all frames once, where they fit into memory."""

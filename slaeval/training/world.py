@@ -85,9 +85,7 @@ def joined(device: torch.device) -> Iterator[World]:
     except RuntimeError as error:
         if not _lost_another(error):
             raise
-        raise SlaevalError(
-            "another process of this torchrun failed: its own message says why"
-        ) from error
+        raise SlaevalError("another rank failed; see its error") from error
     finally:
         # After a failure NCCL would wait here for processes that wait for this one: it leaves,
         # and torchrun ends them.

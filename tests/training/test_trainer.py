@@ -106,7 +106,7 @@ def test_going_on_ends_with_the_same_bytes(
             run(out, save_every=1)
     said: list[str] = []
     again = run(out, said=said, save_every=1)
-    assert any("going on" in line for line in said) == (steps > 0)
+    assert any("resuming" in line for line in said) == (steps > 0)
     assert _losses(out) == _losses(whole.out)
     for name in ("tiny.pt", "tiny.last.pt"):
         assert (tmp_path / name).read_bytes() == whole.out.with_name(name).read_bytes()
@@ -295,7 +295,7 @@ def test_a_file_of_the_user_is_not_written_over(run: Run, tmp_path: Path, name: 
     mine = tmp_path / name
     mine.parent.mkdir(exist_ok=True)
     mine.write_bytes(b"mine")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists; no run to resume"):
         run(tmp_path / "tiny.pt")
     assert mine.read_bytes() == b"mine"
 
