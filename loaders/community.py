@@ -1,41 +1,30 @@
 """References in the formats people pass around, read into the one record.
 
-STM; the ``<split>_info.npy`` of VAC and its descendants (a pickled dict ``{'prefix': …, 0:
-{'fileid', 'folder', 'signer', 'label', 'num_frames', 'original_info'}, 1: …}``); the pickles of
-slt and TwoStreamNetwork, gzip or plain (a list of dicts ``name, signer, gloss, text,
-num_frames, sign``); a corpus's own annotation file; TSV (``id<TAB>glosses``) and JSON lines.
-What a file is, is found out from its content.
+STM; TRN; tables, JSON and Kaldi's text (:mod:`slaeval.formats.tables`), among them a corpus's own
+annotation file; the ``<split>_info.npy`` of VAC and its descendants (a pickled dict ``{'prefix':
+…, 0: {'fileid', 'folder', 'signer', 'label', 'num_frames', 'original_info'}, 1: …}``); the pickles
+of slt and TwoStreamNetwork (a list of dicts ``name, signer, gloss, text, num_frames, sign``). Any
+text or pickle may be packed with gzip. What a file is, is found out from its content.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+import zlib
+from typing import Any
 
 from slaeval.errors import InputError
-from slaeval.files import check_text, read_start, read_text
+from slaeval.files import read_start, read_text
+from slaeval.formats.detection import detect_format
 from slaeval.formats.stm import parse_stm
-from slaeval.formats.words import is_word, split_words, timed
+from slaeval.formats.tables import Row, parse_json, parse_kaldi, parse_table
+from slaeval.formats.trn import parse_trn
+from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
 
 __all__ = ["plain_id", "read_references_file"]
-
-
-class _Row(NamedTuple):
-    """One reference of a file, before its corpus is known."""
-
-    id: str
-    signer: str | None
-    glosses: str
-    line: int | None = None
-    translation: str | None = None
-    num_frames: int | None = None
-    channel: str | None = None
 
 
 def plain_id(name: str) -> str:
@@ -76,13 +65,13 @@ def read_references_file(
     known = None if corpus is None else layout(corpus)
     if known is not None:
         split = known.split_of(split)
-    data = read_start(path, "a file with references")
-    if data[:6] == b"\x93NUMPY":
+    start = _start(path)
+    if start[:6] == b"\x93NUMPY":
         rows, clean = _vac_rows(path), False
-    elif data[:2] in (b"\x1f\x8b", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+    elif start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         rows, clean = _slt_rows(path), False
     else:
-        rows, clean = _text_rows(path, known, split)
+        rows, clean = _text_rows(path, split)
     seen: dict[str, int | None] = {}
     samples = []
     for row in rows:
@@ -96,7 +85,18 @@ def read_references_file(
     return samples
 
 
-def _sample(row: _Row, known: Layout | None, split: str, path: str, clean: bool) -> Sample:
+def _start(path: str) -> bytes:
+    """Return the first bytes of a file, of one packed with gzip those within."""
+    start = read_start(path, "a file with references", 1 << 10)
+    if start[:2] != b"\x1f\x8b":
+        return start
+    try:
+        return zlib.decompressobj(wbits=31).decompress(start, 8)
+    except zlib.error:
+        return b""  # whoever reads it says what is wrong
+
+
+def _sample(row: Row, known: Layout | None, split: str, path: str, clean: bool) -> Sample:
     words = split_words(row.glosses)
     signer = row.signer
     if known is not None:
@@ -119,7 +119,7 @@ def _sample(row: _Row, known: Layout | None, split: str, path: str, clean: bool)
     )
 
 
-def _cleaned(known: Layout, row: _Row) -> list[str]:
+def _cleaned(known: Layout, row: Row) -> list[str]:
     """Clean a raw training annotation where the corpus's references are cleaned."""
     from slaeval.loaders.phoenix2014 import Phoenix2014, clean_train
 
@@ -128,7 +128,7 @@ def _cleaned(known: Layout, row: _Row) -> list[str]:
     return split_words(row.glosses)
 
 
-def _vac_rows(path: str) -> Iterable[_Row]:
+def _vac_rows(path: str) -> list[Row]:
     from slaeval.formats.pickles import load_npy
 
     content = load_npy(path)
@@ -145,17 +145,17 @@ def _vac_rows(path: str) -> Iterable[_Row]:
                 path,
             )
         rows.append(
-            _Row(
+            Row(
                 _text(item, ("fileid",), path),
-                _who(item),
                 _text(item, ("label",), path),
+                signer=_who(item),
                 num_frames=_frames(item),
             )
         )
     return rows
 
 
-def _slt_rows(path: str) -> Iterable[_Row]:
+def _slt_rows(path: str) -> list[Row]:
     from slaeval.formats.pickles import load_pickle
 
     content = load_pickle(path)
@@ -166,10 +166,10 @@ def _slt_rows(path: str) -> Iterable[_Row]:
             path,
         )
     return [
-        _Row(
+        Row(
             plain_id(_text(item, ("name",), path)),
-            _who(item),
             _text(item, ("gloss", "gls"), path),
+            signer=_who(item),
             translation=item.get("text") if isinstance(item.get("text"), str) else None,
             num_frames=_frames(item),
         )
@@ -200,49 +200,31 @@ def _who(item: dict[Any, Any]) -> str | None:
     return str(value) if isinstance(value, (str, int)) else None
 
 
-def _text_rows(path: str, known: Layout | None, split: str) -> tuple[Iterable[_Row], bool]:
-    """Tell STM, annotation files, TSV and JSON lines apart; say whether glosses are clean."""
-    text = read_text(path, "references: STM, annotation CSV, TSV, JSON lines, .npy or pickle")
-    lines = text.split("\n")
-    first = next((line for line in lines if line.strip() and not line.startswith(";;")), None)
-    if first is None:
-        raise InputError("no references in this file, only comments", path)
-    if first.lstrip().startswith("{"):
-        return _json_rows(lines, path), True
-    header = first.split("|")
-    if header[:4] == ["id", "folder", "signer", "annotation"]:
-        return _column_rows(lines, path, 0, 2, 3), False
-    if header[:6] == ["name", "video", "start", "end", "speaker", "orth"]:
-        return _column_rows(lines, path, 0, 4, 5, 6), False
-    if header[:4] == ["index", "name", "length", "gloss"]:
-        rows = _column_rows(lines, path, 1, None, 3, frames=2)
-        return _rows_of_split(rows, path, split), True
-    timed_lines = [line for line in lines[:200] if line.strip() and not line.startswith(";;")]
-    if all(timed(line, 3) for line in timed_lines):
-        return _stm_rows(text, path), True
-    if "\t" in first or re.match(r"[^\s|]+\|", first):
-        return _table_rows(lines, path, "\t" if "\t" in first else "|"), True
-    if timed(first, 3):
-        return _stm_rows(text, path), True
-    if timed(first, 2):
+def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
+    """Read a text file of any format; say whether its glosses are those of references already."""
+    text = read_text(path, "references: STM, TRN, a table, JSON, .npy or pickle")
+    found = detect_format(text, "reference")
+    if found == "ctm":
         raise InputError(
-            "this is a CTM file, so a hypothesis; references come as STM, TSV, JSON lines, "
+            "this is a CTM file, so a hypothesis; references come as STM, TRN, a table, JSON, "
             ".npy or pickle",
             path,
-            lines.index(first) + 1,
         )
-    # An STM with a defect in its first line says best itself what is wrong.
-    return _stm_rows(text, path), True
+    if found in ("stm", None):
+        # What is not recognised may be an STM with a defect: its reader says best what is wrong.
+        return [
+            Row(row.name, " ".join(row.words), signer=row.signer, channel=row.channel)
+            for row in parse_stm(text, path)
+        ], True
+    parse = {"trn": parse_trn, "jsonl": parse_json, "kaldi": parse_kaldi}.get(found, parse_table)
+    table = parse(text, "reference", path)
+    if table.header[:4] == ("index", "name", "length", "gloss"):
+        return _rows_of_split(table.rows, path, split), True
+    raw = table.header[:2] in (("id", "folder"), ("name", "video"))
+    return table.rows, not raw
 
 
-def _stm_rows(text: str, path: str) -> list[_Row]:
-    return [
-        _Row(row.name, row.signer, " ".join(row.words), channel=row.channel)
-        for row in parse_stm(text, path)
-    ]
-
-
-def _rows_of_split(rows: list[_Row], path: str, split: str) -> list[_Row]:
+def _rows_of_split(rows: list[Row], path: str, split: str) -> list[Row]:
     """Keep the rows of a split: CSL-Daily's video map holds all of them."""
     beside = os.path.join(os.path.dirname(path), "split_1.txt")
     if not os.path.isfile(beside):
@@ -257,82 +239,3 @@ def _rows_of_split(rows: list[_Row], path: str, split: str) -> list[_Row]:
         if cells[1].strip() == split
     }
     return [row for row in rows if row.id in wanted]
-
-
-def _column_rows(
-    lines: list[str],
-    path: str,
-    id: int,
-    signer: int | None,
-    gloss: int,
-    translation: int | None = None,
-    frames: int | None = None,
-) -> list[_Row]:
-    rows = []
-    width = max(id, gloss, signer or 0, translation or 0) + 1
-    for number, line in enumerate(lines[1:], 2):
-        if not line.strip():
-            continue
-        cells = line.split("|")
-        if len(cells) < width:
-            raise InputError(
-                f"expected {width} columns or more, found {len(cells)}: {line[:80]!r}",
-                path,
-                number,
-            )
-        rows.append(
-            _Row(
-                cells[id],
-                None if signer is None else cells[signer],
-                cells[gloss],
-                number,
-                None if translation is None else cells[translation],
-                int(cells[frames]) if frames is not None and cells[frames].isdecimal() else None,
-            )
-        )
-    return rows
-
-
-def _table_rows(lines: list[str], path: str, separator: str) -> list[_Row]:
-    rows: list[_Row] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        cells = line.split(separator)
-        if not rows and number == 1 and cells[0].strip().casefold() in ("id", "name"):
-            continue
-        if len(cells) < 2 or not is_word(cells[0]):
-            raise InputError(f"expected an id and its glosses, found {line[:80]!r}", path, number)
-        rows.append(_Row(cells[0].strip(), None, cells[1], number))
-    return rows
-
-
-def _json_rows(lines: list[str], path: str) -> list[_Row]:
-    rows = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            item = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"not JSON: {error}", path, number) from None
-        name = item.get("id", item.get("name")) if isinstance(item, dict) else None
-        if not isinstance(item, dict) or not isinstance(name, str) or not is_word(name):
-            raise InputError("expected an object with 'id' and 'glosses'", path, number)
-        words = next((item[key] for key in ("glosses", "gloss", "reference") if key in item), None)
-        if isinstance(words, list):
-            words = " ".join(map(str, words))
-        if not isinstance(words, str):
-            raise InputError("'glosses' must be a string or a list of words", path, number)
-        signer = item.get("signer")
-        check_text(f"{name} {words} {signer} {item.get('translation')}", path, number)
-        rows.append(
-            _Row(
-                name,
-                None if signer is None else str(signer),
-                words,
-                number,
-                item.get("translation"),
-            )
-        )
-    return rows

@@ -576,7 +576,8 @@ for _protocol in (
         "MSLR / Isharah challenge starter kit, corrected",
         reference=_mslr_reference,
         fold=False,
-        caveat="only references are normalised",
+        caveat="only references are normalised; the figures that the challenge published are "
+        "official and none, not this one",
     ),
     Protocol(
         "mslr-swapped",

@@ -1,22 +1,60 @@
 """Reading text safely and writing files whole.
 
 Every reader of the project comes through :func:`read_text`, so that a missing file, a
-directory, a wrong encoding or a file that is one endless line gives the same clear error
-everywhere; every writer through :func:`write_whole`, so that no output is left half written.
+directory, a wrong encoding, a binary file or one that is an endless line gives the same clear
+error everywhere, and gzip and standard input (``-``) can be read everywhere; every writer
+through :func:`write_whole`, so that no output is left half written.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import sys
+import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from slaeval.errors import InputError, SlaevalError
 
-__all__ = ["LONGEST_LINE", "read_bytes", "read_start", "read_text", "replacing", "write_whole"]
+__all__ = [
+    "LONGEST_LINE",
+    "STDIN",
+    "check_text",
+    "gunzipped",
+    "read_bytes",
+    "read_start",
+    "read_text",
+    "replacing",
+    "write_whole",
+]
+
+#: The path that stands for standard input.
+STDIN = "-"
 
 #: Longest line accepted, in bytes. 200,000 glosses take about 2 MB.
 LONGEST_LINE = 64 * 1024 * 1024
+
+#: How many times its size a gzip file may unpack to, and how many bytes any may. Real ones reach 7.
+_RATIO, _ROOM = 32, 32 << 20
+
+#: How files begin that are no text, and what they are.
+_KINDS = (
+    (rb"\x80[\x02-\x05]|\((lp|dp)\d+\n|ccopy_reg\n|cnumpy", "a pickle"),
+    (rb"\x93NUMPY", "a .npy file of numpy"),
+    (rb"PK\x03\x04(?s:.*xl/workbook)", "an Excel workbook"),
+    (rb"PK\x03\x04(?s:.*data\.pkl)", "a file of torch.save"),
+    (rb"PK\x03\x04(?s:.*\.npy)", "an .npz file of numpy"),
+    (rb"PK(\x03\x04|\x05\x06)", "a zip archive"),
+    (rb"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (rb"PAR1", "a Parquet file"),
+    (rb"ARROW1|FEA1", "an Arrow file"),
+    (rb"\x89HDF", "an HDF5 file"),
+    (rb"SQLite format 3", "an SQLite database"),
+    (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "a packed file (unpack it first)"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|....ftyp|\x1aE\xdf\xa3", "a picture, a film or a PDF"),
+)
 
 
 def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) -> bytes:
@@ -25,7 +63,7 @@ def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) 
     Parameters
     ----------
     path : path-like
-        File to read.
+        File to read; ``-`` for standard input.
     what : str
         What the file is meant to be, for the error message: ``"a hypothesis file"``.
     lines : bool
@@ -37,6 +75,8 @@ def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) 
     InputError
         The file is missing, is a directory, cannot be read or has an endless line.
     """
+    if path == STDIN:
+        return _standard_input()
     try:
         with open(path, "rb") as stream:
             if not lines:
@@ -60,9 +100,45 @@ def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) 
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
 
 
+@cache
+def _standard_input() -> bytes:
+    """Read standard input once, for whoever asks again."""
+    return sys.stdin.buffer.read()
+
+
+def gunzipped(data: bytes, path: str | os.PathLike[str]) -> bytes:
+    """Unpack a gzip file, all its members; what is no gzip file comes back as it is.
+
+    Raises
+    ------
+    InputError
+        It is damaged, cut off, or unpacks to far more than its size.
+    """
+    if data[:2] != b"\x1f\x8b":
+        return data
+    most = max(_ROOM, _RATIO * len(data))
+    members = [b""]
+    while data:
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            members.append(unpacker.decompress(data, most - sum(map(len, members)) + 1))
+        except zlib.error as error:
+            raise InputError(f"not a whole gzip file: {error}", path) from None
+        if sum(map(len, members)) > most:
+            raise InputError(
+                f"unpacks to more than {most >> 20} MiB, {_RATIO} times its size or more: "
+                "refused; if you know what it is, unpack it first (gunzip)",
+                path,
+            )
+        if not unpacker.eof:
+            raise InputError("this gzip file is cut off", path)
+        data = unpacker.unused_data.lstrip(b"\0")
+    return b"".join(members)
+
+
 def read_start(path: str | os.PathLike[str], what: str, size: int = 8) -> bytes:
     """Read the first bytes of a file, to tell its kind; errors as :func:`read_bytes`."""
-    if os.path.isfile(path):
+    if path != STDIN and os.path.isfile(path):
         try:
             with open(path, "rb") as stream:
                 return stream.read(size)
@@ -88,7 +164,7 @@ def check_text(text: str, path: str | os.PathLike[str] | None, line: int | None 
 
 
 def read_text(path: str | os.PathLike[str], what: str) -> str:
-    """Read a UTF-8 text file whole.
+    """Read a UTF-8 text file whole, plain or gzip.
 
     A byte-order mark is taken away; lines that end with CRLF, or with CR alone as old
     spreadsheets write them, come back with newlines.
@@ -96,14 +172,22 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
     Raises
     ------
     InputError
-        As :func:`read_bytes`; also for an empty file, and for a byte that is not UTF-8,
-        naming the byte, its line and the encoding it may be in.
+        As :func:`read_bytes` and :func:`gunzipped`; also for an empty file, for one that is
+        no text, saying what it is, and for a byte that is not UTF-8, naming the byte, its line
+        and the encoding it may be in.
     """
-    data = read_bytes(path, what, lines=True)
+    data = gunzipped(read_bytes(path, what, lines=True), path)
     if not data.strip():
         raise InputError(f"the file is empty; expected {what}", path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("the file is UTF-16; save it as UTF-8", path, 1)
+    for start, kind in _KINDS:
+        if re.match(start, data):
+            raise InputError(
+                f"this is {kind}, not {what}; glosses of anything else can be written as a "
+                "table: id,glosses",
+                path,
+            )
     try:
         text = data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
     except UnicodeDecodeError as error:
@@ -111,7 +195,7 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         raise InputError(
             f"byte 0x{data[error.start]:02x} at column {column} is not UTF-8; the file may be "
-            "ISO-8859-1 or gzip: convert it first (iconv -f latin1 -t utf-8)",
+            "ISO-8859-1: convert it first (iconv -f latin1 -t utf-8)",
             path,
             line,
         ) from None

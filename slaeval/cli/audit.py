@@ -15,8 +15,9 @@ from slaeval.cli.options import (
     source_argument,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import counted
+from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
+from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import (
@@ -28,13 +29,15 @@ from slaeval.evaluation.tables import (
     score_row,
 )
 from slaeval.scoring.protocols import protocols
+from slaeval.scoring.score import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slaeval.evaluation.audit import Audit, AuditRow
+    from slaeval.evaluation.claims import Claim
     from slaeval.evaluation.request import Request
-    from slaeval.evaluation.tables import Format
+    from slaeval.evaluation.tables import Format, Printed
     from slaeval.scoring.score import Group
 
 __all__ = ["audit", "pasted", "render"]
@@ -64,6 +67,12 @@ __all__ = ["audit", "pasted", "render"]
     metavar="N",
     help="Number of changed segments to show per protocol.",
 )
+@click.option(
+    "--claimed",
+    metavar="WER",
+    help="A published WER, as printed: show which protocols, roundings and splits of this file "
+    "give it.",
+)
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per protocol.")
 @click.option("--list", "list_", is_flag=True, help="List the protocols and exit.")
@@ -73,6 +82,7 @@ def audit(
     names: tuple[str, ...],
     dev: str | None,
     top: int,
+    claimed: str | None,
     form: Format,
     csv: str | None,
     list_: bool,
@@ -82,6 +92,10 @@ def audit(
     Shows how much the scores differ, what a perfect transcript would score under each
     protocol, how often each cleanup rule applied and which segments change most, so that you
     can tell which protocol a published number used.
+
+    \b
+    slaeval audit hyp.ctm --dataset phoenix2014t
+    slaeval audit hyp.ctm --dataset phoenix2014t --dev dev.ctm --claimed 24.3
     """
     if list_:
         for rules in protocols():
@@ -92,8 +106,14 @@ def audit(
         return
     source = needed(source)
     check_outputs([source, dev], [csv], request)
+    if claimed is not None:
+        parse_claim(claimed)  # better now than after the scoring
+        if form not in ("table", "json"):
+            raise UsageError(f"--claimed is answered as a table or JSON, not as {form}")
     evaluation = Evaluation.open(source, request)
-    others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
+    # A claim is held to both splits in one table; other tables of two splits are pasted.
+    side_by_side = "markdown" if claimed is not None else form
+    others = dev_evaluations([dev] if dev is not None else [], [evaluation], side_by_side)
     results = [audit_evaluation(one, names or None) for one in (*others, evaluation)]
     if csv is not None:
         from slaeval.files import write_whole
@@ -105,7 +125,12 @@ def audit(
     if form == "json":
         import json
 
-        click.echo(json.dumps(results[0].to_dict(top), ensure_ascii=False, indent=2))
+        out = results[-1].to_dict(top)
+        if claimed is not None:
+            out["claimed"] = [claim.to_dict() for claim in check_claim(results, claimed)]
+        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
+    elif claimed is not None:
+        click.echo("\n".join(_claims(results, claimed)))
     elif form == "table":
         click.echo(render(results[0], top))
     else:
@@ -123,7 +148,7 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
         LaTeX has one row per protocol, the others one per protocol and split.
     """
     if form == "latex":
-        cells: dict[str, dict[str, Group | float]] = {}
+        cells: dict[str, dict[str, Group | Printed]] = {}
         for result in results:
             for row in result.rows:
                 mine = cells.setdefault(row.protocol.name, {})
@@ -141,8 +166,8 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
     rows = [
         {
             **{key: value for key, value in score_row("", row.score).items() if key != "system"},
-            "difference": row.difference,
-            "floor": row.floor.wer,
+            "difference": finite(row.difference),
+            "floor": finite(row.floor.wer),
             "moved_segments": len(row.moved),
         }
         for result in results
@@ -171,13 +196,13 @@ def render(result: Audit, top: int) -> str:
             [
                 (
                     row.protocol.name + (" (official)" if index == 0 else ""),
-                    f"{row.score.wer:.2f}",
-                    f"{row.difference:+.2f}" if index else "",
+                    _percent(row.score.wer),
+                    _percent(row.difference, "+") if index else "",
                     row.score.substitutions,
                     row.score.deletions,
                     row.score.insertions,
                     row.score.reference_words,
-                    f"{row.floor.wer:.2f}",
+                    _percent(row.floor.wer),
                     len(row.moved) if index else "",
                 )
                 for index, row in enumerate(result.rows)
@@ -193,6 +218,50 @@ def render(result: Audit, top: int) -> str:
     for row in result.rows:
         out += ["", *_details(row, top)]
     return "\n".join(out)
+
+
+def _percent(value: float, sign: str = "") -> str:
+    """Return a percentage; a WER without words to divide by has none."""
+    return "undefined" if value != value else f"{value:{sign}.2f}"
+
+
+def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
+    """Lay out which readings are the number that was claimed."""
+    claims = check_claim(results, claimed)
+    number, _ = parse_claim(claimed)
+    several = len(results) > 1
+    names = [f"{one.protocol} on {one.split}" if several else one.protocol for one in claims]
+    giving = [pair for pair in zip(names, claims, strict=True) if pair[1].matches]
+    what = " ".join(filter(None, (results[-1].dataset, "" if several else results[-1].split)))
+    rows = [
+        (
+            ("> " if claim.matches else "  ") + name,
+            _percent(claim.wer),
+            *(("* " if way in claim.matches else "") + claim.printed.get(way, "") for way in WAYS),
+        )
+        for name, claim in zip(names, claims, strict=True)
+    ]
+    out = [
+        f"{what or 'own references'}: {number} is {len(giving) or 'none'} of "
+        f"{len(claims)} readings",
+        "",
+        table(rows, ("protocol", "WER %", *WAYS)),
+        "",
+    ]
+    if giving:
+        said = "; ".join(f"{name} ({_ways(claim)})" for name, claim in giving)
+        return [*out, paragraph(f"{number} is: {said}.")]
+    return [
+        *out,
+        paragraph(
+            f"No protocol, rounding or split gives {number}. The nearest is {names[0]}: "
+            f"{_percent(claims[0].wer)}."
+        ),
+    ]
+
+
+def _ways(claim: Claim) -> str:
+    return "however rounded" if claim.matches == WAYS else ", ".join(claim.matches)
 
 
 def _details(row: AuditRow, top: int) -> list[str]:
@@ -214,6 +283,10 @@ def _details(row: AuditRow, top: int) -> list[str]:
             f"    {segment.id}: {counted(segment.official, 'error')} under official, "
             f"{segment.errors} here"
         )
-        out.append(f"      REF {isolated(segment.reference)}")
-        out.append(f"      HYP {isolated(segment.hypothesis)}")
+        for whose, reference, hypothesis in (
+            ("official", segment.official_reference, segment.official_hypothesis),
+            ("here", segment.reference, segment.hypothesis),
+        ):
+            out.append(f"      {whose:8} REF {isolated(reference)}")
+            out.append(f"      {'':8} HYP {isolated(hypothesis)}")
     return out

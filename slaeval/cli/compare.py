@@ -14,16 +14,18 @@ from slaeval.cli.options import (
     request_options,
     sources_argument,
 )
-from slaeval.console import isolated, paragraph, styled, table, terminal_width, warn
+from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import open_systems, system_names
 from slaeval.evaluation.tables import (
     PaperRow,
+    Printed,
     as_csv,
     as_latex,
     as_markdown,
+    as_printed,
     latex_notes,
     markdown_escaped,
     p_value,
@@ -41,14 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["compare", "pasted"]
 
 #: Ends of file names that say nothing about a system; what else has a dot may be a version.
-_HYPOTHESES = (".ctm", ".trn", ".tsv", ".jsonl", ".txt")
+_HYPOTHESES = (".ctm", ".trn", ".csv", ".tsv", ".json", ".jsonl", ".txt", ".gz")
 
 #: So many pairs are spelled out, all of four systems; of more only those with the first.
 _SPELLED_OUT = 6
-
-
-#: From so many cells on, published results are shown with their papers.
-_WITH_PAPERS = 120
 
 
 @click.command()
@@ -188,13 +186,8 @@ def pasted(
                     "permutation_p": pair.permutation_p,
                 }
         rows.append(row)
-    keys = ("system", "protocol", "dataset", "split", "wer", "paper", "source")
-    published = [
-        {key: value for key, value in {**row, "dataset": row["corpus"]}.items() if key in keys}
-        for row in literature
-    ]
     if form == "csv":
-        return as_csv([*rows, *published])
+        return as_csv([*rows, *map(_csv_row, literature)])
     counts = ("substitutions", "deletions", "insertions", "reference_words")
     split = ["split"] if dev else []
     columns = ["system", *split, "wer", "wer_low", "wer_high", *counts]
@@ -202,12 +195,33 @@ def pasted(
         columns += ["difference", "difference_low", "difference_high"]
         columns += ["mapsswe_p", "permutation_p"]
     parts = [as_markdown(rows, columns)]
-    if published:
-        printed = [{**row, "printed": row["wer"]} for row in published]
-        parts.append(as_markdown(printed, ("system", *split, "protocol", "printed", "paper")))
+    if literature:
+        columns = ["system", *split, "protocol", "printed", "modality", "stated", "first_hand"]
+        parts.append(as_markdown([*map(_markdown_row, literature)], [*columns, "paper", "source"]))
     verdicts = [markdown_escaped(pair.verdict) for pair in _spelled_out(names, result)]
     signatures = [f"`{score.signature}`" for score in (*dev[:1], scores[0])]
     return "\n\n".join([*parts, *verdicts, *signatures])
+
+
+def _csv_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a published result under the names of our own columns; rates, for counts."""
+    rates = {f"{part}_rate": row[part] for part in ("deletions", "insertions")}
+    skipped = ("corpus", "deletions", "insertions", "first_hand")
+    kept = {key: value for key, value in row.items() if key not in skipped}
+    return {**kept, "dataset": row["corpus"], **rates, "first_hand": _yes(row["first_hand"])}
+
+
+def _markdown_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "protocol": row["protocol"] or "unknown",
+        "printed": as_printed(row["wer"]),
+        "first_hand": _yes(row["first_hand"]),
+    }
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _latex(
@@ -217,20 +231,24 @@ def _latex(
     literature: list[dict[str, Any]],
     dev: Sequence[Score],
 ) -> str:
-    cells: dict[str, dict[str, Group | float]] = {}
+    cells: dict[tuple[str, str], dict[str, Group | Printed]] = {}
     for row in literature:
-        cells.setdefault(row["system"], {})[row["split"]] = row["wer"]
-    rows = [PaperRow(name, mine) for name, mine in cells.items()]
+        printed = Printed(row["wer"], row["deletions"], row["insertions"])
+        system = row["system"] if row["first_hand"] else f"{row['system']}*"
+        cells.setdefault((system, row["protocol"] or "unknown"), {})[row["split"]] = printed
+    rows = [PaperRow(name, mine, rules) for (name, rules), mine in cells.items()]
     notes = [
-        f"{row['system']}, {row['split']}: {row['wer']:.1f} as printed by {row['paper']}; "
-        f"protocol {row['protocol'] or 'unknown'}"
+        f"{row['system']}, {row['split']}: {as_printed(row['wer'])} by {row['paper']}; scored by: "
+        f"{row['stated']}; read at {row['source']}" + (f"; {row['note']}" if row["note"] else "")
         for row in literature
     ]
+    if not all(row["first_hand"] for row in literature):
+        notes.append("*: as listed by somebody else than the authors")
     for number, name in enumerate(names):
         of_system = [*dev[number : number + 1], scores[number]]
-        own: dict[str, Group | float] = {score.split or "": score.total for score in of_system}
+        own: dict[str, Group | Printed] = {score.split or "": score.total for score in of_system}
         stem, end = os.path.splitext(name)
-        rows.append(PaperRow(stem if end in _HYPOTHESES else name, own))
+        rows.append(PaperRow(stem if end in _HYPOTHESES else name, own, scores[number].protocol))
         notes += [note for score in of_system for note in latex_notes(name, score)]
     notes += [pair.verdict for pair in _spelled_out(names, result)]
     return as_latex(rows, notes=notes)
@@ -352,40 +370,49 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
 
 def _published(names: list[str], scores: list[Score], rows: list[dict[str, Any]]) -> list[str]:
     """Insert the user's systems into the table of the literature."""
-    entries = [
-        (row["wer"], row["system"], "", row["protocol"] or "unknown", row["paper"]) for row in rows
-    ]
+    entries = []
+    for row in rows:
+        rates = (row["deletions"], row["insertions"])
+        parts = "/".join(as_printed(rate) for rate in rates if rate is not None)
+        system = f"{row['system']}{'' if row['first_hand'] else ' *'}"
+        cells = (row["protocol"] or "unknown", parts, as_printed(row["wer"]), "")
+        entries.append((row["wer"], (system, *cells)))
     for name, score in zip(names, scores, strict=True):
         interval = score.wer_ci
         shown = "" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
-        entries.append((score.wer, f"> {name}", shown, score.protocol, "this file"))
-    entries.sort(key=lambda row: (row[0], row[1]))
+        total = score.total
+        parts = "/".join(f"{total.rate(n):.1f}" for n in (total.deletions, total.insertions))
+        entries.append((score.wer, (f"> {name}", score.protocol, parts, f"{score.wer:.2f}", shown)))
+    entries.sort()
     within = [
         row["system"]
         for row in rows
         if scores[0].wer_ci and scores[0].wer_ci[0] <= row["wer"] <= scores[0].wer_ci[1]
     ]
-    # Papers take half a line: a narrow terminal does without.
-    papers = terminal_width() >= _WITH_PAPERS
-    shown_rows = [
-        (
-            system,
-            *((paper,) if papers else ()),
-            protocol,
-            f"{wer:.2f}" if "this" in paper else f"{wer:.1f}",
-            between,
-        )
-        for wer, system, between, protocol, paper in entries
-    ]
-    heads = ("system", *(("paper",) if papers else ()), "protocol", "WER %", "95 %")
-    return [
+    lines = [
         f"  published results on {scores[0].dataset} {scores[0].split}",
-        table(shown_rows, heads, left=3 if papers else 2, indent="    "),
+        table(
+            [cells for _, cells in entries],
+            ("system", "protocol", "del/ins", "WER %", "95 %"),
+            left=2,
+            indent="    ",
+        ),
+        paragraph(
+            "*: read in a listing, not at the authors' own page; unknown: the source does not say "
+            "how it was scored. Papers, addresses and what contradicts a figure: --format csv.",
+            "    ",
+        ),
         paragraph(
             "Published numbers come without their segments: no paired test is possible. Within "
             f"the interval of {names[0]}: {', '.join(within) or 'none'}. Protocols differ: "
-            "'slaeval audit' shows your score under each. --format markdown lists the papers.",
+            "'slaeval audit' shows your score under each.",
             "    ",
             "    ",
         ),
     ]
+    if notes := [row for row in rows if row["note"]]:
+        lines += [
+            "    notes",
+            *(paragraph(f"{row['system']}: {row['note']}", "      ", "        ") for row in notes),
+        ]
+    return lines

@@ -42,7 +42,7 @@ __all__ = [
 FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
 
 #: What ``--format`` meant before hypothesis files got an option of their own.
-_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl")
+_HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl", "kaldi")
 
 _DATASETS = (
     "phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah500, isharah1000, isharah2000"
@@ -54,7 +54,7 @@ def existing() -> click.Path:
     return click.Path(readable=False, path_type=str)
 
 
-_SOURCE = "Same as the argument: a hypothesis file (CTM, TRN, TSV, JSON lines) or a run folder."
+_SOURCE = "Same as the argument: hypotheses (CTM, TRN, CSV, JSON …; -: standard input) or a run."
 
 _REFERENCES = (
     click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]"),
@@ -62,7 +62,7 @@ _REFERENCES = (
         "--ref",
         type=existing(),
         metavar="FILE",
-        help="Read references from a file: STM, TSV, JSON lines, VAC .npy, slt pickle.",
+        help="Read references from a file: STM, TRN, CSV, TSV, JSON, VAC .npy, slt pickle.",
     ),
     click.option(
         "--root",
@@ -94,7 +94,7 @@ _READING = (
         default="auto",
         show_default=True,
         metavar="NAME",
-        help="Format of hypothesis files: auto, ctm, trn, tsv, jsonl.",
+        help="Format of hypothesis files: auto, ctm, trn, tsv (any table), jsonl, kaldi.",
     ),
 )
 

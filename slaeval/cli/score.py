@@ -194,7 +194,8 @@ def pasted(
     if form == "latex":
         notes = [line for system, score in systems for line in latex_notes(system, score)]
         cells = {score.split or "": score.total for _, score in systems}
-        parts = [as_latex([PaperRow(os.path.splitext(name)[0], cells)], notes=notes)]
+        row = PaperRow(os.path.splitext(name)[0], cells, result.protocol)
+        parts = [as_latex([row], notes=notes)]
         for grouping, mine in groups.items():
             by = [PaperRow(group.name, {result.split or "": group}) for group in mine]
             parts.append(as_latex(by, first=grouping.capitalize()))

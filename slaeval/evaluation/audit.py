@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slaeval.evaluation.references import Source
+    from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "rule_counts"]
 
@@ -36,7 +37,10 @@ class ChangedSegment(NamedTuple):
     official, errors : int
         Errors under the official protocol and under this one.
     reference, hypothesis, ops : str
-        What this protocol compared, and its alignment.
+        What this protocol compared, and its alignment; the reference is the corpus's, even
+        where the protocol exchanges the two.
+    official_reference, official_hypothesis, official_ops : str
+        The same under the official protocol.
     """
 
     id: str
@@ -45,6 +49,9 @@ class ChangedSegment(NamedTuple):
     reference: str
     hypothesis: str
     ops: str
+    official_reference: str
+    official_hypothesis: str
+    official_ops: str
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,8 @@ class Audit:
 
     @property
     def spread(self) -> float:
-        """Percentage points between the lowest and the highest reading."""
-        readings = [row.score.wer for row in self.rows]
+        """Percentage points between the lowest and the highest reading that is defined."""
+        readings = [row.score.wer for row in self.rows if row.score.reference_words] or [0.0]
         return max(readings) - min(readings)
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
@@ -167,6 +174,14 @@ def audit(
     ------
     InputError, UsageError
         As :func:`slaeval.score`.
+
+    Examples
+    --------
+    >>> audit = slaeval.audit({"a": "HEUTE NORD REGEN"}, {"a": "HEUTE loc-NORD"})
+    >>> {row.protocol.name: round(row.score.wer, 1) for row in audit.rows[:3]}
+    {'rwth-2014': 33.3, 'rwth-2014t': 33.3, 'vac-python': 33.3}
+    >>> next(round(row.score.wer, 1) for row in audit.rows if row.protocol.name == "none")
+    66.7
     """
     request = Request(dataset, split)
     return audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
@@ -202,7 +217,7 @@ def audit_evaluation(evaluation: Evaluation, names: Sequence[str] | None = None)
                 evaluation.floor(rules),
                 rule_counts(rules.reference, (one.words for one in references.references)),
                 rule_counts(rules.hypothesis, hypotheses.words.values()),
-                _moved(base, scored),
+                _moved(base, scored, rules),
             )
         )
     return Audit(rows, references.dataset, references.split, evaluation.notices(official))
@@ -250,15 +265,24 @@ def _words(cleaned: dict[str, list[str]]) -> int:
     return sum(map(len, cleaned.values()))
 
 
-def _moved(base: Score, other: Score) -> list[ChangedSegment]:
+#: Deletions are insertions where reference and hypothesis are exchanged.
+_EXCHANGED = str.maketrans("DI", "ID")
+
+
+def _moved(base: Score, other: Score, rules: Protocol) -> list[ChangedSegment]:
+    def compared(segment: AlignedSegment, swapped: bool) -> tuple[str, str, str]:
+        sides = " ".join(segment.reference), " ".join(segment.hypothesis)
+        if swapped:
+            return sides[1], sides[0], segment.ops.translate(_EXCHANGED)
+        return *sides, segment.ops
+
     moved = [
         ChangedSegment(
             after.id,
             before.errors,
             after.errors,
-            " ".join(after.reference),
-            " ".join(after.hypothesis),
-            after.ops,
+            *compared(after, rules.swapped),
+            *compared(before, swapped=False),
         )
         for before, after in zip(base.segments, other.segments, strict=True)
         if before.errors != after.errors

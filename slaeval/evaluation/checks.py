@@ -34,6 +34,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
         [reference.id for reference in references if reference.id not in ignored],
         [name for name in words if name not in ignored] if ignored else words,
         [name for name, mine in words.items() if not mine or mine == [EMPTY]],
+        [reference.id for reference in references if not reference.words],
     )
     notes += _channels(references, hypotheses.channels)
     if hypotheses.lines is not None:
@@ -44,10 +45,25 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     return (*notes, *special_words(vocabulary))
 
 
-def coverage(ids: Sequence[str], named: Iterable[str], empty: Sequence[str]) -> list[str]:
-    """Compare the segments of a hypothesis, empty ones included, with those of the references."""
+def coverage(
+    ids: Sequence[str], named: Iterable[str], empty: Sequence[str], wordless: Sequence[str]
+) -> list[str]:
+    """Compare the segments of a hypothesis with those of the references.
+
+    Parameters
+    ----------
+    ids, named : sequence and iterable of str
+        Segments of the references, and of the hypothesis.
+    empty, wordless : sequence of str
+        Those without words in the hypothesis, and in the references.
+    """
     known, there = set(ids), dict.fromkeys(named)
     notes = []
+    if wordless:
+        notes.append(
+            f"{counted(len(wordless), 'reference')} without words{_few(wordless)}: every word "
+            "recognised there is an insertion"
+        )
     missing = [name for name in ids if name not in there]
     if missing:
         notes.append(

@@ -200,6 +200,15 @@ def compare(
     ------
     UsageError
         Fewer than two scores, or scores that cannot be compared.
+
+    Examples
+    --------
+    >>> references = {"a": "HEUTE NORD REGEN", "b": "MORGEN SONNE"}
+    >>> one = slaeval.score(references, {"a": "HEUTE REGEN", "b": "MORGEN SONNE"})
+    >>> other = slaeval.score(references, references)
+    >>> pair = slaeval.compare(one, other).pairs[0]
+    >>> pair.won, pair.lost, pair.tied
+    (0, 1, 1)
     """
     if len(scores) < 2:
         raise UsageError("a comparison needs at least two systems")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError
+from slaeval.files import STDIN
 
 if TYPE_CHECKING:
     from slaeval.evaluation.request import Request
@@ -20,6 +21,8 @@ def check_outputs(
     inputs: Sequence[_Path], outputs: Sequence[_Path], request: Request | None = None
 ) -> None:
     """Refuse to write over an input, two outputs into one file, or over the annotation.
+
+    Standard input, ``-``, may be read once.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ def check_outputs(
     read = [os.fspath(path) for path in inputs if path is not None]
     if request is not None and request.ref is not None:
         read.append(os.fspath(request.ref))
+    if read.count(STDIN) > 1:
+        raise UsageError("standard input (-) can be one file only")
     taken = {os.path.realpath(file): file for path in read for file in _files(path)}
     for output in outputs:
         if output is None or os.fspath(output).startswith("/dev/"):

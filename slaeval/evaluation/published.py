@@ -80,6 +80,12 @@ def published(corpus: str, split: str = "test") -> list[PublishedResult]:
         Canonical name; with its setup (``isharah1000/SI``) only the results on that.
     split : {"dev", "test"}
         Which split.
+
+    Examples
+    --------
+    >>> results = slaeval.published("phoenix2014", "test")
+    >>> {result.system: result.wer for result in results}["CorrNet ResNet18"]
+    19.4
     """
     name, _, setup = corpus.partition("/")
     results = [

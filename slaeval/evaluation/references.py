@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import InputError, UsageError
+from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.stm import check_braces
-from slaeval.formats.words import is_word, split_words
+from slaeval.formats.tables import Role, Table, table_of
+from slaeval.formats.words import split_words
 from slaeval.scoring.segments import Reference
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ def load_corpus(
         Unknown corpus, split or setup.
     InputError
         Nothing there, or not in the corpus's layout.
+
+    Examples
+    --------
+    >>> files = slaeval.write_sample("phoenix2014t", "sample")
+    >>> corpus = slaeval.load_corpus("phoenix2014t", "sample", "test")
+    >>> len(corpus), corpus.samples[0].signer
+    (48, 'Signer04')
     """
     from slaeval import loaders
 
@@ -186,6 +194,9 @@ def _label(name: str, setup: str | None) -> str:
 
 
 def _lacks_newline(path: str) -> bool:
+    if path == STDIN or read_start(path, "a file with references", 2) == b"\x1f\x8b":
+        data = gunzipped(read_bytes(path, "a file with references"), path)
+        return not data.endswith(b"\n")
     with open(path, "rb") as stream:
         stream.seek(-1, os.SEEK_END)
         return stream.read(1) != b"\n"
@@ -221,69 +232,30 @@ def reference_set(
         known = corpus_references(corpus)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
     rows = [
-        Reference(name, signers.get(name, ""), words)
-        for name, words in _references(references).items()
+        Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
+        for row in _table(references, "reference").rows
     ]
     return ReferenceSet(rows, dataset, split, "the references given")
 
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
-    return Hypotheses(_mapping(hypotheses, "hypotheses"))
+    table = _table(hypotheses, "hypothesis")
+    return Hypotheses(table.words, notes=table.notes)
 
 
-def _references(source: Any) -> dict[str, list[str]]:
-    """Return references from a value of Python, alternatives read as in a file."""
-    words = _mapping(source, "references")
-    for name, mine in words.items():
-        if any("{" in word or "}" in word for word in mine):
-            try:
-                check_braces(mine)
-            except InputError as error:
-                raise InputError(f"references: segment {name!r}: {error}") from None
-    return words
-
-
-def _mapping(source: Any, what: str) -> dict[str, list[str]]:
-    if isinstance(source, Mapping):
-        items: Iterable[tuple[Any, Any]] = source.items()
-    elif hasattr(source, "references") and hasattr(source, "setup"):
-        items = source.references().items()
-    elif hasattr(source, "columns"):
-        columns = [str(column) for column in source.columns]
-        own = what.removesuffix("s").replace("hypothese", "hypothesis")
-        names = ("glosses", own, "words", "gloss")
-        wanted = next((name for name in names if name in columns), None)
-        if "id" not in columns or wanted is None:
-            raise UsageError(
-                f"the {what} DataFrame needs the columns 'id' and 'glosses', found "
-                + ", ".join(map(repr, columns))
-            )
-        if source["id"].duplicated().any():
-            twice = source["id"][source["id"].duplicated()].iloc[0]
-            raise InputError(f"{what}: duplicate segment {twice!r}")
-        items = zip(source["id"], source[wanted], strict=True)
-    else:
+def _table(source: Any, role: Role) -> Table:
+    """Return the segments of a value of Python."""
+    if hasattr(source, "references") and hasattr(source, "setup"):
+        source = source.references()
+    table = table_of(source, role)
+    if table is None:
+        what = "references" if role == "reference" else "hypotheses"
         raise UsageError(
-            f"{what} must be a mapping from id to words, a Corpus, a DataFrame or a path, not "
-            f"{type(source).__name__}"
+            f"{what} must be a mapping from id to words, a Corpus, a DataFrame, a list of "
+            f"mappings or a path, not {type(source).__name__}"
         )
-    words: dict[str, list[str]] = {}
-    for name, value in items:
-        if isinstance(value, str):
-            words[name] = split_words(value)
-            continue
-        if value is None or isinstance(value, float):  # a hole in a DataFrame
-            words[name] = []
-            continue
-        mine = list(value)
-        for word in mine:
-            if not isinstance(word, str) or not is_word(word):
-                raise InputError(
-                    f"{what}: segment {name!r} contains {word!r}; a word is a string without blanks"
-                )
-        words[name] = mine
-    return words
+    return table
 
 
 def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = False) -> Hypotheses:

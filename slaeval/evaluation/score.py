@@ -289,8 +289,9 @@ def score(
     references, hypotheses : mapping, Corpus, DataFrame or path
         A mapping from segment id to its words (a list, or a string with blanks between the
         words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
-        DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis``,
-        ``words``, or the path of a file (STM and others; CTM, TRN, TSV, JSON lines).
+        DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
+        another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
+        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON).
     protocol : str or Protocol
         The evaluation protocol; ``"official"`` is ``"rwth-2014"``.
     dataset, split : str, optional
@@ -313,6 +314,15 @@ def score(
         No segment in common, or values that are no words.
     UsageError
         Unknown protocol, or a source of another type.
+
+    Examples
+    --------
+    >>> references = {"a": "HEUTE NORD REGEN", "b": "MORGEN SONNE"}
+    >>> score = slaeval.score(references, {"a": "HEUTE REGEN", "b": "MORGEN SONNE"})
+    >>> score.wer, score.deletions, score.reference_words
+    (20.0, 1, 5)
+    >>> print(score.segments[0].reference, score.segments[0].ops)
+    ['HEUTE', 'NORD', 'REGEN'] CDC
     """
     request = Request(dataset, split, protocol=protocol)
     result = Evaluation.of(references, hypotheses, request, signers).score()

@@ -10,7 +10,7 @@ one decimal, rounded half up as ``sclite -o dtl`` does, because that is the figu
 Counts, interval and signature stand in comments above the table. No package is needed.
 
 *CSV* carries unrounded numbers under stable names; *Markdown* the decimals of the terminal:
-two, one of a published number.
+two, of a published number those it has.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Format",
     "PaperRow",
+    "Printed",
     "as_csv",
     "as_latex",
     "as_markdown",
+    "as_printed",
     "bleu_lines",
     "group_row",
     "latex_escaped",
@@ -45,7 +47,9 @@ Format = Literal["table", "markdown", "latex", "csv", "json"]
 #: Key of a row: its heading for people, and decimals where it is no whole number.
 _COLUMNS: dict[str, tuple[str, int | None]] = {
     "wer": ("WER %", 2),
-    "printed": ("WER %", 1),
+    "printed": ("WER %", None),
+    "stated": ("scored by", None),
+    "first_hand": ("first hand", None),
     "wer_low": ("95 % low", 2),
     "wer_high": ("95 % high", 2),
     "substitutions": ("S", None),
@@ -81,6 +85,22 @@ _LATEX = {
 _SPLITS = ("train", "dev", "test")
 
 
+class Printed(NamedTuple):
+    """A WER as somebody printed it, in percent.
+
+    Attributes
+    ----------
+    wer : float
+        Word error rate.
+    deletions, insertions : float or None
+        In percent of the reference words, where they are printed.
+    """
+
+    wer: float
+    deletions: float | None = None
+    insertions: float | None = None
+
+
 class PaperRow(NamedTuple):
     """One line of a LaTeX table.
 
@@ -89,11 +109,14 @@ class PaperRow(NamedTuple):
     name : str
         System, protocol or signer.
     cells : mapping
-        Split (``""`` where it has no name) to counts, or to a WER as a paper printed it.
+        Split (``""`` where it has no name) to counts, or to what a paper printed.
+    protocol : str
+        Under which it was scored; ``""`` where the name says it.
     """
 
     name: str
-    cells: Mapping[str, Group | float]
+    cells: Mapping[str, Group | Printed]
+    protocol: str = ""
 
 
 def score_row(name: str, score: Score) -> dict[str, Any]:
@@ -158,6 +181,8 @@ def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> st
 def _shown(value: Any, key: str) -> str:
     if value is None:
         return ""
+    if value != value:
+        return "undefined"
     digits = _COLUMNS.get(key, ("", None))[1]
     if digits is None or isinstance(value, str):
         return str(value)
@@ -179,7 +204,7 @@ def p_value(value: float) -> str:
 
 
 def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[str] = ()) -> str:
-    r"""Return rows as a LaTeX ``tabular``, two columns a split.
+    r"""Return rows as a LaTeX ``tabular``: two columns a split, and the protocol.
 
     Parameters
     ----------
@@ -193,12 +218,14 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
     Returns
     -------
     str
-        Lines joined by newlines. A cell without figure is ``--``.
+        Lines joined by newlines. A cell without figure is ``--``. No column of protocols where
+        the rows name none.
     """
     splits = sorted(
         {split for row in rows for split in row.cells},
         key=lambda split: (split not in _SPLITS, _SPLITS.index(split) if split in _SPLITS else 0),
     )
+    protocols = any(row.protocol for row in rows)
     comments = [f"% {' '.join(note.split())}" for note in notes]
     if any(not _latin(row.name) for row in rows):
         comments.append("% Letters beyond Latin: compile with XeLaTeX or LuaLaTeX and a font.")
@@ -206,6 +233,7 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
         " & ".join(
             [
                 latex_escaped(row.name),
+                *((latex_escaped(row.protocol) or "--",) if protocols else ()),
                 *(cell for split in splits for cell in _latex_cells(row.cells.get(split))),
             ]
         )
@@ -216,6 +244,7 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
         " & ".join(
             [
                 "",
+                *(("",) if protocols else ()),
                 *(rf"\multicolumn{{2}}{{c}}{{{latex_escaped(s.capitalize())}}}" for s in splits),
             ]
         )
@@ -224,10 +253,11 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
     return "\n".join(
         [
             *comments,
-            rf"\begin{{tabular}}{{l{'cc' * len(splits)}}}",
+            rf"\begin{{tabular}}{{l{'l' * protocols}{'cc' * len(splits)}}}",
             r"\hline",
             *(over if splits != [""] else []),
-            f"{latex_escaped(first)}{' & del/ins & WER' * len(splits)} " + r"\\",
+            f"{latex_escaped(first)}{' & Protocol' * protocols}{' & del/ins & WER' * len(splits)} "
+            + r"\\",
             r"\hline",
             *body,
             r"\hline",
@@ -244,7 +274,7 @@ def latex_notes(name: str, score: Score) -> list[str]:
     notes = [
         f"{name}, {score.split or 'own references'}, {score.protocol}: S {total.substitutions}, "
         f"D {total.deletions}, I {total.insertions} of {total.reference_words} words, "
-        f"WER {total.wer:.2f}{between}",
+        f"WER {_shown(total.wer, 'wer')}{between}",
         score.signature,
     ]
     for other in score.other_readings:
@@ -262,13 +292,20 @@ def bleu_lines(score: Score) -> list[str]:
     ]
 
 
-def _latex_cells(value: Group | float | None) -> tuple[str, str]:
+def as_printed(value: float) -> str:
+    """Return a printed percentage: one decimal, more where its source has more."""
+    return f"{value:.1f}" if round(value, 1) == value else f"{value:.2f}"
+
+
+def _latex_cells(value: Group | Printed | None) -> tuple[str, str]:
     from slaeval.scoring.sclite_paths import half_up
 
     if value is None:
         return "--", "--"
-    if isinstance(value, (int, float)):
-        return "--", f"{value:.1f}"
+    if isinstance(value, Printed):
+        parts = (value.deletions, value.insertions)
+        shown = "/".join(as_printed(part) for part in parts if part is not None)
+        return shown or "--", as_printed(value.wer)
     if not value.reference_words:
         return "--", "--"
     deleted, inserted, wer = (

@@ -1,24 +1,27 @@
 """Hypotheses of a recogniser, and the files they come in.
 
-Formats, found out from the content: CTM (:mod:`slaeval.formats.ctm`), TRN
-(:mod:`slaeval.formats.trn`), and tables, TSV or JSON lines (:mod:`slaeval.formats.tables`).
+Formats, found out from the content (:mod:`slaeval.formats.detection`): CTM
+(:mod:`slaeval.formats.ctm`), TRN (:mod:`slaeval.formats.trn`), and separated values, JSON and
+Kaldi's text (:mod:`slaeval.formats.tables`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.files import read_text
-from slaeval.formats.words import split_words
+from slaeval.formats.detection import detect_format
 
-__all__ = ["FORMATS", "Hypotheses", "detect_format", "read_hypotheses"]
+__all__ = ["FORMATS", "Hypotheses", "read_hypotheses"]
 
 #: Names of the formats a hypothesis file may have.
-FORMATS = ("ctm", "trn", "tsv", "jsonl")
+FORMATS = ("ctm", "trn", "tsv", "jsonl", "kaldi")
+
+#: Other names of theirs: a table may have any separator, JSON one line or many.
+_ALIASES = {"csv": "tsv", "json": "jsonl", "text": "kaldi"}
 
 
 class Hypotheses(NamedTuple):
@@ -52,27 +55,8 @@ class Hypotheses(NamedTuple):
     channels: Mapping[str, str] = MappingProxyType({})
 
 
-def detect_format(text: str) -> str | None:
-    """Name the format of a hypothesis file from its first lines, or None."""
-    start = text.lstrip()
-    if start.startswith(("{", "[")):
-        return "jsonl"
-    votes: list[str] = []
-    for line in start[:20_000].split("\n")[:20]:
-        fields = split_words(line)
-        if not fields or line.startswith(";;"):
-            continue
-        if re.search(r"\([^()\s]+\)\s*$", line, re.ASCII):
-            votes.append("trn")
-        elif len(fields) >= 4 and all(re.fullmatch(r"[\d.eE+-]+", x) for x in fields[2:4]):
-            votes.append("ctm")
-        elif "\t" in line or "|" in line:
-            votes.append("tsv")
-    return max(sorted(set(votes)), key=votes.count) if votes else None
-
-
 def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:
-    """Read a hypothesis file.
+    """Read a hypothesis file, plain or gzip, or standard input (``-``).
 
     Parameters
     ----------
@@ -88,30 +72,52 @@ def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:
     UsageError
         Unknown format name.
     """
+    format = _ALIASES.get(format, format)
     if format not in (*FORMATS, "auto"):
         raise UsageError(
             f"unknown format {format!r}{nearest(format, FORMATS)}; known: auto, "
             + ", ".join(FORMATS)
         )
-    text = read_text(path, "a hypothesis file (CTM, TRN, TSV or JSON lines)")
-    found: str | None = format
+    text = read_text(path, "a hypothesis file (CTM, TRN, a table or JSON)")
+    found = detect_format(text)
     if format == "auto":
-        found = detect_format(text)
-        if found is None:
-            line = next((line for line in text.split("\n") if line.strip()), "")
-            raise InputError(
-                "not recognised as CTM (name channel start duration word), TRN (words… (id)), "
-                f"TSV (id<TAB>words…) or JSON lines; first line: {line[:80]!r}",
-                path,
-            )
-    if found == "ctm":
+        _check_found(found, text, path)
+        return _parse(found or "", text, path)
+    try:
+        return _parse(format, text, path)
+    except InputError as error:
+        if found in (None, format):
+            raise
+        raise InputError(f"{error}; it looks like {found}: leave --pred-format out") from None
+
+
+def _check_found(found: str | None, text: str, path: str) -> None:
+    line = next(line for line in text.split("\n") if line.strip())
+    if found is None:
+        raise InputError(
+            "not recognised as CTM (name channel start duration word), TRN (words… (id)), a "
+            f"table (id<TAB>words…, id,words…), JSON or Kaldi text; first line: {line[:80]!r}",
+            path,
+        )
+    if found == "stm":
+        raise InputError(
+            "this is an STM file, so references; a hypothesis comes as CTM, TRN, a table or JSON",
+            path,
+        )
+
+
+def _parse(format: str, text: str, path: str) -> Hypotheses:
+    if format == "ctm":
         from slaeval.formats.ctm import parse_ctm
 
         return parse_ctm(text, path)
-    if found == "trn":
-        from slaeval.formats.trn import parse_trn
+    from slaeval.formats import tables, trn
 
-        return parse_trn(text, path)
-    from slaeval.formats.tables import parse_jsonl, parse_tsv
-
-    return parse_jsonl(text, path) if found == "jsonl" else parse_tsv(text, path)
+    parse = {
+        "trn": trn.parse_trn,
+        "jsonl": tables.parse_json,
+        "kaldi": tables.parse_kaldi,
+        "tsv": tables.parse_table,
+    }[format]
+    read = parse(text, "hypothesis", path)
+    return Hypotheses(read.words, format, path, notes=read.notes)

@@ -10,18 +10,15 @@ asks for anything else is refused.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Collection
 from typing import Any
 
 from slaeval.errors import InputError
-from slaeval.files import read_bytes
+from slaeval.files import gunzipped, read_bytes
 from slaeval.formats.unpickling import Name, StandIn, UnpicklingError, unpickled
 
 __all__ = ["Omitted", "load_npy", "load_pickle"]
 
-#: How many times its size a gzip file may unpack to, and how many bytes any may. Real ones reach 7.
-_RATIO, _ROOM = 32, 32 << 20
 #: Longest header of a ``.npy`` file accepted, as numpy has it.
 _LONGEST_HEADER = 10_000
 
@@ -140,27 +137,7 @@ def load_pickle(path: str) -> Any:
         asks for anything but plain data.
     """
     data = read_bytes(path, "a pickle")
-    if data[:2] == b"\x1f\x8b":
-        data = _unpacked(data, path)
-    return _content(data, path)
-
-
-def _unpacked(data: bytes, path: str) -> bytes:
-    most = max(_ROOM, _RATIO * len(data))
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(data, most)
-    except zlib.error as error:
-        raise InputError(f"not a whole gzip file: {error}", path) from None
-    if unpacker.unconsumed_tail:
-        raise InputError(
-            f"unpacks to more than {most >> 20} MiB, {_RATIO} times its size or more: refused; "
-            "if you know what it is, unpack it first (gunzip)",
-            path,
-        )
-    if not unpacker.eof:
-        raise InputError("this gzip file is cut off", path)
-    return unpacked
+    return _content(gunzipped(data, path), path)
 
 
 def load_npy(path: str) -> Any:

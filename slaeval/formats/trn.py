@@ -12,8 +12,7 @@ from __future__ import annotations
 import re
 
 from slaeval.errors import InputError
-from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.tables import Collector
+from slaeval.formats.tables import Collector, Role, Table
 from slaeval.formats.words import split_words
 
 __all__ = ["parse_trn", "write_trn"]
@@ -21,15 +20,15 @@ __all__ = ["parse_trn", "write_trn"]
 _ID = re.compile(r"\(([^()\s]+)\)\s*$", re.ASCII)
 
 
-def parse_trn(text: str, path: str | None = None) -> Hypotheses:
+def parse_trn(text: str, role: Role = "hypothesis", path: str | None = None) -> Table:
     """Parse the text of a TRN file.
 
     Raises
     ------
     InputError
-        A line without an id at its end, or a segment twice with other words.
+        A line without an id at its end, or a segment twice; see :class:`Collector`.
     """
-    collected = Collector(path)
+    collected = Collector(role, path)
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or line.startswith(";;"):
             continue
@@ -41,8 +40,8 @@ def parse_trn(text: str, path: str | None = None) -> Hypotheses:
                 path,
                 number,
             )
-        collected.add(match[1], split_words(line[: match.start()]), number)
-    return collected.hypotheses("trn")
+        collected.put(match[1], split_words(line[: match.start()]), number)
+    return collected.table()
 
 
 def write_trn(hypotheses: dict[str, list[str]]) -> str:

@@ -15,6 +15,7 @@ from slaeval.cli.options import chosen_format
 from slaeval.errors import UsageError
 from slaeval.evaluation.tables import (
     PaperRow,
+    Printed,
     as_csv,
     as_latex,
     as_markdown,
@@ -46,10 +47,10 @@ def test_latex_has_the_cells_of_the_papers(slaeval, task: ReferenceSet) -> None:
     done = slaeval("score", "--pred", task[0], "--ref", task[1], "--format", "latex")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert r"\begin{tabular}{lcc}" in lines
-    assert r"Method & del/ins & WER \\" in lines
+    assert r"\begin{tabular}{llcc}" in lines
+    assert r"Method & Protocol & del/ins & WER \\" in lines
     # 3 S, 2 D, 1 I of 11 words
-    assert r"hyp & 18.2/9.1 & 54.5 \\" in lines
+    assert r"hyp & rwth-2014 & 18.2/9.1 & 54.5 \\" in lines
     assert lines[0].startswith("% hyp.ctm, own references, rwth-2014: S 3, D 2, I 1 of 11 words")
     assert lines[1].startswith("% dataset:own|split:own|protocol:rwth-2014.v1")
     assert "multicolumn" not in done.stdout
@@ -58,13 +59,13 @@ def test_latex_has_the_cells_of_the_papers(slaeval, task: ReferenceSet) -> None:
 def test_both_splits_stand_in_one_row(slaeval, sample, tmp_path: Path) -> None:
     done = slaeval("score", *sample, "--dev", "dev.tsv", "--format", "latex")
     assert done.returncode == 0, done.stderr
-    assert r" & \multicolumn{2}{c}{Dev} & \multicolumn{2}{c}{Test} \\" in done.stdout
-    assert r"Method & del/ins & WER & del/ins & WER \\" in done.stdout
+    assert r" &  & \multicolumn{2}{c}{Dev} & \multicolumn{2}{c}{Test} \\" in done.stdout
+    assert r"Method & Protocol & del/ins & WER & del/ins & WER \\" in done.stdout
     dev = package.score(
         package.load_corpus("phoenix2014t", tmp_path / "c", "dev"), tmp_path / "dev.tsv"
     )
     row = next(line for line in done.stdout.splitlines() if line.startswith("hyp &"))
-    assert row.split(" & ")[2] == f"{dev.wer:.1f}"
+    assert row.split(" & ")[3] == f"{dev.wer:.1f}"
     assert row.endswith(r"& 5.5/2.3 & 21.5 \\")
     assert "% the same file under rwth-2014t: 6.8/2.3 & 20.5" in done.stdout
 
@@ -152,10 +153,12 @@ def test_compare_has_a_row_a_system(slaeval, sample, form: str) -> None:
         assert r"| hyp\_b.ctm |" in done.stdout
         assert "+1.83" in done.stdout
         assert "not significant" in done.stdout
-        assert re.search(r"\| SEN ResNet18 +\| rwth-2014 +\| +20\.7 \|", done.stdout)
+        assert re.search(r"\| SEN ResNet18 +\| rwth-2014 +\| 20\.7 +\| RGB +\|", done.stdout)
     else:
-        assert r"hyp\_b & 7.3/4.1 & 23.3 \\" in done.stdout
-        assert r"SEN ResNet18 & -- & 20.7 \\" in done.stdout
+        assert r"hyp\_b & rwth-2014 & 7.3/4.1 & 23.3 \\" in done.stdout
+        assert r"SEN ResNet18 & rwth-2014 & -- & 20.7 \\" in done.stdout
+        assert r"SignGraph & vac-python & 5.14/3.38 & 19.44 \\" in done.stdout
+        assert r"C2SLR* & unknown & -- & 20.4 \\" in done.stdout
         assert done.stdout.index("SEN") < done.stdout.index(r"hyp\_b &")
 
 
@@ -169,13 +172,13 @@ def test_audit_and_compare_show_both_splits(slaeval, sample, command: str) -> No
     latex = slaeval(*given, "--format", "latex")
     assert latex.returncode == 0, latex.stderr
     both = slaeval("score", *sample, "--dev", "dev.tsv", "--format", "latex").stdout
-    [cells] = re.findall(r"^hyp (& .* & .* & .* & .* \\\\)$", both, re.M)
-    first = "rwth-2014" if command == "audit" else "hyp"
+    [cells] = re.findall(r"^hyp & rwth-2014 (& .* & .* & .* & .* \\\\)$", both, re.M)
+    first = "rwth-2014" if command == "audit" else "hyp & rwth-2014"
     assert f"\n{first} {cells}\n" in latex.stdout
     assert r"\multicolumn{2}{c}{Dev} & \multicolumn{2}{c}{Test}" in latex.stdout
     if command == "compare":
-        assert r"AdaptSign ViT-B/16 & -- & 18.6 & -- & 18.9 \\" in latex.stdout
-        assert "% AdaptSign ViT-B/16, dev: 18.6 as printed by Hu" in latex.stdout
+        assert r"AdaptSign ViT-B/16 & rwth-2014 & -- & 18.6 & -- & 18.9 \\" in latex.stdout
+        assert "% AdaptSign ViT-B/16, dev: 18.6 by Hu" in latex.stdout
     rows = list(csv.DictReader(io.StringIO(slaeval(*given, "--format", "csv").stdout)))
     splits = [row["split"] for row in rows if row["signature"]]
     assert splits == sorted(splits)
@@ -257,16 +260,18 @@ def test_latex_escapes_every_special_character() -> None:
 
 @pytest.mark.parametrize("name", ["[ours]", "*best"])
 def test_a_name_is_no_argument_of_the_row_before(name: str) -> None:
-    row = PaperRow(name, {"test": 12.34})
+    row = PaperRow(name, {"test": Printed(12.3)})
     assert f"\n{{}}{name} & -- & 12.3 " in as_latex([row, row])
 
 
 def test_names_of_any_script() -> None:
-    printed = as_latex([PaperRow("لون_احمر", {"test": 12.34})], notes=["two\nlines"])
+    printed = as_latex(
+        [PaperRow("لون_احمر", {"test": Printed(12.3, 4.56, 7.0)})], notes=["two\nlines"]
+    )
     assert "% two lines\n" in printed
     assert "XeLaTeX" in printed
-    assert "لون\\_احمر & -- & 12.3" in printed
-    assert "XeLaTeX" not in as_latex([PaperRow("SÜDWEST", {"": 1.0})])
+    assert "لون\\_احمر & 4.56/7.0 & 12.3" in printed
+    assert "XeLaTeX" not in as_latex([PaperRow("SÜDWEST", {"": Printed(1.0)})])
     wide = as_markdown([{"reference": "苹果", "count": 1}], ("reference", "count"))
     assert wide.splitlines()[2] == "| 苹果      |     1 |"
 

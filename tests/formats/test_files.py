@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.files import write_whole
 from slaeval.formats.ctm import parse_ctm, write_ctm
-from slaeval.formats.hypotheses import detect_format, read_hypotheses
+from slaeval.formats.detection import detect_format
+from slaeval.formats.hypotheses import read_hypotheses
 from slaeval.formats.stm import parse_stm, write_stm
-from slaeval.formats.tables import parse_jsonl, parse_tsv
+from slaeval.formats.tables import parse_json, parse_table
 from slaeval.formats.trn import parse_trn, write_trn
 
 WORD = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=6).filter(
@@ -106,41 +107,43 @@ def test_broken_stm_names_the_line(text: str, line: int | None, message: str) ->
 
 
 def test_tables() -> None:
-    assert parse_tsv("id\tglosses\na\tA B\nb\t\n").words == {"a": ["A", "B"], "b": []}
-    assert parse_tsv("id|gloss\n02_0001|سوال هو\n").words == {"02_0001": ["سوال", "هو"]}
-    assert parse_tsv("name\tsigner\tprediction\na\ts1\tA B\n").words == {"a": ["A", "B"]}
+    assert parse_table("id\tglosses\na\tA B\nb\t\n").words == {"a": ["A", "B"], "b": []}
+    assert parse_table("id|gloss\n02_0001|سوال هو\n").words == {"02_0001": ["سوال", "هو"]}
+    assert parse_table("name\tsigner\tprediction\na\ts1\tA B\n").words == {"a": ["A", "B"]}
     lines = '{"id": "a", "glosses": ["A", "B"]}\n{"name": "b", "hyp": "C"}\n'
-    assert parse_jsonl(lines).words == {"a": ["A", "B"], "b": ["C"]}
-    assert parse_jsonl('{"a": "A B", "b": []}').words == {"a": ["A", "B"], "b": []}
-    assert parse_jsonl('[{"id": "a", "words": "A"}]').words == {"a": ["A"]}
-    assert parse_jsonl('{"a": "\\ud83d\\ude00"}').words == {"a": ["\N{GRINNING FACE}"]}
+    assert parse_json(lines).words == {"a": ["A", "B"], "b": ["C"]}
+    assert parse_json('{"a": "A B", "b": []}').words == {"a": ["A", "B"], "b": []}
+    assert parse_json('[{"id": "a", "words": "A"}]').words == {"a": ["A"]}
+    assert parse_json('{"a": "\\ud83d\\ude00"}').words == {"a": ["\N{GRINNING FACE}"]}
 
 
 @pytest.mark.parametrize(
     ("parse", "text", "line"),
     [
-        (parse_tsv, "a\tA\nb B\n", 2),
-        (parse_tsv, "a\tA\na\tB\n", 2),
-        (parse_jsonl, '{"id": "a", "glosses": "A"}\n{"id": "b"', 2),
-        (parse_jsonl, '{"id": "a", "glosses": "A"}\n{"idx": "b", "glosses": "B"}\n', 2),
-        (parse_jsonl, '{"id": "a", "glosses": ["A B"]}\n', 1),
-        (parse_jsonl, '{"id": 3, "glosses": "A"}\n', 1),
-        (parse_jsonl, "[" * 100_000, 1),
-        (parse_jsonl, '{"id": "a", "glosses": "A"}\n{"id": "b", "glosses": "\\ud800"}\n', 2),
-        (parse_jsonl, '{"id": "a\\ud800", "glosses": ["A"]}\n', 1),
-        (parse_jsonl, '{"a": ["A", "\\udc00"]}', 1),
+        (parse_table, "a\tA\nb B\n", 2),
+        (parse_table, "a\tA\na\tB\n", 2),
+        (parse_json, '{"id": "a", "glosses": "A"}\n{"id": "b"', 2),
+        (parse_json, '{"id": "a", "glosses": "A"}\n{"idx": "b", "glosses": "B"}\n', 2),
+        (parse_json, '{"id": "a", "glosses": ["A B"]}\n', 1),
+        (parse_json, '{"id": 3.5, "glosses": "A"}\n', 1),
+        (parse_json, '{"id": true, "glosses": "A"}\n', 1),
+        (parse_json, '{"id": ["a"], "glosses": "A"}\n', 1),
+        (parse_json, "[" * 100_000, 1),
+        (parse_json, '{"id": "a", "glosses": "A"}\n{"id": "b", "glosses": "\\ud800"}\n', 2),
+        (parse_json, '{"id": "a\\ud800", "glosses": ["A"]}\n', 1),
+        (parse_json, '{"a": ["A", "\\udc00"]}', 1),
         (parse_trn, "A B (a)\nA B\n", 2),
         (parse_trn, "A (a)\nB (a)\n", 2),
     ],
 )
 def test_broken_tables_name_the_line(parse, text: str, line: int) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError) as caught:
-        parse(text, "hyp")
+        parse(text, path="hyp")
     assert caught.value.line == line
 
 
 def test_the_same_segment_twice_with_the_same_words_is_noted() -> None:
-    read = parse_tsv("a\tA B\nb\tB\na\tA B\n")
+    read = parse_table("a\tA B\nb\tB\na\tA B\n")
     assert read.words == {"a": ["A", "B"], "b": ["B"]}
     assert "duplicate segment" in read.notes[0]
 

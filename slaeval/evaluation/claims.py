@@ -1,0 +1,123 @@
+"""Which reading of a file is the number that somebody printed.
+
+Papers print a WER without saying which protocol it is, how it was rounded, or of which split.
+Each protocol gives an exact fraction, errors over words, and few ways to print it are in use:
+
+*half up*
+    as ``sclite -o dtl`` prints;
+*half to even*
+    as Python's ``round`` does with the exact number;
+*cut off*
+    the digits that follow are dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from math import floor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.errors import UsageError
+from slaeval.scoring.score import finite
+
+if TYPE_CHECKING:
+    from slaeval.evaluation.audit import Audit
+
+__all__ = ["WAYS", "Claim", "check_claim", "parse_claim"]
+
+
+#: The ways a number is rounded.
+WAYS = ("half up", "half to even", "cut off")
+
+
+class Claim(NamedTuple):
+    """One reading of a file, printed in every way.
+
+    Attributes
+    ----------
+    protocol : str
+        Which protocol gives it.
+    split : str or None
+        Of which split.
+    wer : float
+        In percent, unrounded; nan where undefined.
+    printed : dict
+        Way of rounding to the text, with as many decimals as the claim has.
+    matches : tuple of str
+        The ways that give the claimed text.
+    """
+
+    protocol: str
+    split: str | None
+    wer: float
+    printed: dict[str, str]
+    matches: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {**self._asdict(), "wer": finite(self.wer), "matches": list(self.matches)}
+
+
+def parse_claim(text: str) -> tuple[str, int]:
+    """Return a claimed WER without its percent sign, and how many decimals it has.
+
+    Raises
+    ------
+    UsageError
+        It is no number such as ``24.3``.
+    """
+    number = text.strip().removesuffix("%").strip()
+    if not re.fullmatch(r"\d+(\.\d+)?", number):
+        raise UsageError(f"--claimed {text!r}: expected a WER in percent as it was printed, 24.3")
+    whole, _, decimals = number.partition(".")
+    return (f"{int(whole)}.{decimals}" if decimals else str(int(whole))), len(decimals)
+
+
+def check_claim(audits: Sequence[Audit], text: str) -> list[Claim]:
+    """Hold every reading of a file to a number that was printed.
+
+    Parameters
+    ----------
+    audits : sequence of Audit
+        One a split.
+    text : str
+        The number as it was printed, in percent: ``"24.3"``.
+
+    Returns
+    -------
+    list of Claim
+        One a protocol and split: those that give the number first, then the nearest.
+
+    Raises
+    ------
+    UsageError
+        The text is no such number.
+    """
+    number, decimals = parse_claim(text)
+    claims = []
+    for audit in audits:
+        for row in audit.rows:
+            total = row.score.total
+            shown = {}
+            if total.reference_words:
+                exact = Fraction(100 * total.errors, total.reference_words) * 10**decimals
+                values = (floor(exact + Fraction(1, 2)), round(exact), floor(exact))
+                shown = {w: _text(value, decimals) for w, value in zip(WAYS, values, strict=True)}
+            matches = tuple(way for way, value in shown.items() if value == number)
+            claims.append(Claim(row.protocol.name, audit.split, row.score.wer, shown, matches))
+    wanted = float(number)
+    return sorted(
+        claims,
+        key=lambda claim: (
+            not claim.matches,
+            abs(claim.wer - wanted) if claim.printed else float("inf"),
+        ),
+    )
+
+
+def _text(value: int, decimals: int) -> str:
+    """Return a whole number of 10^-decimals with its point."""
+    digits = f"{value:0{decimals + 1}d}"
+    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
