@@ -336,6 +336,32 @@ class Score:
             for op, pairs in found.items()
         }
 
+    def alignments(self, *, correct: bool = False, columns: int = 100) -> str:
+        """Return the aligned words of every segment in error, as text for people.
+
+        Parameters
+        ----------
+        correct : bool
+            Show segments without an error too.
+        columns : int
+            Cells of a line.
+        """
+        from slaeval.scoring.alignment_text import alignment_lines
+
+        return "\n".join(alignment_lines(self.segments, correct=correct, columns=columns))
+
+    @property
+    def cer(self) -> float:
+        """Character error rate in percent, unrounded; nan without reference characters.
+
+        Levenshtein distance of the segments' words joined by single blanks, over the characters
+        of the references, blanks among them: jiwer's ``cer``. The words are those the protocol
+        compares, and letter case counts as in the protocol.
+        """
+        from slaeval.scoring.characters import character_errors
+
+        return character_errors(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
         interval = self.wer_ci

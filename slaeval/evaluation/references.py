@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slaeval.loaders import Corpus
 
     Words = str | Sequence[str]
-    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str]
+    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str] | Sequence[Words]
 
 __all__ = [
     "ReferenceSet",
@@ -33,6 +33,7 @@ __all__ = [
     "load_corpus",
     "load_references",
     "match_ids",
+    "numbered_pair",
     "reference_set",
 ]
 
@@ -242,6 +243,41 @@ def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
+
+
+def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Source]:
+    """Give two lists, one sentence beside the other, ids from ``"1"`` on; all else as it is.
+
+    Raises
+    ------
+    UsageError
+        A list on one side only, or lists of different length.
+    """
+    if _sentences(references) and _sentences(hypotheses):
+        left, right = _numbered(references), _numbered(hypotheses)
+        if len(left) != len(right):
+            raise UsageError(
+                f"{len(left)} references beside {len(right)} hypotheses; lists are scored one "
+                "sentence beside the other: give a mapping from ids where some are missing"
+            )
+        return left, right
+    if _sentences(references) or _sentences(hypotheses):
+        names = ("references", "hypotheses")
+        one, other = names if _sentences(references) else names[::-1]
+        raise UsageError(
+            f"the {one} are a list, the {other} are not: give lists on both sides, one sentence "
+            "beside the other, or what has ids"
+        )
+    return references, hypotheses
+
+
+def _sentences(source: Source) -> bool:
+    """Say whether this is a list of sentences, which have no ids."""
+    return isinstance(source, (list, tuple)) and not any(isinstance(row, Mapping) for row in source)
+
+
+def _numbered(sentences: Any) -> dict[str, Words]:
+    return {str(number): words for number, words in enumerate(sentences, 1)}
 
 
 def _table(source: Any, role: Role) -> Table:

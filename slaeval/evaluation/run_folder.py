@@ -212,7 +212,7 @@ def settings_of(folder: str) -> dict[str, Any]:
     if not os.path.exists(path):
         if journals(folder):
             raise InputError(
-                "unfinished run: resume it with the same 'slaeval run' command", folder
+                "not finished: resume this run with the same 'slaeval run' command", folder
             )
         file = os.path.join(folder, "hyp.ctm")
         hint = f"; name the hypothesis file in it: {file}" if os.path.exists(file) else ""

@@ -15,6 +15,7 @@ from slaeval.evaluation.references import (
     ReferenceSet,
     hypotheses_given,
     match_ids,
+    numbered_pair,
     reference_set,
 )
 from slaeval.evaluation.request import Request
@@ -118,6 +119,7 @@ class Evaluation:
     ) -> Evaluation:
         """Evaluate what :func:`score` takes as references and hypotheses."""
         request = request or Request()
+        references, hypotheses = numbered_pair(references, hypotheses)
         known = reference_set(references, request.dataset, request.split, signers)
         if isinstance(hypotheses, (str, os.PathLike)):
             return cls.open(hypotheses, request, known)
@@ -286,12 +288,13 @@ def score(
 
     Parameters
     ----------
-    references, hypotheses : mapping, Corpus, DataFrame or path
+    references, hypotheses : mapping, Corpus, DataFrame, path or list
         A mapping from segment id to its words (a list, or a string with blanks between the
         words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
         DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
         another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
-        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON).
+        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or a list of sentences on both
+        sides, one beside the other; their ids are ``"1"``, ``"2"``, …
     protocol : str or Protocol
         The evaluation protocol; ``"official"`` is ``"rwth-2014"``.
     dataset, split : str, optional

@@ -278,8 +278,8 @@ class Collector:
             )
         if self._missing:
             notes.append(
-                f"{counted(len(self._missing), 'missing value')} (None, nan) for a hypothesis, such "
-                f"as that of {self._missing[0]!r}; read as empty"
+                f"{counted(len(self._missing), 'missing value')} (None, nan) for a hypothesis, as "
+                f"that of {self._missing[0]!r}; read as empty"
             )
         return Table(list(self._rows.values()), tuple(notes), tuple(header))
 

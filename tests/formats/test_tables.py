@@ -233,11 +233,9 @@ def test_a_segment_twice(tmp_path: Path) -> None:
     assert hypotheses.words == {"a1": ["A", "B"]}
     assert "1 duplicate segment with the same words" in hypotheses.notes[0]
     for content in (same, other):
-        with pytest.raises(
-            InputError, match=":3: duplicate segment 'a1' with other words .first on line 2."
-        ):
+        with pytest.raises(InputError, match=r":3: duplicate segment 'a1' .*first on line 2"):
             read(content, "reference", tmp_path)
-    with pytest.raises(InputError, match=r":3: segment 'a1' .* with other words"):
+    with pytest.raises(InputError, match=r":3: duplicate segment 'a1' with other words"):
         read(other, "hypothesis", tmp_path)
 
 
@@ -253,7 +251,7 @@ def test_holes(tmp_path: Path) -> None:
     score = slaeval.score({"a1": "A", "a2": "B"}, parse_and(tmp_path, null))
     assert "1 missing value" in score.warnings[0]
     empty = slaeval.score(parse_and(tmp_path, "id,gloss\na1,\na2,B\n"), {"a1": "A", "a2": "B"})
-    assert "1 references have no words (a1)" in empty.warnings[0]
+    assert "1 reference without words (a1)" in empty.warnings[0]
 
 
 def parse_and(folder: Path, content: str) -> Path:
