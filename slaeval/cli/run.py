@@ -167,7 +167,7 @@ def run(
         _recognise(loaded, video, chosen, precision, as_json)
         return
     from slaeval.recognition.devices import choose_workers
-    from slaeval.recognition.distributed import Ranks
+    from slaeval.recognition.distributed import launched
     from slaeval.recognition.run import evaluate
 
     with resumable():
@@ -188,7 +188,7 @@ def run(
             protocol=protocol,
             restart=restart,
         )
-    if Ranks().first:  # the others would say the same
+    if launched()[0] == 0:  # the others would say the same
         _show(result, as_json)
         if result.score is not None and not no_report:
             _report(result)

@@ -14,7 +14,7 @@ __all__ = ["train"]
     cls=in_groups(
         {
             "Corpus": ("dataset", "root", "setup", "dev_split", "labels", "vocabulary", "on_error"),
-            "Model": ("variant", "backbone", "pretrained", "backbone_weights", "init"),
+            "Model": ("variant", "backbone", "pretrained", "backbone_weights", "warm_start"),
             "Recipe": (
                 *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
                 *("settings", "show_recipe", "shuffle_labels"),
@@ -109,7 +109,14 @@ __all__ = ["train"]
     metavar="NAME",
     help="Split evaluated after each epoch.",
 )
-@click.option("--init", type=existing(), metavar="FILE", help="Checkpoint to start from.")
+@click.option(
+    "--warm-start",
+    "--init",
+    "warm_start",
+    type=existing(),
+    metavar="FILE",
+    help="Checkpoint to start from; what fits is taken over.",
+)
 @click.option(
     "--vocabulary",
     type=existing(),
@@ -120,10 +127,10 @@ __all__ = ["train"]
 @click.option("--slim", is_flag=True, help="Leave the backbone out of the checkpoint.")
 @click.option(
     "--save-every",
-    default=0,
-    type=click.IntRange(0),
-    metavar="N",
-    help="Also save the state every N steps, not only after each epoch.",
+    default="30m",
+    show_default=True,
+    metavar="N|TIME",
+    help="Also save the state within an epoch: every N steps, or every 90s, 30m, 2h; 0 for never.",
 )
 @click.option("--restart", is_flag=True, help="Start over, overwriting an earlier run.")
 @click.option(
@@ -153,10 +160,10 @@ def train(
     cache_gb: float,
     on_error: str,
     dev_split: str,
-    init: str | None,
+    warm_start: str | None,
     vocabulary: str | None,
     slim: bool,
-    save_every: int,
+    save_every: str,
     restart: bool,
     shuffle_labels: bool,
     as_json: bool,
@@ -260,12 +267,12 @@ def train(
                 slim=slim,
                 restart=restart,
                 save_every=save_every,
-                init=init,
+                warm_start=warm_start,
                 backbone_weights=backbone_weights,
                 vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
                 shuffle_labels=shuffle_labels,
             ),
-            say=lambda text: click.echo(text, err=True),
+            log=lambda text: click.echo(text, err=True),
         )
     if launched()[0]:  # the others would say the same
         return

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
 from slaeval.decoding import Decoding
+from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser, check_states
@@ -19,7 +20,7 @@ from slaeval.models.tower import Tower, open_tower, to_open_clip
 from slaeval.recognition.batches import Preprocessing
 from slaeval.recognition.devices import choose_device, choose_precision
 from slaeval.recognition.model import LoadedModel
-from slaeval.recognition.predictor import FRAMES_PER_STEP, ModelOutput
+from slaeval.recognition.predictor import ModelOutput
 
 __all__ = ["LoadedCheckpoint", "load_checkpoint"]
 

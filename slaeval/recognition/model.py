@@ -36,11 +36,11 @@ from torch import Tensor, nn
 
 from slaeval.checkpoints import check_vocabulary
 from slaeval.decoding import Decoding
+from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError, UsageError, nearest
 from slaeval.recognition.batches import Preprocessing, collate
 from slaeval.recognition.devices import choose_device, choose_precision
 from slaeval.recognition.predictor import (
-    FRAMES_PER_STEP,
     ModelOutput,
     Predictor,
     Recognised,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from slaeval.decoding import Decoding, align, confidences, decode
+from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError
 from slaeval.recognition.batches import (
     Batch,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from slaeval.models.recogniser import Recogniser
 
 __all__ = [
-    "FRAMES_PER_STEP",
     "ModelOutput",
     "Predictor",
     "Recognised",
@@ -43,9 +43,6 @@ __all__ = [
     "out_of_memory",
     "recognise_corpus",
 ]
-
-#: The head halves time twice.
-FRAMES_PER_STEP = 4
 
 #: What a model gives for B clips: log probabilities [B, T', V] and steps [B], or their glosses.
 ModelOutput: TypeAlias = tuple[Tensor, Tensor] | list[list[str]]

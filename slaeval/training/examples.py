@@ -10,11 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from slaeval.decoding.steps import frames_needed
 from slaeval.errors import InputError, UsageError
 from slaeval.formats.words import split_words
 from slaeval.loaders.records import Corpus, Sample
@@ -28,7 +28,6 @@ __all__ = [
     "Examples",
     "TrainingClips",
     "epoch_plan",
-    "frames_needed",
     "glosses_of",
     "prepare_examples",
     "vocabulary_of",
@@ -59,22 +58,12 @@ def vocabulary_of(corpus: Iterable[Sample], labels: str) -> tuple[str, ...]:
     return tuple(sorted({gloss for sample in corpus for gloss in glosses_of(sample, labels)}))
 
 
-def frames_needed(labels: Sequence[int]) -> int:
-    """Return how many frames CTC needs for some labels.
-
-    One step a label and one for the blank between two equal ones; four frames a step, of which
-    the last step needs only one.
-    """
-    steps = len(labels) + sum(a == b for a, b in pairwise(labels))
-    return max(1, 4 * (steps - 1) + 1)
-
-
 class Clip(NamedTuple):
     """One training sample.
 
     Attributes
     ----------
-    footage : Footage
+    footage : VideoClip
         Its pictures.
     labels : tuple of int
         Its glosses as class numbers, from 1.
@@ -248,11 +237,11 @@ class TrainingClips(ClipDataset):
         self.cache = cache or {}
 
     def name(self, key: tuple[int, int]) -> str:
-        """See :meth:`slaeval.recognition.batches.Clips.name`."""
+        """Return the id of the clip a key stands for."""
         return super().name(key[1])
 
     def read(self, key: tuple[int, int]) -> Array:
-        """See :meth:`slaeval.recognition.batches.Clips.read`; the frames are cut and mirrored."""
+        """Read the frames a key stands for, cut and mirrored; uint8 (T, H, W, 3)."""
         epoch, index = key
         shot, recipe = self.footage[index], self.recipe
         view = random_view(
