@@ -139,7 +139,7 @@ def test_raw_training_annotation_is_cleaned_for_phoenix2014_only(tmp_path: Path)
         ("a\tA\nb\tB\na\tC\n", r":3: duplicate segment 'a' with other words \(first on line 1\)"),
         (
             "a 1 s 0.0 1.0 A\n\na 1 s 0.0 1.0 B\n",
-            r":3: duplicate segment 'a' with other words \(first on line 1\)",
+            r":3: duplicate segment 'a' \(first on line 1\)",
         ),
         ('{"id": "a", "glosses": []}\n{"id": "a", "glosses": []}\n', r":2: .*first on line 1"),
         ("a 1 0.00 0.01 WORD\n", "CTM file, so a hypothesis"),
