@@ -8,7 +8,7 @@ from slaeval.errors import counted
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.words import split_words
 from slaeval.scoring.protocols import EMPTY
-from slaeval.scoring.scorer import is_ignored
+from slaeval.scoring.scorer import ignored_ids
 from slaeval.scoring.segments import Reference
 
 __all__ = ["coverage", "observations", "skipped_notice", "special_words"]
@@ -24,7 +24,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     """
     notes = list(hypotheses.notes)
     words = hypotheses.words
-    ignored = {reference.id for reference in references if is_ignored(reference.words)}
+    ignored = ignored_ids(references)
     if ignored:
         notes.append(
             f"{counted(len(ignored), 'segment is', 'segments are')} left out of the score"
@@ -33,7 +33,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     notes += coverage(
         [reference.id for reference in references if reference.id not in ignored],
         [name for name in words if name not in ignored] if ignored else words,
-        [name for name, mine in words.items() if not mine or mine == [EMPTY]],
+        [name for name, mine in words.items() if len(mine) < 2 and mine in ([], [EMPTY])],
         [reference.id for reference in references if not reference.words],
     )
     notes += _channels(references, hypotheses.channels)
@@ -64,13 +64,13 @@ def coverage(
             f"{counted(len(wordless), 'reference')} without words{_few(wordless)}: every word "
             "recognised there is an insertion"
         )
-    missing = [name for name in ids if name not in there]
+    missing = [] if known == there.keys() else [name for name in ids if name not in there]
     if missing:
         notes.append(
             f"no hypothesis for {len(missing)} of {counted(len(ids), 'segment')}"
             f"{_few(missing)}; scored as empty"
         )
-    unknown = [name for name in there if name not in known]
+    unknown = [name for name in there if name not in known] if there.keys() - known else []
     if unknown:
         notes.append(
             f"{counted(len(unknown), 'segment')} of the hypothesis not in the references, left "
@@ -96,7 +96,8 @@ def skipped_notice(skipped: Mapping[str, str]) -> str:
 
 def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> list[str]:
     """Compare the channels of a CTM with those of the references, in any letter case."""
-    if not channels:
+    all_on = {reference.channel for reference in references}.union(channels.values())
+    if not channels or len({channel.casefold() for channel in all_on if channel}) == 1:
         return []
     other = [
         reference
