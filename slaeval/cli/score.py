@@ -211,7 +211,11 @@ def pasted(
     ]
     if confusions:
         parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
-    parts += [f"`{line}`" for line in bleu_lines(result)]
+    parts += [
+        f"`{score.split}: {line}`" if len(systems) > 1 else f"`{line}`"
+        for _, score in systems
+        for line in bleu_lines(score)
+    ]
     signatures = [f"`{score.signature}`" for _, score in systems]
     return "\n\n".join([*parts, *signatures])
 
