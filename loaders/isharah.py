@@ -14,8 +14,9 @@ subset  SI train/dev/test     US train/dev/test   glosses
 Layout of a release: ``Annotations/{SI,US}/{train,dev,test}.txt`` with rows ``id|gloss|text``.
 The edition of Isharah-1000 that the 2025 challenge handed out has 10,000/949/3800 (SI) and
 9900/550/550 (US). The challenge copies of Isharah-2000 have ``{SI,US}/{train,dev,test}.csv``
-with ``id|gloss``, other sizes, and a test split without glosses. Ids are ``<signer>_<sentence>``. Glosses are
-kept byte for byte; :func:`normalised` is there for those who want a normal form.
+with ``id|gloss``, other sizes, and a test split without glosses. Ids are
+``<signer>_<sentence>``. Glosses are kept byte for byte; :func:`normalised` is there for those who
+want a normal form.
 """
 
 from __future__ import annotations

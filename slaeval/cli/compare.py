@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     format_options,
     request_options,
     sources_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
@@ -126,6 +127,7 @@ def compare(
         if result is None:
             raise UsageError("--csv needs two systems or more")
         write_whole(csv, result.to_pandas().to_csv(index=False))
+    tell_references(systems[0].references)
     for name, score in zip(names, scores, strict=True):
         for message in score.warnings:
             warn(f"{name}: {message}")

@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     refuse_given,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import warn
 from slaeval.errors import InputError, UsageError, nearest
@@ -165,6 +166,7 @@ def _errors(wanted: _Wanted) -> tuple[Axes, str]:
             f"{wanted.source} holds words only; posteriors need the folder of a run, with its video"
         )
     score = evaluation.score()
+    tell_references(evaluation.references)
     for message in score.warnings:
         warn(message)
     return _draw(wanted, score, evaluation), score.signature

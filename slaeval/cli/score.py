@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     needed,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
@@ -121,6 +122,8 @@ def score(
         from slaeval.report import render as as_html
 
         write_whole(html, as_html(collect(evaluation, bootstrap=bootstrap)))
+    for one in (evaluation, *others):
+        tell_references(one.references)
     for (_, scored), prefix in zip(systems, ("", "dev: "), strict=False):
         for message in scored.warnings:
             warn(prefix + message)
