@@ -57,7 +57,7 @@ FLOORS = (
     {"errors", "files", "extras", "console", "_version", "compiled"},
     {"formats"},
     {"scoring", "loaders", "checkpoints"},
-    {"evaluation", "decoding", "models"},
+    {"evaluation", "decoding", "models", "metrics"},
     {"recognition", "analysis", "compat"},
     {"training", "report"},
     {"cli"},

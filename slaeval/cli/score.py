@@ -66,6 +66,12 @@ __all__ = ["pasted", "render", "score"]
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row a segment.")
 @click.option(
+    "--alignments",
+    type=existing(),
+    metavar="FILE",
+    help="Write the aligned words of every segment in error, for reading.",
+)
+@click.option(
     "--pra",
     type=existing(),
     metavar="FILE",
@@ -90,6 +96,7 @@ def score(
     bleu: bool,
     form: Format,
     csv: str | None,
+    alignments: str | None,
     pra: str | None,
     dtl: str | None,
     html: str | None,
@@ -109,13 +116,13 @@ def score(
     source = needed(source)
     if groupings and form == "csv":
         raise UsageError("--format csv has one row a file: leave out --by, or use --format json")
-    check_outputs([source, dev], [csv, pra, dtl, html], request)
+    check_outputs([source, dev], [csv, alignments, pra, dtl, html], request)
     evaluation = Evaluation.open(source, request)
     others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
     systems = [(one.name, _score(one, bootstrap, bleu)) for one in (evaluation, *others)]
     result = systems[0][1]
     groups = {name: result.by(name) for name in groupings or ("signer",)}
-    _write(result, csv, pra, dtl)
+    _write(result, csv, alignments, pra, dtl)
     if html is not None:
         from slaeval.files import write_whole
         from slaeval.report import collect
@@ -223,7 +230,9 @@ def pasted(
     return "\n\n".join([*parts, *signatures])
 
 
-def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> None:
+def _write(
+    result: Score, csv: str | None, alignments: str | None, pra: str | None, dtl: str | None
+) -> None:
     """Write the files asked for, each whole or not at all."""
     from slaeval.files import write_whole
 
@@ -231,6 +240,8 @@ def _write(result: Score, csv: str | None, pra: str | None, dtl: str | None) -> 
         from slaeval.evaluation.tables import as_csv
 
         write_whole(csv, as_csv(result.rows()))
+    if alignments is not None:
+        write_whole(alignments, result.alignments() + "\n")
     if pra is not None or dtl is not None:
         from slaeval.scoring import sclite_reports
         from slaeval.scoring.protocols import protocol

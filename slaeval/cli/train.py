@@ -71,7 +71,14 @@ __all__ = ["train"]
     help="What to do about a sample that cannot be trained on.",
 )
 @click.option("--dev-split", default="dev", show_default=True, metavar="NAME", help="Evaluated.")
-@click.option("--init", type=existing(), metavar="FILE", help="Checkpoint to start from.")
+@click.option(
+    "--warm-start",
+    "--init",
+    "warm_start",
+    type=existing(),
+    metavar="FILE",
+    help="Checkpoint to start from: whatever fits it is taken over.",
+)
 @click.option(
     "--vocabulary",
     type=existing(),
@@ -82,10 +89,10 @@ __all__ = ["train"]
 @click.option("--slim", is_flag=True, help="Leave the tower out of the checkpoint.")
 @click.option(
     "--save-every",
-    default=0,
-    type=click.IntRange(0),
-    metavar="N",
-    help="Save the state every N steps too, not only after each epoch.",
+    default="30m",
+    show_default=True,
+    metavar="N|TIME",
+    help="Save the state within an epoch too: every N steps, or every 90s, 30m, 2h; 0 for never.",
 )
 @click.option("--restart", is_flag=True, help="Begin anew; writes over an earlier run.")
 @click.option("--shuffle-labels", is_flag=True, help="Control: give each clip another's labels.")
@@ -113,10 +120,10 @@ def train(
     cache_gb: float,
     on_error: str,
     dev_split: str,
-    init: str | None,
+    warm_start: str | None,
     vocabulary: str | None,
     slim: bool,
-    save_every: int,
+    save_every: str,
     restart: bool,
     shuffle_labels: bool,
     as_json: bool,
@@ -220,12 +227,12 @@ def train(
                 slim=slim,
                 restart=restart,
                 save_every=save_every,
-                init=init,
+                warm_start=warm_start,
                 backbone_weights=backbone_weights,
                 vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
                 shuffle_labels=shuffle_labels,
             ),
-            say=lambda text: click.echo(text, err=True),
+            log=lambda text: click.echo(text, err=True),
         )
     if launched()[0]:  # the others would say the same
         return

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from slaeval.decoding.ctc import HIGHEST
+from slaeval.decoding.steps import steps_needed
 from slaeval.errors import InputError
 
 __all__ = ["InfeasibleError", "align", "confidences"]
@@ -55,7 +56,7 @@ def align(log_probs: Any, labels: Sequence[int]) -> list[tuple[int, int]]:
     """
     values, wanted = _checked(log_probs, labels)
     steps = len(values)
-    needed = len(wanted) + int((wanted[1:] == wanted[:-1]).sum())
+    needed = steps_needed(wanted.tolist())
     if needed > steps:
         raise InfeasibleError(
             f"{len(wanted)} labels need at least {needed} steps (equal labels beside each other "

@@ -181,6 +181,7 @@ def compare(
     names: Sequence[str] | None = None,
     resamples: int = 10_000,
     seed: int = 0,
+    against_first: bool = False,
 ) -> Comparison:
     """Hold systems against each other.
 
@@ -192,6 +193,8 @@ def compare(
         What to call them; ``"A"``, ``"B"``, … without it.
     resamples, seed : int
         Of the paired bootstrap.
+    against_first : bool
+        Only the pairs with the first system; p-values are adjusted over those alone.
 
     Returns
     -------
@@ -230,6 +233,8 @@ def compare(
             raise UsageError(f"{called[0]} and {name} are scored on different references")
     systems = [_Counted.of(name, score) for name, score in zip(called, scores, strict=True)]
     matches = list(combinations(range(len(systems)), 2))
+    if against_first:
+        matches = matches[: len(systems) - 1]
     intervals: Sequence[tuple[float, float] | None] = [None] * len(matches)
     if resamples:
         errors = [system.errors for system in systems]

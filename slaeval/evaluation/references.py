@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 from slaeval.errors import InputError, UsageError
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.tables import Role, Table, table_of
+from slaeval.formats.tables import Role, Table, plain_lists, table_of
 from slaeval.formats.words import split_words
 from slaeval.scoring.segments import Reference
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from slaeval.loaders import Corpus, Sample
 
     Words = str | Sequence[str]
-    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str]
+    Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str] | Sequence[Words]
 
 __all__ = [
     "ReferenceSet",
@@ -35,6 +35,7 @@ __all__ = [
     "load_corpus",
     "load_references",
     "match_ids",
+    "numbered_pair",
     "one_split",
     "reference_set",
 ]
@@ -164,14 +165,9 @@ def load_references(
     label = None if name is None else _label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
-        samples = loaders.read_references_file(path, name, split or "test")
+        rows = loaders.read_reference_rows(path, name, split or "test")
         return ReferenceSet(
-            [
-                Reference(
-                    sample.id, sample.signer or "", list(sample.glosses), sample.channel or ""
-                )
-                for sample in samples
-            ],
+            list(map(Reference._make, rows)),
             label,
             split,
             path,
@@ -294,6 +290,10 @@ def reference_set(
         references.references()  # an error where they are withheld
         known = corpus_references(references)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
+    lists = plain_lists(references)
+    if lists is not None:
+        known_lists = [Reference(name, signers.get(name, ""), mine) for name, mine in lists.items()]
+        return ReferenceSet(known_lists, dataset, split, "the references given")
     rows = [
         Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
         for row in _table(references, "reference").rows
@@ -303,8 +303,46 @@ def reference_set(
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
+    lists = plain_lists(hypotheses)
+    if lists is not None:
+        return Hypotheses(lists)
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
+
+
+def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Source]:
+    """Give two lists, one sentence beside the other, ids from ``"1"`` on; all else as it is.
+
+    Raises
+    ------
+    UsageError
+        A list on one side only, or lists of different length.
+    """
+    if _sentences(references) and _sentences(hypotheses):
+        left, right = _numbered(references), _numbered(hypotheses)
+        if len(left) != len(right):
+            raise UsageError(
+                f"{len(left)} references beside {len(right)} hypotheses; lists are scored one "
+                "sentence beside the other: give a mapping from ids where some are missing"
+            )
+        return left, right
+    if _sentences(references) or _sentences(hypotheses):
+        names = ("references", "hypotheses")
+        one, other = names if _sentences(references) else names[::-1]
+        raise UsageError(
+            f"the {one} are a list, the {other} are not: give lists on both sides, one sentence "
+            "beside the other, or what has ids"
+        )
+    return references, hypotheses
+
+
+def _sentences(source: Source) -> bool:
+    """Say whether this is a list of sentences, which have no ids."""
+    return isinstance(source, (list, tuple)) and not any(isinstance(row, Mapping) for row in source)
+
+
+def _numbered(sentences: Any) -> dict[str, Words]:
+    return {str(number): words for number, words in enumerate(sentences, 1)}
 
 
 def _table(source: Any, role: Role) -> Table:
@@ -338,9 +376,9 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
     InputError
         No segment in common; the message says what the ids look like.
     """
-    ids = {reference.id for reference in references.references}
-    if not ids.isdisjoint(hypotheses.words):
+    if any(reference.id in hypotheses.words for reference in references.references):
         return hypotheses
+    ids = {reference.id for reference in references.references}
     if not hypotheses.words or not ids:
         raise InputError(f"nothing to score: {'no reference' if not ids else 'no hypothesis'}")
     theirs = next(iter(hypotheses.words))

@@ -17,6 +17,7 @@ from slaeval.evaluation.references import (
     hypotheses_given,
     is_corpus,
     match_ids,
+    numbered_pair,
     one_split,
     reference_set,
 )
@@ -121,6 +122,7 @@ class Evaluation:
     ) -> Evaluation:
         """Evaluate what :func:`score` takes as references and hypotheses."""
         request = request or Request()
+        references, hypotheses = numbered_pair(references, hypotheses)
         if isinstance(hypotheses, (str, os.PathLike)):
             opened = cls.open(hypotheses, request)
         else:
@@ -318,12 +320,13 @@ def score(
 
     Parameters
     ----------
-    references, hypotheses : mapping, Corpus, DataFrame or path
+    references, hypotheses : mapping, Corpus, DataFrame, path or list
         A mapping from segment id to its words (a list, or a string with blanks between the
         words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
         DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
         another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
-        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON).
+        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or a list of sentences on both
+        sides, one beside the other; their ids are ``"1"``, ``"2"``, …
     protocol : str or Protocol
         What exactly is compared; ``"official"`` is ``"rwth-2014"``.
     dataset, split : str, optional

@@ -25,14 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.models.float32 import without_tf32
 
-__all__ = ["Head", "Logits", "NormalisedLinear", "RaggedBatchNorm", "output_length"]
-
-
-def output_length(frames: int) -> int:
-    """Return how many steps come out for a video: ``ceil(frames/4)``, at least 1."""
-    return max(1, -(-frames // 4))
+__all__ = ["Head", "Logits", "NormalisedLinear", "RaggedBatchNorm"]
 
 
 #: Share of a batch in the running statistics; torch's default.
@@ -161,9 +157,10 @@ class TemporalConvolution(nn.Module):
         lengths : Tensor
             int64 [B] on the CPU, ``ceil(T/4)``.
         """
-        steps = (lengths + 3) // 4
-        size = 4 * int(steps.max()) + 12
-        index = padded_index(4 * steps + 12, size) if padded else padded_index(lengths, size, 6)
+        steps = (lengths + FRAMES_PER_STEP - 1) // FRAMES_PER_STEP
+        whole = FRAMES_PER_STEP * steps + 12
+        size = int(whole.max())
+        index = padded_index(whole, size) if padded else padded_index(lengths, size, 6)
         x = features[index.to(features.device)].transpose(1, 2)
         x = self._stage(x, self.conv1, self.norm1, 4 * steps + 8)
         x = self._stage(x, self.conv2, self.norm2, 2 * steps)

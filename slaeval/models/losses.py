@@ -10,13 +10,11 @@ Four terms, after VAC (Min et al. 2021) with the paper's auxiliary CTC on the to
 
 VAC averages the distillation over padding too and skips infinite CTC without a word. Here
 padding counts for nothing, and a video with more labels than steps is the caller's to find
-first, by :func:`feasible`: its loss is infinite.
+first, by :func:`slaeval.decoding.steps.steps_needed`: its loss is infinite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -25,7 +23,7 @@ from torch.nn import functional
 
 from slaeval.models.recogniser import Output
 
-__all__ = ["LossWeights", "feasible", "losses"]
+__all__ = ["LossWeights", "losses"]
 
 
 class LossWeights(NamedTuple):
@@ -86,12 +84,6 @@ def losses(
         + weights.tower * found["tower"]
     )
     return found
-
-
-def feasible(output_length: int, labels: Sequence[int]) -> bool:
-    """Say whether CTC can emit the labels in so many steps: equal neighbours need a blank."""
-    repeats = sum(first == second for first, second in pairwise(labels))
-    return len(labels) + repeats <= output_length
 
 
 def _ctc(logits: Tensor, lengths: Tensor, labels: Tensor, label_lengths: Tensor) -> Tensor:

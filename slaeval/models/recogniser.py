@@ -18,12 +18,12 @@ from slaeval.errors import InputError, SlaevalError
 from slaeval.models.adapter import install_adapters
 from slaeval.models.adaptsign import AdaptSignTower, adapter_shapes
 from slaeval.models.config import LINEAR_LAYERS, ModelConfig
-from slaeval.models.head import Head, Logits, output_length
+from slaeval.models.head import Head, Logits
 from slaeval.models.lora import install_lora, merge, unmerge
 from slaeval.models.temporal import Bounds
 from slaeval.models.tower import Tower, from_open_clip, open_tower, to_open_clip
 
-__all__ = ["Output", "Recogniser", "build_recogniser", "check_states", "output_length"]
+__all__ = ["Output", "Recogniser", "build_recogniser", "check_states"]
 
 
 class Output(NamedTuple):

@@ -624,7 +624,6 @@ def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
     import open_clip
 
     tag = open_clip.get_pretrained_cfg(name, pretrained)
-    twin = name + "-quickgelu"
     if not tag:
         known = open_clip.list_pretrained_tags_by_model(name)
         raise UsageError(
@@ -632,8 +631,10 @@ def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
             f"nor a tag of open_clip, which are {', '.join(known) or 'none'}"
         )
     needs_quick = bool(tag.get("quick_gelu", False)) or pretrained.lower() == "openai"
-    if needs_quick != shape.quick_gelu:
-        other = twin if needs_quick else name.removesuffix("-quickgelu")
+    other = f"{name}-quickgelu" if needs_quick else name.removesuffix("-quickgelu")
+    # A model without a twin (roberta-ViT-B-32) was trained with the activation it has.
+    twin_has_tag = other != name and open_clip.get_pretrained_cfg(other, pretrained)
+    if needs_quick != shape.quick_gelu and twin_has_tag:
         raise UsageError(
             f"the weights {pretrained!r} were trained with {'QuickGELU' if needs_quick else 'GELU'}"
             f", which {name} does not have: choose the backbone {other}"

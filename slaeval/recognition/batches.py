@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from slaeval.errors import InputError, SlaevalError
+from slaeval.models.normalisation import NORMALISATIONS
 
 if TYPE_CHECKING:
     from slaeval.loaders.video import VideoClip
@@ -45,15 +46,6 @@ __all__ = [
     "prepare",
 ]
 
-#: Mean and standard deviation of the pixels CLIP was trained on, from OpenAI's release.
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-#: The same of ImageNet's, from torchvision.
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-_MEANS = {"clip": (_CLIP_MEAN, _CLIP_STD), "imagenet": (_IMAGENET_MEAN, _IMAGENET_STD)}
-_NORMALISATIONS = (*_MEANS, "half", "bytes")
-
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -65,9 +57,10 @@ class Preprocessing:
         Side of the square each frame is resized to, whatever its shape.
     crop : int
         Side of the square cut from the centre of that; the tower's input side.
-    normalisation : {"clip", "imagenet", "half", "bytes"}
-        ``"clip"``, ``"imagenet"``: mean and standard deviation of CLIP or ImageNet. ``"half"``:
-        x / 127.5 - 1. ``"bytes"``: none, the pixels as they are, for a model that does it itself.
+    normalisation : {"clip", "half", "imagenet", "bytes"}
+        Mean and standard deviation that pixels are normalised by; see
+        :data:`slaeval.models.normalisation.NORMALISATIONS`. ``"bytes"``: none, the pixels as they
+        are, for a model that does it itself.
     """
 
     resize: int = 256
@@ -101,9 +94,10 @@ class Preprocessing:
                 f"preprocessing: the crop of {values['crop']} does not fit into frames resized "
                 f"to {values['resize']}"
             )
-        if values["normalisation"] not in _NORMALISATIONS:
+        known = (*NORMALISATIONS, "bytes")
+        if values["normalisation"] not in known:
             raise InputError(
-                f"preprocessing: normalisation must be one of {', '.join(_NORMALISATIONS)}, not "
+                f"preprocessing: normalisation must be one of {', '.join(known)}, not "
                 f"{values['normalisation']!r}"
             )
         return cls(**values)
@@ -234,10 +228,9 @@ def prepare(
     pixels = torch.empty(frames.shape, dtype=torch.float32, device=frames.device).copy_(frames)
     if preprocessing.normalisation == "half":
         return pixels.div_(127.5).sub_(1).to(dtype)
-    mean, std = (
-        torch.tensor(values, device=frames.device).mul_(255)[:, None, None]
-        for values in _MEANS[preprocessing.normalisation]
-    )
+    middle, spread = NORMALISATIONS[preprocessing.normalisation]
+    mean = torch.tensor(middle, device=frames.device).mul_(255)[:, None, None]
+    std = torch.tensor(spread, device=frames.device).mul_(255)[:, None, None]
     return pixels.sub_(mean).div_(std).to(dtype)
 
 

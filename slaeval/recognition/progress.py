@@ -13,7 +13,9 @@ __all__ = ["progress"]
 
 
 @contextlib.contextmanager
-def progress(segments: int, frames: int, label: str) -> Iterator[Callable[[int, int], None]]:
+def progress(
+    segments: int, frames: int, label: str, *, shown: bool = True
+) -> Iterator[Callable[[int, int], None]]:
     """Show a bar over frames with segments, speed and the time left.
 
     Parameters
@@ -22,24 +24,26 @@ def progress(segments: int, frames: int, label: str) -> Iterator[Callable[[int, 
         All there is to do.
     label : str
         What is being done.
+    shown : bool
+        Whether to show anything; of several processes only one should.
 
     Yields
     ------
     callable
         Told the segments and frames of each piece that is done.
     """
-    if not sys.stderr.isatty():
+    if not shown or not sys.stderr.isatty():
         yield lambda segments, frames: None
         return
     begun = time.monotonic()
     done = [0, 0]
 
-    def shown(_: object) -> str:
+    def state(_: object) -> str:
         speed = done[1] / max(1e-9, time.monotonic() - begun)
         return f"{done[0]}/{segments} segments  {speed:,.0f} frames/s"
 
     with click.progressbar(
-        length=frames, label=label, file=sys.stderr, item_show_func=shown, show_eta=True
+        length=frames, label=label, file=sys.stderr, item_show_func=state, show_eta=True
     ) as bar:
 
         def advance(segments: int, frames: int) -> None:

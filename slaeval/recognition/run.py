@@ -21,7 +21,7 @@ from slaeval.evaluation.references import ReferenceSet, corpus_references
 from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
 from slaeval.formats.words import split_words
 from slaeval.recognition.batches import ClipDataset, FrameLoader, plan_batches
-from slaeval.recognition.distributed import Ranks, share_out
+from slaeval.recognition.distributed import joined, share_out
 from slaeval.recognition.journal import Journal, read_journals, repair
 from slaeval.recognition.predictor import Predictor, Recognised, frame_budget_for
 from slaeval.recognition.progress import progress
@@ -120,12 +120,14 @@ def evaluate(
     data = _corpus(corpus, loaded, split, root, setup)
     from slaeval.loaders.video import find_video_clips
 
-    footage, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
+    found, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
+    footage = [loaded.at_its_rate(clip) for clip in found]
     header = {
         "slaeval": __version__,
         "checkpoint": loaded.hash,
         "corpus": [data.name, data.setup, data.split, _hash(sample.id for sample in data)],
         "footage": _hash(_described(footage)),
+        "fps": loaded.fps,
         "preprocessing": loaded.preprocessing.to_dict(),
         "decoding": decoding.to_dict(),
         "device": loaded.device.type,
@@ -138,9 +140,10 @@ def evaluate(
     if compile:
         loaded.compile()
 
-    with Ranks() as ranks, contextlib.ExitStack() as stack:
+    with joined(loaded.device) as world, contextlib.ExitStack() as stack:
+        world.check_same({**header, "samples without pictures": sorted(missing)})
         records: list[dict[str, Any]] = []
-        if ranks.first:
+        if world.first:
             claim(folder)
             stack.enter_context(lock(folder))
             if restart:
@@ -148,10 +151,10 @@ def evaluate(
             for path in journals(folder):
                 repair(path)
             records = read_journals(folder, header)
-        done = _Done.of(ranks.agree(records))
+        done = _Done.of(world.agree(records))
         if on_error == "stop":
             done = done._replace(skipped={})  # by a run that was told to skip: tried again here
-        name = f"journal-{ranks.rank}.jsonl" if ranks.rank else "journal.jsonl"
+        name = f"journal-{world.rank}.jsonl" if world.rank else "journal.jsonl"
         journal = stack.enter_context(Journal(os.path.join(folder, name), header))
 
         one_pass = loaded.predictor(
@@ -162,13 +165,13 @@ def evaluate(
             on_smaller=_say_smaller,
         )
         begun = time.monotonic()
-        share = share_out([clip.num_frames for clip in footage], ranks.count)[ranks.rank]
+        share = share_out([clip.num_frames for clip in footage], world.size)[world.rank]
         _recognise(
             [footage[index] for index in share], done, one_pass, journal, budget, workers, on_error
         )
-        ranks.wait()
+        world.wait()
         seconds = time.monotonic() - begun
-        if ranks.first:
+        if world.first:
             everything = _Done.of(read_journals(folder, header))
             skipped = missing | everything.skipped
             task = None if _withheld(data) else corpus_references(data)
@@ -195,14 +198,14 @@ def evaluate(
                         "exact": exact,
                         "compile": compile,
                         "on_error": on_error,
-                        "processes": ranks.count,
+                        "processes": world.size,
                     },
                     "skipped": {s.id: skipped[s.id] for s in data if s.id in skipped},
                     "notes": _notes(data, loaded, task, footage),
                 },
             )
-        ranks.wait()
-        return run if ranks.first else Run.open(folder)
+        world.wait()
+        return run if world.first else Run.open(folder)
 
 
 def _say_smaller(frames: int) -> None:
@@ -254,6 +257,7 @@ def _recognise(
     if not plan:
         return
     left = [footage[index] for batch in plan for index in batch]
+    by_id = {clip.id: clip for clip in footage}
     clips = ClipDataset(footage, one_pass.preprocessing.resize)
     with (
         FrameLoader(clips, workers=workers, pin=one_pass.device.type == "cuda") as reading,
@@ -261,7 +265,7 @@ def _recognise(
     ):
         for loaded, recognised in one_pass.over(reading.batches(plan, on_error=on_error)):
             record: dict[str, Any] = {
-                "segments": [_record(mine) for mine in recognised],
+                "segments": [_record(mine.in_film(by_id[mine.id])) for mine in recognised],
                 "skipped": {name: str(error) for name, error in loaded.failures.items()},
             }
             if one_pass.frame_budget < frame_budget:
@@ -429,11 +433,10 @@ def _notes(
     footage: Sequence[VideoClip],
 ) -> list[str]:
     """Say what a reader should know about checkpoint, corpus and its pictures together."""
-    from slaeval.loaders.video import miscount_note
+    from slaeval.loaders.video import miscount_note, rate_note
 
-    notes = []
-    if miscounts := miscount_note(corpus, footage):
-        notes.append(miscounts)
+    rates = rate_note(footage, loaded.fps) if loaded.fps else ""
+    notes = [note for note in (miscount_note(corpus, footage), loaded.fps_note, rates) if note]
     if task is None:
         notes.append(
             f"the references of {corpus.name} {corpus.split} are withheld by its owners: "

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from slaeval.training.options import Options as Options
     from slaeval.training.recipe import Recipe as Recipe
     from slaeval.training.recipe import recipe_for as recipe_for
-    from slaeval.training.trainer import Options as Options
     from slaeval.training.trainer import Trained as Trained
     from slaeval.training.trainer import train as train
 
 _HOMES = {
-    "Options": "trainer",
+    "Options": "options",
     "Recipe": "recipe",
     "Trained": "trainer",
     "recipe_for": "recipe",

@@ -10,15 +10,22 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from slaeval.decoding.steps import frames_needed
 from slaeval.errors import InputError, UsageError
 from slaeval.formats.words import split_words
 from slaeval.loaders.records import Corpus, Sample
-from slaeval.loaders.video import VideoClip, find_video_clips, miscount_note, read_frames
+from slaeval.loaders.video import (
+    VideoClip,
+    common_rate,
+    find_video_clips,
+    miscount_note,
+    rate_note,
+    read_frames,
+)
 from slaeval.recognition.batches import ClipDataset
 from slaeval.training.augmentation import random_view, view_of
 from slaeval.training.recipe import Recipe
@@ -28,7 +35,6 @@ __all__ = [
     "Examples",
     "TrainingClips",
     "epoch_plan",
-    "frames_needed",
     "glosses_of",
     "prepare_examples",
     "vocabulary_of",
@@ -59,22 +65,12 @@ def vocabulary_of(corpus: Iterable[Sample], labels: str) -> tuple[str, ...]:
     return tuple(sorted({gloss for sample in corpus for gloss in glosses_of(sample, labels)}))
 
 
-def frames_needed(labels: Sequence[int]) -> int:
-    """Return how many frames CTC needs for some labels.
-
-    One step a label and one for the blank between two equal ones; four frames a step, of which
-    the last step needs only one.
-    """
-    steps = len(labels) + sum(a == b for a, b in pairwise(labels))
-    return max(1, 4 * (steps - 1) + 1)
-
-
 class Clip(NamedTuple):
     """One training sample.
 
     Attributes
     ----------
-    footage : Footage
+    footage : VideoClip
         Its pictures.
     labels : tuple of int
         Its glosses as class numbers, from 1.
@@ -96,6 +92,8 @@ class Examples:
         Class i + 1 is gloss i.
     skipped : mapping
         Id to the reason it was left out.
+    fps : float or None
+        Frames a second that all clips are seen at: what most were filmed at.
     notes : tuple of str
         What else a colleague would want to know.
     """
@@ -103,6 +101,7 @@ class Examples:
     clips: tuple[Clip, ...]
     vocabulary: tuple[str, ...]
     skipped: Mapping[str, str]
+    fps: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -145,7 +144,9 @@ def prepare_examples(
     number = {gloss: index for index, gloss in enumerate(words, 1)}
     if len(number) < len(words):
         raise UsageError("the vocabulary names a gloss twice")
-    footage, absent = find_video_clips(corpus, on_missing=on_error)
+    found, absent = find_video_clips(corpus, on_missing=on_error)
+    fps = common_rate(found)
+    footage = [shot.at_rate(fps) for shot in found] if fps else found
     skipped = dict(absent)
     samples = {sample.id: sample for sample in corpus}
     annotated = {shot.id: glosses_of(samples[shot.id], recipe.labels) for shot in footage}
@@ -183,8 +184,9 @@ def prepare_examples(
     if not clips:
         why = next(iter(skipped.values()), "the corpus is empty")
         raise InputError(f"no sample to train on: {why}", corpus.root)
-    notes = tuple(filter(None, [miscount_note(corpus, footage)]))
-    return Examples(tuple(clips), words, skipped, notes)
+    rates = rate_note(footage, fps) if fps else ""
+    notes = tuple(filter(None, [miscount_note(corpus, footage), rates]))
+    return Examples(tuple(clips), words, skipped, fps, notes)
 
 
 def epoch_plan(lengths: Sequence[int], batch_size: int, epoch: int, seed: int) -> list[list[int]]:
@@ -248,11 +250,11 @@ class TrainingClips(ClipDataset):
         self.cache = cache or {}
 
     def name(self, key: tuple[int, int]) -> str:
-        """See :meth:`slaeval.recognition.batches.Clips.name`."""
+        """Return the id of the clip a key stands for."""
         return super().name(key[1])
 
     def read(self, key: tuple[int, int]) -> Array:
-        """See :meth:`slaeval.recognition.batches.Clips.read`; the frames are cut and mirrored."""
+        """Read the frames a key stands for, cut and mirrored; uint8 (T, H, W, 3)."""
         epoch, index = key
         shot, recipe = self.footage[index], self.recipe
         view = random_view(

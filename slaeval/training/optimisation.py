@@ -1,43 +1,19 @@
-"""The optimiser, and the learning rate as a function of the step: there is no state to save."""
+"""The optimiser, its learning rate from step to step, and gradients over several processes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
+from slaeval.recognition.distributed import World
 from slaeval.training.recipe import Recipe
 
-__all__ = ["learning_rate", "optimiser_of"]
-
-
-def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
-    """Return the learning rate of an optimiser step.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        ``"multistep"``: times `gamma` from each milestone on; ``"one-cycle"``: up from 1/25 in
-        the first 30 % of all steps, then down to 1/10,000, both along a cosine (Smith and Topin
-        2019, as torch's ``OneCycleLR``).
-    step : int
-        Steps done, from 0.
-    steps_per_epoch : int
-        Optimiser steps an epoch.
-    """
-    peak = recipe.learning_rate
-    if recipe.schedule == "multistep":
-        passed = sum(step >= milestone * steps_per_epoch for milestone in recipe.milestones)
-        return peak * recipe.gamma**passed
-    total = max(2, recipe.epochs * steps_per_epoch)
-    top = max(1.0, 0.3 * total - 1)
-    if step <= top:
-        low, high, share = peak / 25, peak, step / top
-    else:
-        low, high, share = peak, peak / 1e4, min(1.0, (step - top) / (total - 1 - top))
-    return high + (low - high) * (1 + math.cos(math.pi * share)) / 2
+__all__ = ["advance", "optimiser_of", "schedule_of", "sum_gradients"]
 
 
 def optimiser_of(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.optim.Optimizer:
@@ -55,3 +31,46 @@ def optimiser_of(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.opti
         ],
         recipe.learning_rate,
     )
+
+
+def schedule_of(
+    recipe: Recipe, optimiser: torch.optim.Optimizer, steps_per_epoch: int
+) -> LRScheduler:
+    """Return torch's schedule of the learning rate, to be stepped after each optimiser step.
+
+    ``"multistep"`` multiplies by `gamma` from each milestone on; ``"one-cycle"`` goes up from
+    1/25 of the peak in the first 30 % of all steps, then down to 1/250,000 of it, both along a
+    cosine (Smith and Topin 2019).
+    """
+    if recipe.schedule == "multistep":
+        milestones = [milestone * steps_per_epoch for milestone in recipe.milestones]
+        return MultiStepLR(optimiser, milestones, recipe.gamma)
+    total = max(2, recipe.epochs * steps_per_epoch)
+    return OneCycleLR(optimiser, recipe.learning_rate, total_steps=total, cycle_momentum=False)
+
+
+def advance(schedule: LRScheduler) -> None:
+    """Take a schedule to the next step."""
+    with warnings.catch_warnings():
+        # With fp16 the first steps may overflow and be left out; the schedule goes on.
+        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
+        schedule.step()
+
+
+def sum_gradients(parameters: Iterable[torch.nn.Parameter], world: World) -> None:
+    """Add up the gradients of all processes, in one message.
+
+    The loss of every clip is divided by the clips of the whole batch, so that n processes with b
+    clips each do what one does with n·b.
+    """
+    if world.size == 1:
+        return
+    gradients = [
+        torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        for parameter in parameters
+    ]
+    flat = torch._utils._flatten_dense_tensors(gradients)  # type: ignore[no-untyped-call]
+    dist.all_reduce(flat)
+    together = torch._utils._unflatten_dense_tensors(flat, gradients)  # type: ignore[no-untyped-call]
+    for parameter, gradient in zip(parameters, together, strict=True):
+        parameter.grad = gradient

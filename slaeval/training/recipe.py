@@ -18,6 +18,9 @@ from typing import Any
 
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.models.config import TINY, TRAINABLE_VARIANTS, ModelConfig
+from slaeval.models.normalisation import NORMALISATIONS, normalisation_of
+from slaeval.models.tower import tower_shape
+from slaeval.recognition.batches import Preprocessing
 
 __all__ = ["MODEL_SOURCES", "SOURCES", "Recipe", "model_changes", "recipe_for"]
 
@@ -41,8 +44,9 @@ class Recipe:
     resize, crop : int
         Frames are resized to this square side; this side is cut out: at random in training,
         from the centre in evaluation.
-    normalisation : {"clip", "half"}
-        CLIP's own mean and deviation, or x / 127.5 - 1.
+    normalisation : {"auto", "clip", "half", "imagenet"}
+        What pixels are normalised by: ``"auto"`` is what the backbone's weights were trained
+        with, ``"half"`` x / 127.5 - 1.
     flip : float
         Chance that a clip is mirrored.
     rescale : float
@@ -84,7 +88,7 @@ class Recipe:
     labels: str = "raw"
     resize: int = 256
     crop: int = 224
-    normalisation: str = "clip"
+    normalisation: str = "auto"
     flip: float = 0.5
     rescale: float = 0.2
     max_frames: int = 230
@@ -111,7 +115,7 @@ class Recipe:
         choices = {
             "variant": TRAINABLE_VARIANTS,
             "labels": ("raw", "cleaned"),
-            "normalisation": ("clip", "half"),
+            "normalisation": ("auto", *NORMALISATIONS),
             "optimiser": ("adam", "adamw"),
             "schedule": ("multistep", "one-cycle"),
             "precision": ("auto", "fp32", "bf16", "fp16"),
@@ -143,6 +147,23 @@ class Recipe:
                 )
         if not -(2**63) <= self.seed < 2**63:
             raise UsageError(f"seed must fit into 64 bits, found {self.seed}")
+
+    def preprocessing(self) -> Preprocessing:
+        """Return what is done to frames.
+
+        Raises
+        ------
+        UsageError
+            The weights want a normalisation that has no name.
+        """
+        chosen = self.normalisation
+        if chosen == "auto":
+            chosen = normalisation_of(self.backbone, self.pretrained)
+        return Preprocessing(self.resize, self.crop, chosen)
+
+    def most_frames(self, frames: int) -> int:
+        """Return how many frames a clip may have in training, at most."""
+        return min(self.max_frames, round(frames * (1 + self.rescale)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values for JSON."""
@@ -297,7 +318,12 @@ def recipe_for(variant: str = "sla-lora", backbone: str = "ViT-B-16-quickgelu") 
     """Return the default recipe of a variant on a backbone.
 
     It is the same for all four corpora: neither the paper nor its predecessor names one that
-    differs by corpus.
+    differs by corpus. A backbone for other pictures than 224 pixels gets those it was made for.
+
+    Raises
+    ------
+    UsageError
+        There is no such variant or backbone.
     """
     if backbone == TINY:
         recipe = Recipe(variant=variant, **_TINY)  # type: ignore[arg-type]
@@ -305,4 +331,11 @@ def recipe_for(variant: str = "sla-lora", backbone: str = "ViT-B-16-quickgelu") 
             return replace(recipe, learning_rate=4e-3, epochs=36)
         return recipe
     pretrained = "openai" if backbone.endswith("-quickgelu") else None
-    return Recipe(variant=variant, backbone=backbone, pretrained=pretrained)
+    crop = tower_shape(backbone).image
+    return Recipe(
+        variant=variant,
+        backbone=backbone,
+        pretrained=pretrained,
+        resize=round(crop * Recipe.resize / Recipe.crop),
+        crop=crop,
+    )

@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,48 +27,35 @@ from typing import Any
 import torch
 
 from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.evaluation.run_folder import lock
 from slaeval.files import read_bytes, write_whole
-from slaeval.training.examples import Examples
-from slaeval.training.recipe import Recipe
+from slaeval.loaders.video import VideoClip
 
-__all__ = ["COLUMNS", "TrainingFolder", "fingerprint"]
+__all__ = ["COLUMNS", "TrainingFolder", "clips_digest", "digest"]
 
-#: Columns of ``log.csv``: losses are means over the clips of the epoch, WER in percent.
+#: Columns of ``log.csv``: losses are means over the clips of the epoch, each term times its
+#: weight, so that they add up to ``loss``; WER in percent.
 COLUMNS = (
     *("epoch", "step", "loss", "loss_sequence", "loss_convolution", "loss_distillation"),
     *("loss_tower", "gradient_norm", "lr", "dev_wer", "seconds"),
 )
 
-_FORMAT, _VERSION = "slaeval-training", 1
+_FORMAT, _VERSION = "slaeval-training", 2
 
 
-def fingerprint(
-    examples: Examples, recipe: Recipe, processes: int, further: Sequence[Any] = ()
-) -> str:
-    """Return a hash of all that must be the same for a run to go on.
+def digest(value: Any) -> str:
+    """Return a short hash of something that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()[:16]
 
-    Parameters
-    ----------
-    examples : Examples
-        Which clips with which labels.
-    recipe : Recipe
-        How they are trained on.
-    processes : int
-        With the recipe's batch size, how many clips a step sees.
-    further : sequence
-        Anything else, as JSON can hold it.
-    """
-    content = json.dumps(
+
+def clips_digest(footage: Iterable[VideoClip], labels: Iterable[Sequence[int]]) -> str:
+    """Return a short hash of clips, their lengths and their labels."""
+    return digest(
         [
-            recipe.to_dict(),
-            processes,
-            list(further),
-            list(examples.vocabulary),
-            [[clip.footage.id, clip.footage.num_frames, clip.labels] for clip in examples.clips],
-        ],
-        ensure_ascii=False,
+            [[clip.id, clip.num_frames] for clip in footage],
+            [list(some) for some in labels],
+        ]
     )
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 class TrainingFolder:
@@ -96,8 +84,6 @@ class TrainingFolder:
         SlaevalError
             Another run is at work here, or the folder cannot be made.
         """
-        from slaeval.evaluation.run_folder import lock
-
         try:
             self.path.mkdir(exist_ok=True)
         except OSError as error:
@@ -111,23 +97,57 @@ class TrainingFolder:
                         (self.path / ".lock").unlink()
                         self.path.rmdir()
 
-    def save(self, fingerprint: str, content: Mapping[str, Any]) -> None:
+    def check_free(self, *files: str, restart: bool) -> None:
+        """See that nothing a user had would be lost.
+
+        Parameters
+        ----------
+        *files : str
+            What will be written beside this folder.
+        restart : bool
+            Whether an earlier run may be written over.
+
+        Raises
+        ------
+        SlaevalError
+            One of them cannot be written.
+        UsageError
+            One is there, and there is no run it could belong to.
+        """
+        for path in (*files, os.fspath(self.log)):
+            parent = os.path.dirname(os.path.abspath(path))
+            if path in files and not os.path.isdir(parent):
+                raise SlaevalError(f"{path}: cannot write: there is no folder {parent}")
+            if os.path.isdir(path):
+                raise SlaevalError(f"{path}: cannot write: this is a folder")
+            if os.path.exists(path) and not self.state.exists() and not restart:
+                raise UsageError(
+                    f"{path} already exists; no run to resume: name another --out, or --restart "
+                    "to overwrite it"
+                )
+
+    def save(self, settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
         """Write the state, whole or not at all."""
         stream = io.BytesIO()
         torch.save(
-            {"format": _FORMAT, "version": _VERSION, "fingerprint": fingerprint, **content}, stream
+            {"format": _FORMAT, "version": _VERSION, "settings": dict(settings), **content}, stream
         )
         write_whole(self.state, stream.getvalue())
 
-    def load(self, fingerprint: str) -> dict[str, Any] | None:
+    def load(self, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the state that was saved last; None where there is none.
+
+        Parameters
+        ----------
+        settings : mapping
+            All that must be the same for a run to go on.
 
         Raises
         ------
         InputError
             The file is damaged, or written by another version.
         UsageError
-            It belongs to another recipe or other data.
+            It belongs to a run with other settings; names them.
         """
         if not self.state.exists():
             return None
@@ -136,30 +156,44 @@ class TrainingFolder:
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:
             raise InputError(
-                f"the state of this run cannot be read ({type(error).__name__}); start again with "
+                f"the state of this run cannot be read ({type(error).__name__}); start over with "
                 "--restart",
                 self.state,
             ) from None
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise InputError("not the state of a training run; --restart begins anew", self.state)
+            raise InputError("not the state of a training run; --restart starts over", self.state)
         if content.get("version") != _VERSION:
             raise InputError(
                 f"written by another version of slaeval (state {content.get('version')}, this one "
                 f"reads {_VERSION}); go on with that one, or --restart",
                 self.state,
             )
-        if content.get("fingerprint") != fingerprint:
-            raise UsageError(
-                f"{self.state}: an unfinished run with another recipe, other data or another "
-                "number of processes: give the same options to go on, --restart to begin anew, or "
-                "another --out"
-            )
+        saved = content["settings"]
+        differing = [
+            name for name in {**saved, **settings} if saved.get(name) != settings.get(name)
+        ]
+        if differing:
+            shown = [
+                f"{name} was {saved.get(name)}, now {settings.get(name)}" for name in differing
+            ]
+            self.refuse("; ".join(shown[:4]) + (" …" if len(shown) > 4 else ""))
         return content
+
+    def refuse(self, difference: str) -> None:
+        """Say that the state belongs to another run.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError(
+            f"{self.state}: an unfinished run with other settings: {difference}. Give the same "
+            "options to go on, --restart to start over, or another --out"
+        )
 
     def clear(self) -> None:
         """Forget a run that is to begin anew."""
-        import shutil
-
         for path in (self.state, self.log, self.curves):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.tensorboard, ignore_errors=True)

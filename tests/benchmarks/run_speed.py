@@ -37,11 +37,12 @@ import torch
 from slaeval.checkpoints import new_checkpoint, save_checkpoint, tower_hash
 from slaeval.console import table
 from slaeval.decoding import Decoding
+from slaeval.decoding.steps import output_length
 from slaeval.loaders import load_corpus, read_references_file, write_sample
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import find_video_clips
 from slaeval.models.config import preset
-from slaeval.models.recogniser import build_recogniser, output_length
+from slaeval.models.recogniser import build_recogniser
 from slaeval.recognition.batches import (
     ClipDataset,
     FrameLoader,

@@ -376,6 +376,13 @@ def test_right_to_left_text_is_isolated_once(slaeval) -> None:
         assert line.count("\u2068") == line.count("\u2069")
 
 
+def test_alignments_for_reading(slaeval, task: tuple[Path, Path], tmp_path: Path) -> None:
+    slaeval("score", task[0], "--ref", task[1], "--alignments", "errors.txt")
+    text = (tmp_path / "errors.txt").read_text("utf-8")
+    assert "1  t-1  (Anna)  1 of 3\n   REF:  HEUTE  NORD  REGEN\n" in text
+    assert text.count("REF:") == 4
+
+
 def test_sclite_shaped_reports_are_in_the_order_of_the_script(slaeval, tmp_path: Path) -> None:
     (tmp_path / "r.stm").write_text("b 1 s 0.0 1.0 X\na 1 s 0.0 1.0 Y\n")
     (tmp_path / "h.ctm").write_text("b 1 0.0 0.1 X\na 1 0.0 0.1 Y\n")

@@ -15,12 +15,12 @@ pytest.importorskip("torch")
 
 import torch
 
+from slaeval.decoding.steps import output_length
 from slaeval.models.float32 import without_tf32
 from slaeval.models.head import (
     Head,
     NormalisedLinear,
     RaggedBatchNorm,
-    output_length,
 )
 
 Tensor = torch.Tensor

@@ -350,6 +350,25 @@ def test_openai_weights_need_quick_gelu(tmp_path: Path) -> None:
     assert "conv1.weight" in read_weights(tmp_path / "openai.pt", quick_gelu=True)
 
 
+@pytest.mark.usefixtures("no_network")
+def test_no_backbone_is_advised_to_be_itself(tmp_path: Path) -> None:
+    fit = set(tower_names())
+    refused = 0
+    for name, tag in open_clip.list_pretrained():
+        if name in fit:
+            with pytest.raises(SlaevalError) as caught:
+                open_tower(name, tag)
+            if isinstance(caught.value, UsageError):
+                advised = str(caught.value).rpartition("choose the backbone ")[2]
+                assert advised in fit - {name}
+                refused += 1
+            else:
+                assert "not on this machine" in str(caught.value)
+    assert refused > 10
+    with pytest.raises(SlaevalError, match="not on this machine"):
+        open_tower("roberta-ViT-B-32", "laion2b_s12b_b32k")
+
+
 def test_unknown_tag() -> None:
     with pytest.raises(UsageError, match=r"no weights 'laion' for ViT-B-32.*laion2b_e16"):
         open_tower("ViT-B-32", "laion")

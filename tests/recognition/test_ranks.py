@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
+import torch
 
-from slaeval.recognition.distributed import Ranks, share_out
+from slaeval.recognition.distributed import joined, share_out
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -30,7 +31,7 @@ def test_shares_are_the_same_every_time() -> None:
 def test_alone_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WORLD_SIZE", "RANK"):
         monkeypatch.delenv(name, raising=False)
-    with Ranks() as ranks:
-        assert (ranks.rank, ranks.count, ranks.first) == (0, 1, True)
-        assert ranks.agree([1, 2]) == [1, 2]
-        ranks.wait()
+    with joined(torch.device("cpu")) as world:
+        assert (world.rank, world.size, world.first) == (0, 1, True)
+        assert world.agree([1, 2]) == [1, 2]
+        world.wait()

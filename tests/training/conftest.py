@@ -61,7 +61,7 @@ def train_small(root: Path) -> Callable[..., Trained]:
             model={**SMALL, **(model or {})},
             root=root,
             options=Options(device="cpu", workers=0, **options),
-            say=([] if said is None else said).append,
+            log=([] if said is None else said).append,
         )
 
     return go

@@ -30,7 +30,7 @@ class Stopped(Exception):  # noqa: N818 (it is no error)
 
 def _stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run do so many optimiser steps."""
-    whole, done = trainer._Training._step, []
+    whole, done = trainer._Trainer._step, []
 
     def counted(self: Any, group: Any) -> None:
         if len(done) == step:
@@ -38,7 +38,7 @@ def _stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
         done.append(1)
         whole(self, group)
 
-    monkeypatch.setattr(trainer._Training, "_step", counted)
+    monkeypatch.setattr(trainer._Trainer, "_step", counted)
 
 
 def _losses(out: Path) -> list[dict[str, str]]:
@@ -89,7 +89,12 @@ def test_what_a_run_leaves(whole: Whole) -> None:
     assert best.metrics["dev"]["wer"] == whole.done.score.wer
     assert best.metrics["dev"]["wer"] == min(row["dev_wer"] for row in whole.done.history)
     assert best.metrics["signature"] == whole.done.score.signature
-    assert best.corpus == {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw"}
+    assert best.corpus == {
+        "name": "phoenix2014t",
+        "setup": "multisigner",
+        "labels": "raw",
+        "fps": 25.0,
+    }
     assert best.recipe["epochs"] == 3
     assert not best.slim
     assert read_checkpoint(out.with_name("tiny.last.pt")).metrics["epoch"] == 3
@@ -106,7 +111,7 @@ def test_going_on_ends_with_the_same_bytes(
             run(out, save_every=1)
     said: list[str] = []
     again = run(out, said=said, save_every=1)
-    assert any("going on" in line for line in said) == (steps > 0)
+    assert any("resuming" in line for line in said) == (steps > 0)
     assert _losses(out) == _losses(whole.out)
     for name in ("tiny.pt", "tiny.last.pt"):
         assert (tmp_path / name).read_bytes() == whole.out.with_name(name).read_bytes()
@@ -119,10 +124,10 @@ def test_stopped_between_checkpoint_and_state(
 ) -> None:
     save = trainer.TrainingFolder.save
 
-    def stopping(self: Any, fingerprint: str, content: Any) -> None:
+    def stopping(self: Any, settings: Any, content: Any) -> None:
         if content["epoch"] == epoch:
             raise Stopped
-        save(self, fingerprint, content)
+        save(self, settings, content)
 
     out = tmp_path / "tiny.pt"
     with monkeypatch.context() as patch:
@@ -245,7 +250,7 @@ def test_another_recipe_does_not_go_on(run: Run, tmp_path: Path) -> None:
     other = tmp_path / "other.pt"
     shutil.copy(out, other)
     with pytest.raises(UsageError, match="--restart"):
-        run(out, changes={"epochs": "1"}, init=str(other))
+        run(out, changes={"epochs": "1"}, warm_start=str(other))
     before = out.read_bytes()
     run(out, changes={"epochs": "1", "seed": "5"}, restart=True)
     assert out.read_bytes() != before
@@ -258,7 +263,7 @@ def test_beginning_anew_forgets_nothing_before_it_begins(
     run(out, changes={"epochs": "1"})
     folder = tmp_path / "tiny.training"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    for wrong in ({"init": str(tmp_path / "absent.pt")}, {"vocabulary": ("A",)}):
+    for wrong in ({"warm_start": str(tmp_path / "absent.pt")}, {"vocabulary": ("A",)}):
         with pytest.raises(SlaevalError):
             run(out, restart=True, **wrong)
     with monkeypatch.context() as patch:
@@ -273,7 +278,7 @@ def test_what_a_training_starts_from_is_not_written_over(run: Run, tmp_path: Pat
     out = tmp_path / "tiny.pt"
     run(out, changes={"epochs": "1"})
     before = out.read_bytes()
-    for name in ("init", "backbone_weights"):
+    for name in ("warm_start", "backbone_weights"):
         for path in (out, tmp_path / "tiny.last.pt"):
             with pytest.raises(UsageError, match="would be overwritten"):
                 run(out, restart=True, **{name: str(path)})
@@ -295,7 +300,7 @@ def test_a_file_of_the_user_is_not_written_over(run: Run, tmp_path: Path, name: 
     mine = tmp_path / name
     mine.parent.mkdir(exist_ok=True)
     mine.write_bytes(b"mine")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         run(tmp_path / "tiny.pt")
     assert mine.read_bytes() == b"mine"
 
@@ -349,14 +354,14 @@ def test_gradients_that_overflow_at_any_scale_stop(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With fp16 a step that overflows is left out; if all are, nothing would ever be learned."""
-    build = trainer._Training.__init__
+    build = trainer._Trainer.__init__
 
     def scaled(self: Any, *arguments: Any) -> None:
         build(self, *arguments)
         self.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
         next(iter(self.parameters.values())).register_hook(lambda value: value * float("inf"))
 
-    monkeypatch.setattr(trainer._Training, "__init__", scaled)
+    monkeypatch.setattr(trainer._Trainer, "__init__", scaled)
     with pytest.raises(SlaevalError, match=r"gradient is not a number, in epoch 2, step 4"):
         run(tmp_path / "tiny.pt")
 
@@ -400,7 +405,7 @@ def test_starting_from_a_checkpoint_with_another_vocabulary(
         tmp_path / "tiny.pt",
         changes={"epochs": "1", "learning_rate": "1e-9", "weight_decay": "0"},
         said=said,
-        init=str(whole.out),
+        warm_start=str(whole.out),
         vocabulary=words,
     )
     assert any(f"{len(source.vocabulary)} of {len(words)} glosses" in line for line in said)
@@ -420,7 +425,7 @@ def test_starting_on_another_tower_or_scale_is_said(run: Run, whole: Whole, tmp_
         changes={"epochs": "1", "seed": "5"},
         model={"lora_alpha": 8.0},
         said=said,
-        init=str(whole.out),
+        warm_start=str(whole.out),
     )
     assert any("trained on another tower" in line for line in said)
     assert any("lora_alpha was 32.0, here it is 8.0" in line for line in said)
@@ -456,7 +461,7 @@ def test_a_broken_picture_stops_or_is_left_out(
         said: list[str] = []
         options = trainer.Options(on_error="skip", cache_gb=gigabytes, restart=True, workers=0)
         train(
-            "phoenix2014t", tmp_path / "a.pt", recipe, options=options, say=said.append, **arguments
+            "phoenix2014t", tmp_path / "a.pt", recipe, options=options, log=said.append, **arguments
         )
         assert any("skipped" in line and picture.parent.name in line for line in said)
     # With the sample back, batches are others: that is no going on.
