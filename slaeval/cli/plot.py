@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     refuse_given,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import warn
 from slaeval.errors import UsageError
@@ -101,8 +102,10 @@ def plot(kind: str, source: str | None, out: str, **options: Any) -> None:
         drawn = chosen.draw(given)
         signature = given.score.signature if chosen.scored else ""
         save(drawn, out, signature)
-    for message in given.score.warnings if chosen.scored else ():
-        warn(message)
+    if chosen.scored:
+        tell_references(given.evaluation.references)
+        for notice in given.score.warnings:
+            warn(notice)
     for message in dict.fromkeys(str(one.message) for one in said):
         warn(message)
     click.echo(f"{out}: {chosen.what}")
