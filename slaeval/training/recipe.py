@@ -290,11 +290,11 @@ DEVIATIONS = (
         "batches",
         "clips in random order",
         "clips of similar length together",
-        "half the padding in the head; every clip still comes once an epoch",
+        "less padding in the head",
     ),
     (
         "batch normalisation",
-        "over padding too, each process for itself",
+        "over padding too",
         "over the clips' own steps, all processes together",
         "the same result whatever shares a batch, on one card or several",
     ),
