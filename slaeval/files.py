@@ -153,12 +153,14 @@ def check_text(text: str, path: str | os.PathLike[str] | None, line: int | None 
     Raises
     ------
     InputError
-        It holds half of a surrogate pair.
+        It contains an unpaired surrogate.
     """
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InputError(f"half of a surrogate pair is no text: {text!a:.80}", path, line) from None
+        raise InputError(
+            f"unpaired surrogate, which is invalid Unicode: {text!a:.80}", path, line
+        ) from None
 
 
 def read_text(path: str | os.PathLike[str], what: str) -> str:
@@ -175,7 +177,7 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
         and the encoding it may be in.
     """
     data = gunzipped(read_bytes(path, what, lines=True), path)
-    if not data.strip():
+    if not data or data.isspace():
         raise InputError(f"the file is empty; expected {what}", path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("the file is UTF-16; save it as UTF-8", path, 1)

@@ -44,9 +44,10 @@ import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from slaeval.errors import InputError
+from slaeval.errors import InputError, counted
 from slaeval.files import check_text
 from slaeval.formats.stm import check_braces
 from slaeval.formats.words import BLANKS, is_word, split_words
@@ -62,6 +63,7 @@ __all__ = [
     "parse_json",
     "parse_kaldi",
     "parse_table",
+    "plain_lists",
     "table_of",
 ]
 
@@ -236,12 +238,9 @@ class Collector:
         if self.role == "hypothesis" and before.glosses == row.glosses:
             self._repeated.append(row.id)
             return
-        where = " twice" if before.line is None else f" and in line {before.line}"
+        where = "" if before.line is None else f" (first on line {before.line})"
         other = "" if before.glosses == row.glosses else " with other words"
-        what = "a reference" if self.role == "reference" else "a hypothesis"
-        raise self.error(
-            f"segment {row.id!r} stands here{where}{other}; {what} may stand once", row.line
-        )
+        raise self.error(f"duplicate segment {row.id!r}{other}{where}", row.line)
 
     def put(self, id: object, glosses: object, line: int | None = None, **more: Any) -> None:
         """Add a segment whose id and glosses are values of any kind.
@@ -276,13 +275,13 @@ class Collector:
         notes = []
         if self._repeated:
             notes.append(
-                f"{len(self._repeated)} segments stand twice with the same words, first "
-                f"{self._repeated[0]!r}: counted once"
+                f"{counted(len(self._repeated), 'duplicate segment')} with the same words, such as "
+                f"{self._repeated[0]!r}; each counted once"
             )
         if self._missing:
             notes.append(
-                f"{len(self._missing)} hypotheses are missing values (None, nan), first that of "
-                f"{self._missing[0]!r}: read as empty"
+                f"{counted(len(self._missing), 'missing value')} (None, nan) for a hypothesis, as "
+                f"that of {self._missing[0]!r}; read as empty"
             )
         return Table(list(self._rows.values()), tuple(notes), tuple(header))
 
@@ -765,6 +764,38 @@ def table_of(source: Any, role: Role) -> Table | None:
     if isinstance(source, (list, tuple)) and source and isinstance(source[0], Mapping):
         return _from_records(((None, item) for item in source), collected)
     return None
+
+
+def plain_lists(source: Any) -> dict[str, list[str]] | None:
+    """Read a mapping of text ids to lists of words, in passes over all of it.
+
+    None for any other value, and where something has to be looked at: :func:`table_of` reads it
+    to the same end or says what is wrong.
+    """
+    if not isinstance(source, dict) or not source:
+        return None
+    if set(map(type, source)) != {str} or set(map(type, source.values())) != {list}:
+        return None
+    try:
+        vocabulary: set[Any] = set().union(*source.values())
+    except TypeError:  # a word that cannot be hashed
+        return None
+    if not set(map(type, vocabulary)) <= {str}:
+        return None
+    names = (*source, *vocabulary)
+    text = "".join(names)
+    if "" in names or any(mark in text for mark in (*BLANKS, "{", "}")):
+        return None
+    if not text.isascii() and any(map(_half, names)):
+        return None
+    if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
+        return None  # names of columns
+    return {name: list(words) for name, words in source.items()}
+
+
+def _half(text: str) -> bool:
+    """Say whether a text holds half of a surrogate pair."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _from_frame(frame: Any, collected: Collector) -> Table:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from slaeval.report.findings import ReportData
 
-__all__ = ["render"]
+__all__ = ["asset", "environment", "render"]
 
 #: Rows of the tables of words; of the segments on paper; of those won and lost; of a table of
 #: groups that stands as it is.
@@ -47,7 +47,7 @@ _GROUPS = {
     "position": (
         "By position in the sentence",
         "part",
-        "An insertion counts for the word it stands in front of.",
+        "An insertion counts for the word that follows it.",
     ),
 }
 
@@ -81,7 +81,7 @@ def render(found: ReportData) -> str:
     names = [found.name] if found.comparison is None else list(found.comparison.names)
     by_id = {segment.id: segment for segment in score.segments}
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             found=found,
@@ -93,16 +93,17 @@ def render(found: ReportData) -> str:
             recognised=_count(segment.hypothesis for segment in score.segments),
             worst=[by_id[name] for name in worst(score, _WORST) if by_id[name].errors],
             data=as_script({"lang": tag, "names": names, **segment_data(found)}),
-            style=_asset("page.css"),
-            script=_asset("page.js"),
+            style=asset("page.css"),
+            script=asset("page.js"),
         )
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what renders templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("slaeval.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -111,8 +112,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(FILTERS)
-    environment.globals.update(
+    made.filters.update(FILTERS)
+    made.globals.update(
         version=__version__,
         official=OFFICIAL,
         op_names=OPERATIONS,
@@ -121,10 +122,11 @@ def _environment() -> Environment:
         different=_DIFFERENT,
         group_rows=_GROUP_ROWS,
     )
-    return environment
+    return made
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of a file beside the templates."""
     return files("slaeval.report").joinpath("templates", name).read_text("utf-8")
 
 
