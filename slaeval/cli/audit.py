@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     needed,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.claims import Claim
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format, Printed
-    from slaeval.scoring.score import Group
+    from slaeval.scoring.score import Counts
 
 __all__ = ["audit", "pasted", "render"]
 
@@ -119,6 +120,8 @@ def audit(
         from slaeval.files import write_whole
 
         write_whole(csv, pasted(results, "csv"))
+    for one in (*others, evaluation):
+        tell_references(one.references)
     for result in results:
         for message in result.warnings:
             warn(message if dev is None else f"{result.split}: {message}")
@@ -148,7 +151,7 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
         LaTeX has one row per protocol, the others one per protocol and split.
     """
     if form == "latex":
-        cells: dict[str, dict[str, Group | Printed]] = {}
+        cells: dict[str, dict[str, Counts | Printed]] = {}
         for result in results:
             for row in result.rows:
                 mine = cells.setdefault(row.protocol.name, {})

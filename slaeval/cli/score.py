@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     needed,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Counts, Score
 
 __all__ = ["pasted", "render", "score"]
 
@@ -44,7 +45,7 @@ __all__ = ["pasted", "render", "score"]
     "groupings",
     multiple=True,
     metavar="GROUP",
-    help="Group counts by signer, length or sentence; repeatable.  [default: signer]",
+    help="Counts counts by signer, length or sentence; repeatable.  [default: signer]",
 )
 @click.option(
     "--top",
@@ -130,6 +131,8 @@ def score(
         from slaeval.report import render as as_html
 
         write_whole(html, as_html(collect(evaluation, bootstrap=bootstrap)))
+    for one in (evaluation, *others):
+        tell_references(one.references)
     for (_, scored), prefix in zip(systems, ("", "dev: "), strict=False):
         for message in scored.warnings:
             warn(prefix + message)
@@ -161,7 +164,7 @@ def _score(evaluation: Evaluation, bootstrap: int, bleu: bool) -> Score:
 
 def pasted(
     systems: Sequence[tuple[str, Score]],
-    groups: Mapping[str, list[Group]],
+    groups: Mapping[str, list[Counts]],
     top: int,
     form: Format,
 ) -> str:
@@ -220,7 +223,11 @@ def pasted(
     ]
     if confusions:
         parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
-    parts += [f"`{line}`" for line in bleu_lines(result)]
+    parts += [
+        f"`{score.split}: {line}`" if len(systems) > 1 else f"`{line}`"
+        for _, score in systems
+        for line in bleu_lines(score)
+    ]
     signatures = [f"`{score.signature}`" for _, score in systems]
     return "\n\n".join([*parts, *signatures])
 
@@ -250,7 +257,7 @@ def _write(
             write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
 
 
-def render(result: Score, groups: Mapping[str, list[Group]], top: int) -> str:
+def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     """Lay a score out for a person."""
     from slaeval.scoring.protocols import OFFICIAL, protocol
 
@@ -339,7 +346,7 @@ def _other_reading(result: Score, other: Score) -> str:
     )
 
 
-def group_table(rows: list[Group], grouping: str) -> str:
+def group_table(rows: list[Counts], grouping: str) -> str:
     """Lay out counts by group, the table of ``--by``."""
     shown = rows
     if grouping == "sentence":
