@@ -42,6 +42,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -663,7 +664,7 @@ def parse_json(text: str, role: Role = "hypothesis", path: str | None = None) ->
     try:
         whole = json.loads(text, object_pairs_hook=_unique)
     except _TwiceError as error:
-        raise InputError(f"{error.args[0]!r} stands twice in one object", path) from None
+        raise InputError(str(error), path) from None
     except (ValueError, RecursionError):
         whole = None  # read line by line, which says where it fails
     if isinstance(whole, Mapping) and not _is_record(whole):
@@ -680,8 +681,8 @@ class _TwiceError(Exception):
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     items = dict(pairs)
     if len(items) != len(pairs):
-        seen: set[str] = set()
-        raise _TwiceError(next(name for name, _ in pairs if name in seen or seen.add(name)))
+        times = Counter(name for name, _ in pairs)
+        raise _TwiceError(f"{times.most_common(1)[0][0]!r} stands twice in one object")
     return items
 
 
@@ -694,9 +695,7 @@ def _json_lines(text: str, path: str | None) -> Iterator[tuple[int, Any]]:
         try:
             yield number, json.loads(line, object_pairs_hook=_unique)
         except _TwiceError as error:
-            raise InputError(
-                f"{error.args[0]!r} stands twice in one object", path, number
-            ) from None
+            raise InputError(str(error), path, number) from None
         except ValueError as error:
             printed = re.match(r"[\[{\s]*'", text) is not None
             why = "; this is what Python prints, json.dump writes JSON" if printed else ""
