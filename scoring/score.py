@@ -466,9 +466,9 @@ def length_range(length: int) -> tuple[int, int | None]:
     )
 
 
-def range_name(key: tuple[int, int | None]) -> str:
+def range_name(key: tuple[int, int | None], unit: str = "words") -> str:
     """Name a range of lengths for people."""
     low, high = key
     if high is None:
-        return f"{low} words and more"
-    return f"{low} words" if low == high else f"{low}–{high} words"
+        return f"{low} {unit} and more"
+    return f"{low} {unit}" if low == high else f"{low}–{high} {unit}"

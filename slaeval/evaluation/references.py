@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ReferenceSet",
+    "corpus_label",
     "corpus_references",
     "hypotheses_given",
     "load_corpus",
@@ -153,7 +154,7 @@ def load_references(
     if ref is not None and root is not None:
         raise UsageError("--ref and --root exclude each other: name a file or a folder")
     name = None if dataset is None else loaders.resolve(dataset)
-    label = None if name is None else _label(name, setup)
+    label = None if name is None else corpus_label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
         samples = loaders.read_references_file(path, name, split or "test")
@@ -185,7 +186,7 @@ def load_references(
     )
 
 
-def _label(name: str, setup: str | None) -> str:
+def corpus_label(name: str, setup: str | None) -> str:
     """Name a corpus for a signature: with its setup where it has several."""
     from slaeval.loaders.registry import layout
 
@@ -211,7 +212,7 @@ def corpus_references(corpus: Corpus) -> ReferenceSet:
     ]
     return ReferenceSet(
         rows,
-        _label(corpus.name, corpus.setup),
+        corpus_label(corpus.name, corpus.setup),
         corpus.split,
         corpus.name,
         corpus=(corpus.name, corpus.root, corpus.setup),
