@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slaeval.evaluation.references import Source
+    from slaeval.evaluation.text.audit import TextAudit
     from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "rule_counts"]
@@ -147,27 +148,54 @@ class Audit:
         )
 
 
+@overload
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = ...,
+    *,
+    level: Literal["glosses"] = ...,
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = ...,
+    *,
+    level: Literal["text"],
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+) -> TextAudit: ...
+
+
 def audit(
     references: Source,
     hypotheses: Source,
     names: Sequence[str] | None = None,
     *,
+    level: Literal["glosses", "text"] = "glosses",
     dataset: str | None = None,
     split: str | None = None,
     signers: Mapping[str, str] | None = None,
-) -> Audit:
+) -> Audit | TextAudit:
     """Score hypotheses under every protocol.
 
     Parameters
     ----------
-    references, hypotheses, dataset, split, signers
+    references, hypotheses, level, dataset, split, signers
         As for :func:`slaeval.score`.
     names : sequence of str, optional
         Protocols; all of them without it. Official comes first in any case.
 
     Returns
     -------
-    Audit
+    Audit or TextAudit
         A row a protocol: its score, its floor, rules that fired, segments that move.
 
     Raises
@@ -184,6 +212,11 @@ def audit(
     66.7
     """
     request = Request(dataset, split)
+    if level == "text":
+        from slaeval.evaluation.text.audit import audit_text
+        from slaeval.evaluation.text.evaluation import TextEvaluation
+
+        return audit_text(TextEvaluation.of(references, hypotheses, request, signers), names)
     return audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
 
 

@@ -10,7 +10,7 @@ from slaeval.scoring.protocols import EMPTY
 from slaeval.scoring.scorer import is_ignored
 from slaeval.scoring.segments import Reference
 
-__all__ = ["coverage", "observations", "skipped_notice", "special_words"]
+__all__ = ["coverage", "few", "observations", "skipped_notice", "special_words"]
 
 
 def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     ignored = {reference.id for reference in references if is_ignored(reference.words)}
     if ignored:
         notes.append(
-            f"{len(ignored)} segments are left out of the score{_few(sorted(ignored))}: their "
+            f"{len(ignored)} segments are left out of the score{few(sorted(ignored))}: their "
             "references hold sclite's mark IGNORE_TIME_SEGMENT_IN_SCORING"
         )
     notes += coverage(
@@ -45,7 +45,11 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
 
 
 def coverage(
-    ids: Sequence[str], named: Iterable[str], empty: Sequence[str], wordless: Sequence[str]
+    ids: Sequence[str],
+    named: Iterable[str],
+    empty: Sequence[str] = (),
+    wordless: Sequence[str] = (),
+    unknown_costs: str = "; the official script would give no score",
 ) -> list[str]:
     """Hold the segments of a hypothesis against those of the references.
 
@@ -55,29 +59,31 @@ def coverage(
         Segments of the references, and of the hypothesis.
     empty, wordless : sequence of str
         Those without words in the hypothesis, and in the references.
+    unknown_costs : str
+        What follows from segments that the references lack.
     """
     known, there = set(ids), dict.fromkeys(named)
     notes = []
     if wordless:
         notes.append(
-            f"{len(wordless)} references have no words{_few(wordless)}: every word recognised "
+            f"{len(wordless)} references have no words{few(wordless)}: every word recognised "
             "there is an insertion"
         )
     missing = [name for name in ids if name not in there]
     if missing:
         notes.append(
             f"{len(missing)} of {len(ids)} segments have no hypothesis and count as empty"
-            f"{_few(missing)}"
+            f"{few(missing)}"
         )
     unknown = [name for name in there if name not in known]
     if unknown:
         notes.append(
             f"{len(unknown)} segments of the hypothesis are not in the references and are left "
-            f"out{_few(unknown)}; the official script would give no score"
+            f"out{few(unknown)}{unknown_costs}"
         )
     if empty:
         notes.append(
-            f"{len(empty)} segments have an empty hypothesis{_few(empty)}; under the RWTH "
+            f"{len(empty)} segments have an empty hypothesis{few(empty)}; under the RWTH "
             "scripts each holds the word [EMPTY]"
         )
     return notes
@@ -108,7 +114,7 @@ def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> l
     first = other[0]
     return [
         f"{len(other)} segments are on another channel than their references (here "
-        f"{channels[first.id]!r}, there {first.channel!r}){_few([row.id for row in other])}; they "
+        f"{channels[first.id]!r}, there {first.channel!r}){few([row.id for row in other])}; they "
         "are scored by their ids, the official script would give no score"
     ]
 
@@ -134,13 +140,14 @@ def special_words(vocabulary: Collection[str]) -> list[str]:
     ]
     if marked:
         notes.append(
-            f"{len(marked)} words of the hypothesis hold marks of sclite{_few(marked)}: protocols "
+            f"{len(marked)} words of the hypothesis hold marks of sclite{few(marked)}: protocols "
             "that score with sclite read them so, others as written"
         )
     return notes
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """Return the first three names in parentheses."""
     return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
 
 
@@ -159,7 +166,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     notes = []
     if apart:
         notes.append(
-            f"the lines of {len(apart)} segments do not stand together{_few(sorted(apart))}; "
+            f"the lines of {len(apart)} segments do not stand together{few(sorted(apart))}; "
             "they were put together"
         )
     as_text = [
@@ -170,7 +177,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     if as_text:
         notes.append(
             f"in {len(as_text)} segments the lines are sorted by time as text (10.00 before "
-            f"9.00){_few(as_text)}: the words are likely in the wrong order"
+            f"9.00){few(as_text)}: the words are likely in the wrong order"
         )
     moved = [
         name
@@ -179,7 +186,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     ]
     if moved:
         notes.append(
-            f"{len(moved)} segments have times from 10 s on{_few(moved)}: the official script "
+            f"{len(moved)} segments have times from 10 s on{few(moved)}: the official script "
             "sorts times as text and reorders their words; write times below 10 s (0.01 s a "
             "word, as the field does) to avoid this"
         )
@@ -188,7 +195,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     if jumbled:
         notes.append(
             f"in {len(jumbled)} segments the lines are not in the order of time"
-            f"{_few(jumbled)}; the official script sorts them, others take the file's order"
+            f"{few(jumbled)}; the official script sorts them, others take the file's order"
         )
     if more_columns:
         notes.append(

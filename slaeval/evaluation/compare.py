@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 from slaeval.errors import UsageError
 from slaeval.scoring.score import Score, finite
@@ -19,6 +19,9 @@ from slaeval.scoring.significance import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from slaeval.evaluation.text.compare import TextComparison
+    from slaeval.scoring.text.score import TextScore
 
 __all__ = ["Comparison", "Pair", "SegmentDifference", "compare"]
 
@@ -174,27 +177,41 @@ class Comparison:
         return "\n".join([*lines, *(pair.verdict for pair in self.pairs)])
 
 
+@overload
 def compare(
-    *scores: Score,
+    *scores: Score, names: Sequence[str] | None = ..., resamples: int = ..., seed: int = ...
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    *scores: TextScore, names: Sequence[str] | None = ..., resamples: int = ...
+) -> TextComparison: ...
+
+
+def compare(
+    *scores: Score | TextScore,
     names: Sequence[str] | None = None,
-    resamples: int = 10_000,
+    resamples: int | None = None,
     seed: int = 0,
-) -> Comparison:
+) -> Comparison | TextComparison:
     """Hold systems against each other.
 
     Parameters
     ----------
-    *scores : Score
+    *scores : Score or TextScore
         Two or more, over the same references under the same protocol.
     names : sequence of str, optional
         What to call them; ``"A"``, ``"B"``, … without it.
-    resamples, seed : int
-        Of the paired bootstrap.
+    resamples : int, optional
+        Of the paired bootstrap: 10,000, for translations sacrebleu's 1000.
+    seed : int
+        Of the resamples; of translations sacrebleu's (``SACREBLEU_SEED``).
 
     Returns
     -------
-    Comparison
-        Every pair of systems, with tests.
+    Comparison or TextComparison
+        Every pair of systems, with tests; of translations the first against every other one.
 
     Raises
     ------
@@ -226,6 +243,18 @@ def compare(
             (s.id, s.reference) for s in first.segments
         ]:
             raise UsageError(f"{called[0]} and {name} are scored on different references")
+    if not isinstance(first, Score):
+        from slaeval.evaluation.text.compare import compare_texts
+
+        return compare_texts(cast("Sequence[TextScore]", scores), called, resamples or 0)
+    return _compared(called, cast("tuple[Score, ...]", scores), resamples, seed)
+
+
+def _compared(
+    called: tuple[str, ...], scores: tuple[Score, ...], resamples: int | None, seed: int
+) -> Comparison:
+    """Test every pair of systems that can be compared."""
+    resamples = 10_000 if resamples is None else resamples
     systems = [_Counted.of(name, score) for name, score in zip(called, scores, strict=True)]
     matches = list(combinations(range(len(systems)), 2))
     intervals: Sequence[tuple[float, float] | None] = [None] * len(matches)

@@ -160,7 +160,8 @@ def test_runs_bring_their_references(slaeval, tmp_path) -> None:
     shown = slaeval("compare", "lora.v1", "adapter", *dev)
     assert shown.returncode == 0, shown.stderr
     wers = {row["name"]: f"{row['wer']:.1f}" for row in out["systems"]}
-    row = rf"^lora\.v1 & rwth-2014 & 0\.0/0\.0 & \d\.\d & \d+\.\d/0\.0 & {re.escape(wers['lora.v1'])} "
+    wer = re.escape(wers["lora.v1"])
+    row = rf"^lora\.v1 & rwth-2014 & 0\.0/0\.0 & \d\.\d & \d+\.\d/0\.0 & {wer} "
     assert re.search(row, shown.stdout, re.M), shown.stdout
     for sources, message in (
         (("lora.v1", "adapter", "--dev", "lora_dev"), "one for each system"),
