@@ -19,6 +19,7 @@ from slaeval.evaluation.tables import p_value
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.score import Confusion, Group, Score
 from slaeval.scoring.segments import AlignedSegment
+from slaeval.scoring.text.protocols import corpus_default
 
 __all__ = [
     "FILTERS",
@@ -313,6 +314,7 @@ def _hash(text: str) -> str:
 FILTERS = {
     "bar": bar,
     "columns": columns,
+    "corpus_default": corpus_default,
     "direction": direction,
     "examples": examples,
     "hash": _hash,

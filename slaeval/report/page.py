@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from slaeval._version import __version__
-from slaeval.report.filters import FILTERS, LONGEST, OPERATIONS, language, without_controls
+from slaeval.report.filters import FILTERS, LONGEST, OPERATIONS, language, percent, without_controls
 from slaeval.report.segment_data import as_script, segment_data
 from slaeval.report.thumbnails import worst
 from slaeval.scoring.protocols import OFFICIAL
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from slaeval.report.findings import ReportData
 
-__all__ = ["render"]
+__all__ = ["Section", "asset", "environment", "render"]
 
 #: Rows of the tables of words; of the segments on paper; of those won and lost; of a table of
 #: groups that stands as it is.
@@ -52,11 +52,12 @@ _GROUPS = {
 }
 
 
-class _Section(NamedTuple):
-    """A part of the page; its template goes by the id."""
+class Section(NamedTuple):
+    """A part of the page; its template goes by the id, unless it is named."""
 
     id: str
     title: str
+    template: str = ""
 
 
 def render(found: ReportData) -> str:
@@ -68,22 +69,23 @@ def render(found: ReportData) -> str:
         What :func:`slaeval.report.collect` gathered.
     """
     sections = [
-        _Section("summary", "Summary"),
-        _Section("where", "Where the errors are"),
-        _Section("confusions", "Confusions"),
-        _Section("words", "Deleted and inserted"),
+        Section("summary", "Summary"),
+        Section("where", "Where the errors are"),
+        Section("confusions", "Confusions"),
+        Section("words", "Deleted and inserted"),
     ]
     if found.comparison is not None:
-        sections.append(_Section("comparison", "Comparison"))
-    sections += [_Section("audit", "Protocols"), _Section("segments", "Segments")]
+        sections.append(Section("comparison", "Comparison"))
+    sections += [Section("audit", "Protocols"), Section("segments", "Segments")]
     score = found.score
     tag = language(score.dataset)
     names = [found.name] if found.comparison is None else list(found.comparison.names)
     by_id = {segment.id: segment for segment in score.segments}
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
+            rate=f"WER {percent(score.wer)} %",
             found=found,
             score=score,
             sections=sections,
@@ -93,13 +95,14 @@ def render(found: ReportData) -> str:
             recognised=_count(segment.hypothesis for segment in score.segments),
             worst=[by_id[name] for name in worst(score, _WORST) if by_id[name].errors],
             data=as_script({"lang": tag, "names": names, **segment_data(found)}),
-            style=_asset("page.css"),
-            script=_asset("page.js"),
+            style=asset("page.css"),
+            script=asset("page.js"),
         )
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what renders the templates: everything escaped, nothing undefined."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -124,7 +127,8 @@ def _environment() -> Environment:
     return environment
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the style sheet or the script."""
     return files("slaeval.report").joinpath("templates", name).read_text("utf-8")
 
 
