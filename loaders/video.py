@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VideoClip",
+    "common_rate",
     "find_video_clips",
     "frame_ending",
     "frame_files",
@@ -39,6 +40,7 @@ __all__ = [
     "miscount_note",
     "miscounted",
     "open_footage",
+    "rate_note",
     "read_frames",
 ]
 
@@ -224,6 +226,31 @@ def miscount_note(corpus: Corpus, footage: Sequence[VideoClip]) -> str:
     )
 
 
+def common_rate(footage: Sequence[VideoClip]) -> float | None:
+    """Return the frames a second of most clips, their median; None where nobody says."""
+    rates = [clip.fps for clip in footage if clip.fps is not None]
+    return None if not rates else round(float(np.median(rates)), 3)
+
+
+def rate_note(footage: Sequence[VideoClip], fps: float) -> str:
+    """Say which clips :meth:`VideoClip.at_rate` changed, or could not; ``""`` where none."""
+    other = sorted({f"{clip.fps:.4g}" for clip in footage if clip.taken is not None})
+    unknown = sum(clip.fps is None for clip in footage)
+    said = []
+    if other:
+        count = sum(clip.taken is not None for clip in footage)
+        of = f"{count} of {len(footage)} videos are" if len(footage) > 1 else "the video is"
+        rates = f"{', '.join(other[:4])}{', …' if other[4:] else ''}"
+        said.append(
+            f"{of} filmed at {rates} frames a second or unevenly: frames are taken by time, "
+            f"{fps:.4g} a second"
+        )
+    if unknown:
+        of = f"of {unknown} videos " if len(footage) > 1 else ""
+        said.append(f"the frame rate {of}is not known: taken to be {fps:.4g} a second")
+    return "; ".join(said)
+
+
 def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> VideoClip:
     if place is None:
         raise InputError(f"sample {sample.id!r}: the annotation names no pictures", sample.source)
@@ -252,7 +279,7 @@ def open_footage(
     id : str, optional
         What to call it; its name without ending if not given.
     fps : float, optional
-        Frames a second of a folder of frames; a video file says that itself.
+        Frames a second, where it does not say so itself, as a folder of frames.
 
     Raises
     ------
@@ -309,7 +336,6 @@ def _opened(path: str, id: str, ending: str, fps: float | None) -> VideoClip:
             path,
         )
     facts = examine(path, id)
-    fps = None
     if facts.times is not None:
         fps = round(facts.num_frames / float(facts.times[-1]), 3)
     return VideoClip(id, path, (), facts.num_frames, facts.decoder, fps, facts.times)

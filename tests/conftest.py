@@ -109,7 +109,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory, rendered: Path) -> Make
             "vocabulary": vocabulary,
             "preprocessing": Preprocessing(36, 32, "half").to_dict(),
             "decoding": Decoding().to_dict(),
-            "corpus": {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw"},
+            "corpus": {
+                "name": "phoenix2014t",
+                "setup": "multisigner",
+                "labels": "raw",
+                "fps": 25.0,
+            },
             "protocol": "official",
             "recipe": {},
             "metrics": {},

@@ -243,11 +243,12 @@ def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
     if not footage:
         raise InputError(f"segment {name!r} of the run is not in the corpus", corpus.root)
     loaded = slaeval.load_checkpoint(checkpoint)
-    found = loaded.recognise(footage[0])
+    clip = loaded.at_its_rate(footage[0])
+    found = loaded.recognise(clip)
     return posterior_strip(
         found.log_probs,
         loaded.vocabulary,
         glosses=found.glosses,
         spans=found.spans,
-        frames=read_frames(footage[0]),
+        frames=read_frames(clip),
     )

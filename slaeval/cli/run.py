@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +23,6 @@ from slaeval.extras import require
 
 if TYPE_CHECKING:
     from slaeval.decoding import Decoding
-    from slaeval.loaders.video import VideoClip
     from slaeval.recognition import Run
     from slaeval.recognition.model import LoadedModel
 
@@ -61,6 +60,12 @@ _OF_A_CORPUS = frozenset(
     type=existing(),
     metavar="FILE",
     help="Recognise this one video, or folder of frames, instead of a corpus.",
+)
+@click.option(
+    "--fps",
+    type=click.FloatRange(1, 1000),
+    metavar="N",
+    help="Frames a second of a folder of frames.  [default: the checkpoint's own]",
 )
 @click.option(
     "--out",
@@ -128,6 +133,7 @@ def run(
     setup: str | None,
     split: str | None,
     video: str | None,
+    fps: float | None,
     out: str | None,
     restart: bool,
     device: str,
@@ -160,11 +166,13 @@ def run(
     """
     if video is not None:
         refuse_given(_OF_A_CORPUS, "--video recognises one video;")
+    else:
+        refuse_given({"fps"}, "only --video takes frames of a rate that nobody says;")
     require("run", "slaeval run")
     loaded = _loaded(ckpt, model, device, backbone_weights)
     chosen = chosen_decoding(loaded.decoding, decoding, width, merge_repeats)
     if video is not None:
-        _recognise(loaded, video, chosen, precision, as_json)
+        _recognise(loaded, video, fps, chosen, precision, as_json)
         return
     from slaeval.recognition.devices import choose_workers
     from slaeval.recognition.distributed import launched
@@ -251,23 +259,35 @@ def _report(result: Run) -> None:
 
 
 def _recognise(
-    loaded: LoadedModel, video: str, decoding: Decoding, precision: str, as_json: bool
+    loaded: LoadedModel,
+    video: str,
+    fps: float | None,
+    decoding: Decoding,
+    precision: str,
+    as_json: bool,
 ) -> None:
-    from slaeval.loaders.video import open_footage
+    from slaeval.loaders.video import frame_times, open_footage
 
-    footage = open_footage(video)
+    footage = open_footage(video, fps=fps)
+    if fps is not None and footage.times is not None:
+        raise UsageError("--fps is for a folder of frames; a video file says its own rate")
     found = loaded.recognise(footage, decoding=decoding, precision=precision)
-    fps, times = _times(loaded, footage)
+    for note in found.notes:
+        warn(note)
+    if footage.fps is None and footage.files:
+        footage = replace(footage, fps=loaded.fps)
+    rate, times = frame_times(footage) or (None, None)
     seconds = [(times[start], times[end]) for start, end in found.spans] if times else None
     if as_json:
         shown = {
             "video": video,
             "frames": found.frames,
-            "fps": fps,
+            "fps": rate,
             "glosses": found.glosses,
             "spans": found.spans,
             "seconds": seconds,
             "confidences": found.confidences,
+            "notes": found.notes,
         }
         click.echo(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
         return
@@ -282,18 +302,3 @@ def _recognise(
         rows.append((gloss, f"{span[0]}–{span[1]}", *time, f"{sure:.2f}"))
     headers = ("gloss", "frames", *(("seconds",) if seconds else ()), "confidence")
     click.echo("\n" + table(rows, headers))
-
-
-def _times(loaded: LoadedModel, footage: VideoClip) -> tuple[float | None, Sequence[float] | None]:
-    """Return frames a second, and when each frame begins: a file says, of a folder the corpus."""
-    from slaeval.loaders.registry import layout
-    from slaeval.loaders.video import frame_times
-
-    if not footage.files:
-        return frame_times(footage) or (None, None)
-    name = loaded.corpus.get("name")
-    try:
-        fps = None if name is None else layout(name).fps
-    except UsageError:  # a corpus of another package, which is not here
-        fps = None
-    return fps, [number / fps for number in range(footage.num_frames + 1)] if fps else None

@@ -19,7 +19,7 @@ from slaeval.models.recogniser import Recogniser, build_recogniser, check_states
 from slaeval.models.tower import Tower, open_tower, to_open_clip
 from slaeval.recognition.batches import Preprocessing
 from slaeval.recognition.devices import choose_device, choose_precision
-from slaeval.recognition.model import LoadedModel
+from slaeval.recognition.model import LoadedModel, check_fps
 from slaeval.recognition.predictor import ModelOutput
 
 __all__ = ["LoadedCheckpoint", "load_checkpoint"]
@@ -34,7 +34,7 @@ class LoadedCheckpoint(LoadedModel):
     model : Recogniser
         In evaluation mode on `device`, LoRA merged into the tower.
     corpus : dict
-        Name, setup and kind of labels it was trained on.
+        Name, setup, kind of labels and frames a second of what it was trained on.
     path, hash : str
         The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     protocol : str
@@ -116,6 +116,7 @@ def load_checkpoint(
         config = ModelConfig.from_dict(checkpoint.model)
         preprocessing = Preprocessing.from_dict(checkpoint.preprocessing)
         decoding = Decoding.from_dict(checkpoint.decoding)
+        check_fps(checkpoint.corpus.get("fps"))
     except InputError as error:
         raise InputError(str(error), path) from None
     tower = _tower(checkpoint, config, backbone, path)

@@ -36,6 +36,7 @@ from slaeval.checkpoints.foreign import ConvertedHead, encoder_weights, read_hea
 from slaeval.checkpoints.weights import plain_name
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError
+from slaeval.loaders.registry import layout
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import check_states
 from slaeval.models.tower import Shape, Tower, from_open_clip, open_tower, tower_names, tower_shape
@@ -125,7 +126,12 @@ def read_adaptsign(
             vocabulary=vocabulary,
             preprocessing=_preprocessing(opened).to_dict(),
             decoding=Decoding(width=10, tokens=40).to_dict(),
-            corpus={"name": dataset, "setup": None, "labels": "raw"},
+            corpus={
+                "name": dataset,
+                "setup": None,
+                "labels": "raw",
+                "fps": layout(dataset).fps,
+            },
             protocol="official",
             recipe=converted.checkpoint.recipe,
             metrics={},

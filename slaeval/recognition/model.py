@@ -26,7 +26,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -51,7 +51,7 @@ from slaeval.recognition.predictor import (
 if TYPE_CHECKING:
     from slaeval.loaders.video import VideoClip
 
-__all__ = ["GROUP", "CSLRModel", "LoadedModel", "load_model", "pad_clips"]
+__all__ = ["GROUP", "CSLRModel", "LoadedModel", "check_fps", "load_model", "pad_clips"]
 
 #: Of the entry points by which a package offers models under a name.
 GROUP = "slaeval.models"
@@ -79,6 +79,8 @@ class CSLRModel(Protocol):
         How many frames one step of the output stands for: 4 without it, as in the VAC family.
     corpus : str, optional
         Name of the corpus it is for, where nobody names one.
+    fps : float, optional
+        Frames a second it was trained on; what that corpus has without it.
     name : str, optional
         What runs are called after.
     fingerprint : str, optional
@@ -135,7 +137,7 @@ class LoadedModel:
     decoding : Decoding
         How glosses are found.
     corpus : mapping
-        What is known of the corpus it is for: ``name``, ``setup``.
+        What is known of the corpus it is for: ``name``, ``setup``, ``fps``.
     device : torch.device
         Where the model is.
     path : str
@@ -168,6 +170,29 @@ class LoadedModel:
     def where(self) -> str:
         """The path as a run remembers it."""
         return self.path
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second it was trained on.
+
+        As the model says; of one that does not, what its corpus has, or None.
+        """
+        stated: float | None = self.corpus.get("fps")
+        return stated or _fps_of(self.corpus.get("name"))
+
+    @property
+    def fps_note(self) -> str:
+        """What to say where the model does not tell its rate; ``""`` where it does."""
+        if self.corpus.get("fps"):
+            return ""
+        unsaid = f"{self.path} does not say how many frames a second it was trained on"
+        if self.fps is None:
+            return f"{unsaid}: frames are used as they come"
+        return f"{unsaid}: taken to be {self.fps:.4g}, as {self.corpus['name']} has"
+
+    def at_its_rate(self, clip: VideoClip) -> VideoClip:
+        """Return a clip as if it had been filmed at the rate the model was trained on."""
+        return clip if self.fps is None else clip.at_rate(self.fps)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> ModelOutput:
         """Call the model, and hold what it gives to :class:`CSLRModel`.
@@ -221,15 +246,22 @@ class LoadedModel:
         self,
         source: str | os.PathLike[str] | NDArray[np.uint8] | VideoClip,
         *,
+        fps: float | None = None,
         decoding: Decoding | None = None,
         precision: str = "auto",
     ) -> Recognised:
         """Recognise one video.
 
+        What was filmed at another rate than the model was trained on is seen at that rate:
+        frames are taken by time, and ``notes`` of the result say so.
+
         Parameters
         ----------
-        source : path-like, uint8 array [T, H, W, 3] or Footage
+        source : path-like, uint8 array [T, H, W, 3] or VideoClip
             A video file, a folder of frames, or the frames as RGB.
+        fps : float, optional
+            Frames a second of an array or a folder of frames, which do not say it; the model's
+            own without it. A video file says it.
         decoding : Decoding, optional
             How; as the model says without it.
         precision : {"auto", "fp32", "bf16", "fp16"}
@@ -242,18 +274,27 @@ class LoadedModel:
         SlaevalError
             It is too long for the memory.
         """
-        from slaeval.loaders.video import VideoClip, open_footage, read_frames
+        from slaeval.loaders.video import VideoClip, open_footage, rate_note, read_frames
 
         side = self.preprocessing.resize
         if isinstance(source, np.ndarray):
-            name, frames = "video", _resized(source, side)
+            _check_video(source)
+            whole = VideoClip("video", "", (), len(source), fps=fps)
         else:
-            footage = source if isinstance(source, VideoClip) else open_footage(source)
-            name, frames = footage.id, read_frames(footage, (side, side))
+            whole = source if isinstance(source, VideoClip) else open_footage(source, fps=fps)
+        clip = self.at_its_rate(whole)
+        if isinstance(source, np.ndarray):
+            frames = _resized(source if clip.taken is None else source[list(clip.taken)], side)
+        else:
+            frames = read_frames(clip, (side, side))
         one_pass = self.predictor(
             decoding or self.decoding, self.precision(precision), frame_budget_for(self.device)
         )
-        return one_pass.batch(collate([(name, frames)]))[0]
+        found = one_pass.batch(collate([(clip.id, frames)]))[0]
+        if clip is not whole:
+            found = found.in_film(clip)
+        notes = (self.fps_note, rate_note([clip], self.fps) if self.fps else "")
+        return replace(found, notes=tuple(filter(None, notes)))
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.path}: {len(self.vocabulary)} glosses, {self.device}>"
@@ -305,13 +346,17 @@ def load_model(source: str | CSLRModel, device: str | torch.device = "cpu") -> L
         model.eval().requires_grad_(False)
     if hasattr(model, "to"):
         model.to(device)
-    corpus = getattr(model, "corpus", None)
+    corpus, fps = getattr(model, "corpus", None), getattr(model, "fps", None)
+    try:
+        check_fps(fps)
+    except InputError as error:
+        raise InputError(str(error), path) from None
     return LoadedModel(
         model,
         tuple(vocabulary),
         preprocessing,
         decoding,
-        {} if corpus is None else {"name": corpus},
+        {"name": corpus, "fps": fps},
         device,
         str(path),
         _fingerprint(model, vocabulary, step, str(path)),
@@ -470,12 +515,37 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def check_fps(fps: object) -> None:
+    """See that a model's frames a second are a rate, where it says any.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+    if fps is not None and not (isinstance(fps, (int, float)) and 1 <= fps <= 1000):
+        raise InputError(f"fps is {fps!r:.40}; expected 1 to 1000 frames a second")
+
+
+def _fps_of(corpus: str | None) -> float | None:
+    """Return the frame rate of a corpus; None of one of another package that is not here."""
+    from slaeval.loaders.registry import layout
+
+    try:
+        return None if corpus is None else layout(corpus).fps
+    except UsageError:
+        return None
+
+
+def _check_video(frames: NDArray[np.uint8]) -> None:
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not frames.size:
         raise InputError(
             f"a video is a uint8 array [T, H, W, 3] of RGB frames, not {frames.dtype} "
             f"{list(frames.shape)}"
         )
+
+
+def _resized(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     if frames.shape[1:3] == (side, side):
         return frames
     from PIL import Image

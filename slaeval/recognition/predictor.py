@@ -9,7 +9,7 @@ all that follow are smaller too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -68,6 +68,8 @@ class Recognised:
         Of each gloss the mean posterior probability over its span, 0 to 1.
     log_probs : float32 array [T', V]
         Natural log probabilities of each step; class 0 is the blank, class i + 1 is gloss i.
+    notes : tuple of str
+        What a reader should know, such as that the clip was filmed at another rate.
     """
 
     id: str
@@ -76,6 +78,15 @@ class Recognised:
     spans: tuple[tuple[int, int], ...]
     confidences: tuple[float, ...]
     log_probs: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+    def in_film(self, clip: VideoClip) -> Recognised:
+        """Return it with spans in all the frames of a clip of which only some were read."""
+        return replace(
+            self,
+            frames=clip.frames_there,
+            spans=tuple(clip.span_there(start, end) for start, end in self.spans),
+        )
 
 
 class _Forwarded(NamedTuple):

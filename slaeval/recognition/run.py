@@ -120,12 +120,14 @@ def evaluate(
     data = _corpus(corpus, loaded, split, root, setup)
     from slaeval.loaders.video import find_video_clips
 
-    footage, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
+    found, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
+    footage = [loaded.at_its_rate(clip) for clip in found]
     header = {
         "slaeval": __version__,
         "checkpoint": loaded.hash,
         "corpus": [data.name, data.setup, data.split, _hash(sample.id for sample in data)],
         "footage": _hash(_described(footage)),
+        "fps": loaded.fps,
         "preprocessing": loaded.preprocessing.to_dict(),
         "decoding": decoding.to_dict(),
         "device": loaded.device.type,
@@ -255,6 +257,7 @@ def _recognise(
     if not plan:
         return
     left = [footage[index] for batch in plan for index in batch]
+    by_id = {clip.id: clip for clip in footage}
     clips = ClipDataset(footage, one_pass.preprocessing.resize)
     with (
         FrameLoader(clips, workers=workers, pin=one_pass.device.type == "cuda") as reading,
@@ -262,7 +265,7 @@ def _recognise(
     ):
         for loaded, recognised in one_pass.over(reading.batches(plan, on_error=on_error)):
             record: dict[str, Any] = {
-                "segments": [_record(mine) for mine in recognised],
+                "segments": [_record(mine.in_film(by_id[mine.id])) for mine in recognised],
                 "skipped": {name: str(error) for name, error in loaded.failures.items()},
             }
             if one_pass.frame_budget < frame_budget:
@@ -430,11 +433,10 @@ def _notes(
     footage: Sequence[VideoClip],
 ) -> list[str]:
     """Say what a reader should know about checkpoint, corpus and its pictures together."""
-    from slaeval.loaders.video import miscount_note
+    from slaeval.loaders.video import miscount_note, rate_note
 
-    notes = []
-    if miscounts := miscount_note(corpus, footage):
-        notes.append(miscounts)
+    rates = rate_note(footage, loaded.fps) if loaded.fps else ""
+    notes = [note for note in (miscount_note(corpus, footage), loaded.fps_note, rates) if note]
     if task is None:
         notes.append(
             f"the references of {corpus.name} {corpus.split} are withheld by its owners: "

@@ -18,7 +18,14 @@ from slaeval.decoding.steps import frames_needed
 from slaeval.errors import InputError, UsageError
 from slaeval.formats.words import split_words
 from slaeval.loaders.records import Corpus, Sample
-from slaeval.loaders.video import VideoClip, find_video_clips, miscount_note, read_frames
+from slaeval.loaders.video import (
+    VideoClip,
+    common_rate,
+    find_video_clips,
+    miscount_note,
+    rate_note,
+    read_frames,
+)
 from slaeval.recognition.batches import ClipDataset
 from slaeval.training.augmentation import random_view, view_of
 from slaeval.training.recipe import Recipe
@@ -85,6 +92,8 @@ class Examples:
         Class i + 1 is gloss i.
     skipped : mapping
         Id to the reason it was left out.
+    fps : float or None
+        Frames a second that all clips are seen at: what most were filmed at.
     notes : tuple of str
         What else a colleague would want to know.
     """
@@ -92,6 +101,7 @@ class Examples:
     clips: tuple[Clip, ...]
     vocabulary: tuple[str, ...]
     skipped: Mapping[str, str]
+    fps: float | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -134,7 +144,9 @@ def prepare_examples(
     number = {gloss: index for index, gloss in enumerate(words, 1)}
     if len(number) < len(words):
         raise UsageError("the vocabulary names a gloss twice")
-    footage, absent = find_video_clips(corpus, on_missing=on_error)
+    found, absent = find_video_clips(corpus, on_missing=on_error)
+    fps = common_rate(found)
+    footage = [shot.at_rate(fps) for shot in found] if fps else found
     skipped = dict(absent)
     samples = {sample.id: sample for sample in corpus}
     annotated = {shot.id: glosses_of(samples[shot.id], recipe.labels) for shot in footage}
@@ -172,8 +184,9 @@ def prepare_examples(
     if not clips:
         why = next(iter(skipped.values()), "the corpus is empty")
         raise InputError(f"no sample to train on: {why}", corpus.root)
-    notes = tuple(filter(None, [miscount_note(corpus, footage)]))
-    return Examples(tuple(clips), words, skipped, notes)
+    rates = rate_note(footage, fps) if fps else ""
+    notes = tuple(filter(None, [miscount_note(corpus, footage), rates]))
+    return Examples(tuple(clips), words, skipped, fps, notes)
 
 
 def epoch_plan(lengths: Sequence[int], batch_size: int, epoch: int, seed: int) -> list[list[int]]:

@@ -116,6 +116,8 @@ def open_data(
     dev, lost = find_video_clips(
         load_corpus(dataset, root, dev_split, setup), on_missing=options.on_error
     )
+    if examples.fps is not None:
+        dev = [clip.at_rate(examples.fps) for clip in dev]
     data = TrainingData(corpus, examples, references, tuple(dev))
     data.check_dev(lost, data.dev)
     log(

@@ -521,7 +521,12 @@ class _Trainer:
             vocabulary=self.data.examples.vocabulary,
             preprocessing=self.preprocessing.to_dict(),
             decoding=self.setup.decoding.to_dict(),
-            corpus={"name": corpus.name, "setup": corpus.setup, "labels": recipe.labels},
+            corpus={
+                "name": corpus.name,
+                "setup": corpus.setup,
+                "labels": recipe.labels,
+                "fps": self.data.examples.fps,
+            },
             protocol=OFFICIAL,
             recipe=recipe.to_dict(),
             metrics=metrics,

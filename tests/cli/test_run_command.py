@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from slaeval.__main__ import main
 from slaeval.loaders import write_sample
@@ -232,7 +235,72 @@ def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint
     elsewhere = checkpoint(corpus={"name": "elsewhere", "setup": "x", "labels": "raw"})
     code, out, err = command("run", "--ckpt", elsewhere, "--video", frames, "--json")
     assert code == 0, err
-    assert json.loads(out) == {**shown, "fps": None, "seconds": None}
+    assert shown["notes"] == ["the frame rate is not known: taken to be 25 a second"]
+    notes = json.loads(out).pop("notes")
+    assert len(notes) == 1
+    assert "frames are used as they come" in notes[0]
+    assert json.loads(out) == {**shown, "fps": None, "seconds": None, "notes": notes}
+
+
+def test_video_at_another_rate_is_seen_at_the_checkpoints(
+    command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
+) -> None:
+    """Every picture twice at 50 frames a second is what every picture once at 25 is."""
+    files = sorted(next(iter(sorted(rendered.rglob("*.png")))).parent.iterdir())
+    pictures = [np.asarray(Image.open(file).convert("RGB")) for file in files]
+    for name, rate, times in (("slow.mp4", 25, 1), ("fast.mp4", 50, 2)):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("libx264", rate=rate, options={"crf": "0"})
+            stream.height, stream.width = pictures[0].shape[:2]
+            for picture in pictures:
+                for _ in range(times):
+                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    (tmp_path / "frames").mkdir()
+    for number, file in enumerate(file for file in files for _ in range(2)):
+        shutil.copy(file, tmp_path / "frames" / f"{number}.png")
+    told = {}
+    for name, args in {"slow.mp4": (), "fast.mp4": (), "frames": ("--fps", "50")}.items():
+        call = ("run", "--ckpt", checkpoint(), "--video", tmp_path / name, *args)
+        code, out, err = command(*call, "--json")
+        assert code == 0, err
+        told[name] = json.loads(out)
+        said = "the video is filmed at 50 frames a second or unevenly: frames are taken by time, 25"
+        assert (said in err) == (name != "slow.mp4")
+    slow, fast = told["slow.mp4"], told["fast.mp4"]
+    assert slow["notes"] == []
+    assert fast["glosses"] == slow["glosses"] != []
+    assert (fast["frames"], fast["fps"]) == (2 * slow["frames"], 50)
+    assert fast["spans"] == [[2 * start, 2 * end] for start, end in slow["spans"]]
+    assert fast["seconds"] == slow["seconds"]
+    assert (told["frames"]["frames"], told["frames"]["fps"]) == (fast["frames"], 50)
+    code, _, err = command(
+        "run", "--ckpt", checkpoint(), "--video", tmp_path / "fast.mp4", "--fps", 9
+    )
+    assert (code, "a video file says its own rate" in err) == (2, True)
+    code, _, err = command("run", "--ckpt", checkpoint(), "--root", rendered, "--fps", 9)
+    assert (code, "leave out --fps" in err) == (2, True)
+
+
+def test_an_older_checkpoint_is_taken_to_have_its_corpuss_rate(
+    command: Call, film: Path, checkpoint: Make
+) -> None:
+    older = {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw"}
+    code, out, err = command(
+        "run", "--ckpt", checkpoint(seed=4, corpus=older), "--video", film, "--json"
+    )
+    assert code == 0
+    assert "does not say how many frames a second" in err
+    assert "taken to be 25, as phoenix2014t has" in err
+    assert "the video is filmed at 10 frames a second" in err
+    # 15 frames at 10 a second are seen as 37 or 38 at 25.
+    assert json.loads(out)["frames"] == 15
+    for wrong in (0, -25, "25", 1e9, [25]):
+        bad = checkpoint(seed=5, corpus={**older, "fps": wrong})
+        code, _, err = command("run", "--ckpt", bad, "--video", film)
+        bad.unlink()
+        assert (code, "expected 1 to 1000 frames" in err) == (1, True), wrong
 
 
 @pytest.mark.parametrize(

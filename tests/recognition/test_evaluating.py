@@ -632,6 +632,31 @@ def test_words_outside_the_vocabulary_are_noted(
     assert "NIE-GESEHEN" in run.settings["notes"][0]
 
 
+def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(
+    checkpoint: Make, corpus: Corpus, root: Path
+) -> None:
+    at_half = {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw", "fps": 12.5}
+    loaded = load_checkpoint(checkpoint(seed=6, corpus=at_half))
+    run = evaluate(loaded, root=root, out="out")
+    assert run.settings["notes"] == [
+        "5 of 5 videos are filmed at 25 frames a second or unevenly: frames are taken by time, "
+        "12.5 a second"
+    ]
+    for clip in find_video_clips(corpus)[0]:
+        mine = run.alignments[clip.id]
+        every_other = read_frames(clip)[::2]
+        found = loaded.recognise(every_other)
+        assert tuple(mine.glosses) == found.glosses
+        assert mine.frames == clip.num_frames
+        last = clip.num_frames
+        assert [tuple(span) for span in mine.spans] == [
+            (2 * start, min(2 * end, last)) for start, end in found.spans
+        ]
+        once = loaded.recognise(clip)
+        assert (once.glosses, once.frames) == (found.glosses, clip.num_frames)
+        assert loaded.recognise(read_frames(clip), fps=25).spans == once.spans
+
+
 def test_frames_other_than_annotated_are_noted(
     loaded: dict[str, LoadedCheckpoint], corpus: Corpus
 ) -> None:

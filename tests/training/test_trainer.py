@@ -89,7 +89,12 @@ def test_what_a_run_leaves(whole: Whole) -> None:
     assert best.metrics["dev"]["wer"] == whole.done.score.wer
     assert best.metrics["dev"]["wer"] == min(row["dev_wer"] for row in whole.done.history)
     assert best.metrics["signature"] == whole.done.score.signature
-    assert best.corpus == {"name": "phoenix2014t", "setup": "multisigner", "labels": "raw"}
+    assert best.corpus == {
+        "name": "phoenix2014t",
+        "setup": "multisigner",
+        "labels": "raw",
+        "fps": 25.0,
+    }
     assert best.recipe["epochs"] == 3
     assert not best.slim
     assert read_checkpoint(out.with_name("tiny.last.pt")).metrics["epoch"] == 3
