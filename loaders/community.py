@@ -24,7 +24,9 @@ from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout
 
-__all__ = ["plain_id", "read_references_file"]
+__all__ = ["plain_id", "read_reference_rows", "read_references_file"]
+
+_TEXTS = "references: STM, TRN, a table, JSON, .npy or pickle"
 
 
 def plain_id(name: str) -> str:
@@ -83,6 +85,25 @@ def read_references_file(
     if not samples:
         raise InputError("no references in this file", path)
     return samples
+
+
+def read_reference_rows(
+    path: str | os.PathLike[str], corpus: str | None = None, split: str = "test"
+) -> list[tuple[str, str, list[str], str]]:
+    """Read what scoring needs of references: id, signer, words and channel of each segment.
+
+    As :func:`read_references_file`, ``""`` where the file says no signer or channel; of an STM
+    without a record a segment.
+    """
+    path = os.fspath(path)
+    if corpus is None and _start(path)[:1] not in (b"\x80", b"\x93"):
+        text = read_text(path, _TEXTS)
+        if detect_format(text, "reference") == "stm":
+            return [(row.name, row.signer, row.words, row.channel) for row in parse_stm(text, path)]
+    return [
+        (sample.id, sample.signer or "", list(sample.glosses), sample.channel or "")
+        for sample in read_references_file(path, corpus, split)
+    ]
 
 
 def _start(path: str) -> bytes:
@@ -202,7 +223,7 @@ def _who(item: dict[Any, Any]) -> str | None:
 
 def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
     """Read a text file of any format; say whether its glosses are those of references already."""
-    text = read_text(path, "references: STM, TRN, a table, JSON, .npy or pickle")
+    text = read_text(path, _TEXTS)
     found = detect_format(text, "reference")
     if found == "ctm":
         raise InputError(

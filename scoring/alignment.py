@@ -16,9 +16,10 @@ thirty operations on these numbers, for all reference words at once; the carries
 travel down its runs of equal cells (the idea is Myers's, JACM 1999). Two bits of each cell are
 kept for the way back: the diagonal is optimal; the preferred gap is.
 
-:func:`step` runs over plain Python integers, as wide as the reference, which starts at once,
-and compiled over words of 64 bits (:mod:`slaeval.scoring.kernels`), which takes a quarter of a
-second to load. :func:`_compiled_pays` chooses between the two; the answer is the same.
+:func:`step` runs over plain Python integers, as wide as the reference, which start at once; over
+arrays of numpy, a number a pair (:mod:`slaeval.scoring.lanes`); and compiled, over numbers of 64
+bits (:mod:`slaeval.scoring.kernels`), which is fastest and takes a quarter of a second to load.
+:func:`_driver` chooses; the answer is the same.
 """
 
 from __future__ import annotations
@@ -33,16 +34,20 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["FOLD", "Counts", "Engine", "Ties", "align", "count", "folded", "step"]
+__all__ = ["FOLD", "Counts", "Engine", "Ties", "align", "count", "folded", "path", "step"]
 
 Ties = Literal["insertion", "deletion"]
-Engine = Literal["auto", "python", "numba"]
+Engine = Literal["auto", "python", "numpy", "numba"]
 
 #: ASCII letters to lower case, for ``str.translate``: what sclite folds, and no more.
 FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
 
 #: Columns that plain Python computes in the time that loading the compiled code takes.
 _WORTH_COMPILING = 600_000
+
+#: Columns from which it pays to load numpy, and how many it computes while Python computes one.
+_WORTH_NUMPY = 50_000
+_LANES = 6
 
 
 def folded(word: str) -> str:
@@ -85,7 +90,7 @@ def align(
         Compare without regard to ASCII letter case.
     ties : {"insertion", "deletion"}
         Which of the two goes first at equal cost.
-    engine : {"auto", "python", "numba"}
+    engine : {"auto", "python", "numpy", "numba"}
         How to compute; the answer is the same.
 
     Returns
@@ -98,18 +103,21 @@ def align(
     ValueError
         Not as many references as hypotheses, or an unknown order of ties or engine.
     """
-    if _compiled(references, hypotheses, ties, engine):
-        from slaeval.scoring.kernels import align_many
-
+    chosen = _driver(references, hypotheses, ties, engine)
+    if chosen != "python":
+        if chosen == "numba":
+            from slaeval.scoring.kernels import align_many as aligned
+        else:
+            from slaeval.scoring.lanes import align_lanes as aligned
         pairs = _numbered(references, hypotheses, fold)
-        ops, begin = align_many(*pairs, ties == "insertion")
+        ops, begin = aligned(*pairs, ties == "insertion")
         text, end = str(ops.data, "ascii"), pairs[1][1:] + pairs[3][1:]
         return [text[a:b] for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
     first = ties == "insertion"
     if fold:
         references, hypotheses = _without_case(references, hypotheses)
     return [
-        "C" * len(reference) if reference == hypothesis else _path(reference, hypothesis, first)
+        "C" * len(reference) if reference == hypothesis else path(reference, hypothesis, first)
         for reference, hypothesis in zip(references, hypotheses, strict=True)
     ]
 
@@ -124,48 +132,50 @@ def count(
 ) -> Counts:
     """Count the errors of pairs of word sequences; parameters as for :func:`align`."""
     lengths = list(map(len, references))
-    if _compiled(references, hypotheses, ties, engine):
+    chosen = _driver(references, hypotheses, ties, engine)
+    if chosen == "numba":
         from slaeval.scoring.kernels import count_many
 
         found = count_many(*_numbered(references, hypotheses, fold), ties == "insertion")
         wrong, deleted, inserted = found.T.tolist()
         return Counts(wrong, deleted, inserted, lengths)
-    paths = align(references, hypotheses, fold=fold, ties=ties, engine="python")
+    paths = align(references, hypotheses, fold=fold, ties=ties, engine=chosen)
     wrong, deleted, inserted = ([path.count(op) for path in paths] for op in "SDI")
     return Counts(wrong, deleted, inserted, lengths)
 
 
 class _Spent:
-    """Columns that plain Python has computed in this process, about."""
+    """Columns that this process has computed in plain Python, or the time of as many."""
 
     columns = 0
 
 
-def _compiled(
+def _driver(
     references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], ties: str, engine: str
-) -> bool:
-    """Validate what both drivers take, and say whether it is the compiled one that runs."""
+) -> Engine:
+    """Validate what all drivers take, and choose one.
+
+    Plain integers where there is little to do, numpy where there are many pairs, compiled loops
+    once the others have taken, or would take now, as long as it takes to load them. So a process
+    never spends much more than twice the time it had to, however its work is cut.
+    """
     if ties not in get_args(Ties):
         raise ValueError(f"ties is one of {get_args(Ties)}, not {ties!r}")
     if engine not in get_args(Engine):
         raise ValueError(f"engine is one of {get_args(Engine)}, not {engine!r}")
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
-    return engine == "numba" or (engine == "auto" and _compiled_pays(references, hypotheses))
-
-
-def _compiled_pays(
-    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]
-) -> bool:
-    """Say whether plain Python would take, or has taken, as long as loading compiled code.
-
-    So a process never spends more than twice the time it had to, however its work is cut.
-    """
+    if engine != "auto":
+        return engine  # type: ignore[return-value]
     lengths = list(map(len, hypotheses))
-    cells = sum(map(mul, lengths, map(len, references)))
+    columns = sum(lengths)
     # In a column of 1,000 rows the digits of the integers begin to matter.
-    _Spent.columns += sum(lengths) + cells // 1000
-    return _Spent.columns >= _WORTH_COMPILING
+    long = sum(map(mul, lengths, map(len, references))) // 1000
+    many = columns >= _WORTH_NUMPY
+    _Spent.columns += (columns // _LANES if many else columns) + long
+    if _Spent.columns >= _WORTH_COMPILING:
+        return "numba"
+    return "numpy" if many else "python"
 
 
 def _without_case(
@@ -215,14 +225,12 @@ def _numbered(
     return left, left_first, right, right_first
 
 
-def step(
-    equal: int, n1: int, n2: int, n3: int, c1: int, c2: int, c3: int
-) -> tuple[int, int, int, int, int, int, int, int]:
+def step(equal: Any, n1: Any, n2: Any, n3: Any, c1: Any, c2: Any, c3: Any) -> tuple[Any, ...]:
     """Compute a column of the table; see the head of this module.
 
     Parameters
     ----------
-    equal : int
+    equal : int or unsigned array
         A bit for each reference word: it is the hypothesis word of this column.
     n1, n2, n3 : int
         Of the column before: the bits of ``nk`` are set where V grows by less than k from one
@@ -260,8 +268,8 @@ def step(
     )
 
 
-def _path(reference: Sequence[str], hypothesis: Sequence[str], insertion_first: bool) -> str:
-    """Align one pair over plain integers."""
+def path(reference: Sequence[Any], hypothesis: Sequence[Any], insertion_first: bool) -> str:
+    """Align one pair over plain integers; words may be of any kind that can be hashed."""
     n, m = len(reference), len(hypothesis)
     # Equal last words are always aligned: nothing else is as cheap and preferred.
     while n and m and reference[n - 1] == hypothesis[m - 1]:
@@ -296,10 +304,10 @@ def _path(reference: Sequence[str], hypothesis: Sequence[str], insertion_first: 
 
 
 def _walk(
-    reference: Sequence[str], hypothesis: Sequence[str], insertion_first: bool, steps: list[str]
+    reference: Sequence[Any], hypothesis: Sequence[Any], insertion_first: bool, steps: list[str]
 ) -> tuple[int, int]:
     """Compute all columns, walk back from the end to an edge, and return where it was met."""
-    where: dict[str, int] = {}
+    where: dict[Any, int] = {}
     bit = 1
     for word in reference:
         where[word] = where.get(word, 0) | bit

@@ -27,11 +27,11 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from slaeval.errors import InputError
-from slaeval.scoring.alignment import FOLD
+from slaeval.scoring.alignment import folded
 
 __all__ = [
     "align_alternatives",
@@ -48,6 +48,8 @@ _INSERTION = 3.0
 _DELETION = 3.0
 _DELETION_OF_NOTHING = 0.001
 
+#: Cells from which it pays to load numpy.
+_WORTH_NUMPY = 100_000
 
 #: sclite copies each column of a CTM line into a buffer of so many bytes.
 _LONGEST_WORD = 500
@@ -97,15 +99,21 @@ def align_alternatives(
     (['STARK'], 'C')
     """
     arcs, ends = _network(words)
-    spoken = [_folded(word) for word in hypothesis] if fold else hypothesis
-    costs, moves = _fill(arcs, spoken, fold)
+    spoken = [folded(word) for word in hypothesis] if fold else list(hypothesis)
+    # Equal last words are always aligned; with @ rounding may decide otherwise.
+    tail: list[str] = []
+    if all(arc.word != _NOTHING for arc in arcs):
+        while spoken and len(ends) == 1 and ends[0] and _written(arcs, ends[0], fold) == spoken[-1]:
+            tail.append(arcs[ends[0]].word)
+            ends = arcs[ends[0]].before
+            spoken.pop()
+    here, moves = _fill(arcs, ends, spoken, fold)
 
     column = len(spoken)
-    here = min(ends, key=lambda end: costs[end][column])
-    reference: list[str] = []
-    ops: list[str] = []
+    reference: list[str] = tail
+    ops: list[str] = ["C"] * len(tail)
     while here or column:
-        op, origin = moves[here][column]
+        op, origin = moves[here].back(here, column)
         if op in "CSD":
             reference.append(arcs[here].word)
         if op in "CSI":
@@ -114,6 +122,11 @@ def align_alternatives(
             ops.append(op)
         here = origin
     return reference[::-1], "".join(reversed(ops))
+
+
+def _written(arcs: list[_Arc], arc: int, fold: bool) -> str:
+    """Return the word of an arc as it is compared."""
+    return folded(arcs[arc].word) if fold else arcs[arc].word
 
 
 def _network(words: Sequence[str]) -> tuple[list[_Arc], list[int]]:
@@ -158,48 +171,127 @@ def _tokens(words: Iterable[str]) -> Iterator[str]:
             yield word
 
 
-def _fill(
-    arcs: list[_Arc], spoken: Sequence[str], fold: bool
-) -> tuple[list[array[float]], list[list[tuple[str, int]]]]:
-    """Return the cost of each cell (arc, hypothesis words said) and the move that reached it.
+class _Moves(NamedTuple):
+    """How the cells of an arc were reached, one a column.
 
-    A move is a letter, ``@`` for the deletion of none, and the arc it came from. Costs are
-    arrays of type ``f``, which rounds every sum to single precision.
+    Attributes
+    ----------
+    ops : bytes
+        Letters, ``@`` for the deletion of none.
+    before : list of int
+        The arcs that can come before this one.
+    choice : sequence of int or None
+        Which of them is the cheapest in each column; None where there is one.
     """
-    costs = [array("f", [_INSERTION * column for column in range(len(spoken) + 1)])]
-    moves = [[("I", 0)] * (len(spoken) + 1)]
-    for index, (word, before) in enumerate(arcs[1:], 1):
-        nothing = word == _NOTHING
-        deletion, deleted = (_DELETION_OF_NOTHING, _NOTHING) if nothing else (_DELETION, "D")
-        compared = _folded(word) if fold else word
+
+    ops: bytes
+    before: list[int]
+    choice: Sequence[int] | None
+
+    def back(self, arc: int, column: int) -> tuple[str, int]:
+        """Return the move that reached a cell, and the arc it came from."""
+        op = chr(self.ops[column])
+        if op == "I":
+            return op, arc
+        if self.choice is None:
+            return op, self.before[0]
+        return op, self.before[self.choice[column - 1 if op in "CS" else column]]
+
+
+def _fill(
+    arcs: list[_Arc], ends: list[int], spoken: list[str], fold: bool
+) -> tuple[int, list[_Moves]]:
+    """Compute all cells (arc, hypothesis words said); return the cheapest end, and the moves.
+
+    The costs of an arc are kept until the last arc that needs them.
+    """
+    first: Any = array("f", [_INSERTION * column for column in range(len(spoken) + 1)])
+    said: Any = spoken
+    row_of: Callable[..., tuple[Any, bytes, Sequence[int] | None]] = _row
+    exact = all(arc.word != _NOTHING for arc in arcs)
+    if exact and len(arcs) * len(spoken) >= _WORTH_NUMPY:
+        import numpy as np
+
+        row_of, first, said = _row_at_once, np.array(first, np.int32), np.array(spoken, object)
+    needed = {arc: index for index, (_, before) in enumerate(arcs) for arc in before}
+    needed.update(dict.fromkeys(ends, len(arcs)))
+    costs: dict[int, Any] = {0: first}
+    moves = [_Moves(b"I" * len(first), [], None)]
+    for index, (_, before) in enumerate(arcs[1:], 1):
+        rows = [costs[arc] for arc in before]
+        costs[index], ops, choice = row_of(rows, _written(arcs, index, fold), said)
+        moves.append(_Moves(ops, before, choice))
+        for arc in before:
+            if needed[arc] == index:
+                del costs[arc]
+        if index not in needed:
+            del costs[index]  # behind the end that is left
+    return min(ends, key=lambda end: costs[end][-1]), moves
+
+
+def _row(
+    rows: list[array[float]], word: str, spoken: list[str]
+) -> tuple[array[float], bytes, Sequence[int] | None]:
+    """Compute the costs of an arc, the moves, and the arc before it that was taken.
+
+    Costs are arrays of type ``f``, which rounds every sum to single precision.
+    """
+    nothing = word == _NOTHING
+    deletion, deleted = (_DELETION_OF_NOTHING, _NOTHING) if nothing else (_DELETION, "D")
+    above, choice = rows[0], None
+    if len(rows) > 1:
         # min() keeps the first of equals: the alternative written first.
-        above = min(before, key=lambda arc: costs[arc][0])
-        row = array("f", [costs[above][0] + deletion])
-        reached = [(deleted, above)]
-        for column, said in enumerate(spoken, 1):
-            corner = above
-            above = min(before, key=lambda arc: costs[arc][column])
-            correct = compared == said and not nothing
-            diagonal, insert, delete = array(
-                "f",
-                (
-                    costs[corner][column - 1] + (0.0 if correct else _SUBSTITUTION),
-                    row[-1] + _INSERTION,
-                    costs[above][column] + deletion,
-                ),
-            )
-            if diagonal <= insert and diagonal <= delete:
-                row.append(diagonal)
-                reached.append(("C" if correct else "S", corner))
-            elif insert <= delete:
-                row.append(insert)
-                reached.append(("I", index))
-            else:
-                row.append(delete)
-                reached.append((deleted, above))
-        costs.append(row)
-        moves.append(reached)
-    return costs, moves
+        places = range(len(rows))
+        choice = array("l", [min(places, key=at.__getitem__) for at in zip(*rows, strict=True)])
+        above = array("f", [rows[place][column] for column, place in enumerate(choice)])
+    row = array("f", [above[0] + deletion])
+    ops = [deleted]
+    for column, said in enumerate(spoken, 1):
+        correct = word == said and not nothing
+        diagonal, insert, delete = array(
+            "f",
+            (
+                above[column - 1] + (0.0 if correct else _SUBSTITUTION),
+                row[-1] + _INSERTION,
+                above[column] + deletion,
+            ),
+        )
+        if diagonal <= insert and diagonal <= delete:
+            row.append(diagonal)
+            ops.append("C" if correct else "S")
+        elif insert <= delete:
+            row.append(insert)
+            ops.append("I")
+        else:
+            row.append(delete)
+            ops.append(deleted)
+    return row, "".join(ops).encode(), choice
+
+
+def _row_at_once(rows: list[Any], word: str, spoken: Any) -> tuple[Any, bytes, Any]:
+    """As :func:`_row`, for whole numbers, which are exact in either precision."""
+    import numpy as np
+
+    above, choice = rows[0], None
+    if len(rows) > 1:
+        choice = np.argmin(rows, axis=0).astype(np.int32)
+        above = np.min(rows, axis=0)
+    correct = spoken == word
+    diagonal = above[:-1] + np.where(correct, 0, 4).astype(np.int32)
+    best = above + np.int32(_DELETION)
+    delete = best[1:].copy()
+    best[1:] = np.minimum(diagonal, delete)
+    # What insertions cost on the way is taken off, so that the cheapest start is the smallest.
+    on_the_way = np.arange(best.size, dtype=np.int32) * np.int32(_INSERTION)
+    row = np.minimum.accumulate(best - on_the_way) + on_the_way
+    insert = row[:-1] + np.int32(_INSERTION)
+    across = (diagonal <= insert) & (diagonal <= delete)
+    ops = np.where(
+        across,
+        np.where(correct, ord("C"), ord("S")),
+        np.where(insert <= delete, ord("I"), ord("D")),
+    )
+    return row, b"D" + ops.astype(np.uint8).tobytes(), choice
 
 
 def as_sclite_reads(word: str) -> str:
@@ -245,10 +337,6 @@ def unusual(word: str) -> str | None:
     # No character takes more than four bytes.
     if len(word) > _LONGEST_WORD // 4 and len(word.encode()) > _LONGEST_WORD:
         return f"cuts it after {_LONGEST_WORD} bytes in a hypothesis"
-    if _folded(word).startswith("<alt"):
+    if folded(word).startswith("<alt"):
         return "takes it for a mark of alternatives in a CTM"
     return None
-
-
-def _folded(word: str) -> str:
-    return word.lower() if word.isascii() else word.translate(FOLD)

@@ -135,12 +135,12 @@ class Cleanup:
         interesting = {word for word in vocabulary if may_change(word)}
         return [not interesting.isdisjoint(words) or _repeats(words) for words in segments]
 
-    def references(self, references: Sequence[Sequence[str]]) -> list[list[str]]:
-        """Clean up references; see :meth:`sentence`."""
+    def references(self, references: Sequence[list[str]]) -> list[list[str]]:
+        """Clean up references; see :meth:`sentence`. Those that do not change are not copied."""
         if self.level == "none":
-            return [list(words) for words in references]
+            return list(references)
         return [
-            self.sentence(words) if touched else list(words)
+            self.sentence(words) if touched else words
             for words, touched in zip(references, self.touched(references), strict=True)
         ]
 

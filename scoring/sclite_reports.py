@@ -427,7 +427,8 @@ def _deviation(values: Sequence[float]) -> float:
     total = 0.0
     for value in values:
         total += (value - mean) * (value - mean)
-    return math.sqrt(total / (len(values) - 1)) if total else 0.0
+    # Of one value it is 0, or nan as that value is.
+    return math.sqrt(total / (len(values) - 1)) if len(values) > 1 else total
 
 
 _MEASURES: tuple[tuple[str, Callable[[Sequence[float]], float]], ...] = (

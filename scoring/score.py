@@ -10,11 +10,12 @@ reference words has no WER: ``nan``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from itertools import chain, compress, repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import UsageError, nearest
 from slaeval.scoring.segments import AlignedSegment, AlignedSegments
@@ -29,9 +30,11 @@ GROUPINGS = ("signer", "length", "sentence")
 
 _LENGTHS = ((0, 0), (1, 3), (4, 6), (7, 9), (10, 12), (13, 16), (17, 24), (25, None))
 
+#: For each step a table of ``bytes.translate``: 1 for this step, 0 for others.
+_CHOOSE = {op: bytes(code == ord(op) for code in range(256)) for op in "SDI"}
 
-@dataclass(frozen=True)
-class Confusion:
+
+class Confusion(NamedTuple):
     """A reference word recognised as another one.
 
     Attributes
@@ -44,7 +47,7 @@ class Confusion:
 
     reference: str
     hypothesis: str
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of this name
 
 
 @dataclass(frozen=True)
@@ -305,36 +308,27 @@ class Score:
     @cached_property
     def _steps(self) -> dict[str, list[Confusion]]:
         """Count the words of all errors, in one pass."""
-        found: dict[str, list[tuple[str, str]]] = {"S": [], "D": [], "I": []}
-        wrong, deleted, inserted = found.values()
-        for reference, hypothesis, path in zip(
-            self._columns.references, self._columns.hypotheses, self._columns.paths, strict=True
-        ):
-            if path.count("C") == len(path):
-                continue
-            i = j = 0
-            for op in path:
-                if op == "I":
-                    inserted.append(("", hypothesis[j]))
-                    j += 1
-                    continue
-                if op == "D":
-                    deleted.append((reference[i], ""))
-                    i += 1
-                    continue
-                if op == "S":
-                    wrong.append((reference[i], hypothesis[j]))
-                i += 1
-                j += 1
-        return {
-            op: [
-                Confusion(*pair, count)
-                for pair, count in sorted(
-                    Counter(pairs).items(), key=lambda item: (-item[1], item[0])
-                )
-            ]
-            for op, pairs in found.items()
+        path = "".join(self._columns.paths)
+        reference = list(chain.from_iterable(self._columns.references))
+        hypothesis = list(chain.from_iterable(self._columns.hypotheses))
+        # Without insertions a path has a step a reference word, without deletions a step a
+        # hypothesis word.
+        steps = path.encode()
+        with_reference, with_hypothesis = steps.replace(b"I", b""), steps.replace(b"D", b"")
+
+        def words(side: list[str], steps: bytes, op: str) -> Iterator[str]:
+            return compress(side, steps.translate(_CHOOSE[op]))
+
+        found: dict[str, Iterable[tuple[str, str]]] = {
+            "S": zip(
+                words(reference, with_reference, "S"),
+                words(hypothesis, with_hypothesis, "S"),
+                strict=True,
+            ),
+            "D": zip(words(reference, with_reference, "D"), repeat(""), strict=False),
+            "I": zip(repeat(""), words(hypothesis, with_hypothesis, "I"), strict=False),
         }
+        return {op: _by_frequency(pairs) for op, pairs in found.items()}
 
     def alignments(self, *, correct: bool = False, columns: int = 100) -> str:
         """Return the aligned words of every segment in error, as text for people.
@@ -452,6 +446,12 @@ class Score:
             "<table><tr><th></th><th>segments</th><th>words</th><th>S</th><th>D</th><th>I</th>"
             f"<th>WER %</th></tr>{rows}</table><code>{escape(self.signature)}</code></div>"
         )
+
+
+def _by_frequency(pairs: Iterable[tuple[str, str]]) -> list[Confusion]:
+    counts = sorted(Counter(pairs).items())
+    counts.sort(key=itemgetter(1), reverse=True)
+    return [Confusion(*pair, count) for pair, count in counts]
 
 
 def finite(value: float) -> float | None:

@@ -13,6 +13,7 @@ from slaeval.scoring.segments import AlignedSegments, Reference
 
 __all__ = [
     "floor",
+    "ignored_ids",
     "is_ignored",
     "lines_hash",
     "references_hash",
@@ -64,14 +65,14 @@ def score_segments(
         Unknown protocol.
     """
     rules = protocol(rules)
-    scored = [reference for reference in references if not is_ignored(reference.words)]
+    ignored = ignored_ids(references)
+    scored = [reference for reference in references if reference.id not in ignored]
     cleaned = rules.hypothesis.hypotheses(hypotheses)
     nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
     left = rules.reference.references([reference.words for reference in scored])
     if clipped and rules.reference.clip_last and left and left[-1]:
-        left[-1][-1] = left[-1][-1][:-1]
-        if not left[-1][-1]:
-            left[-1].pop()
+        *words, last = left[-1]
+        left[-1] = [*words, last[:-1]] if last[:-1] else words
     right = [cleaned.get(reference.id) or nothing for reference in scored]
     if rules.fold:
         left, right = _as_sclite_reads(left, right)
@@ -79,7 +80,9 @@ def score_segments(
         left, right = right, left
 
     # Braces offer alternatives, and @ is the word that is none.
-    branching = [index for index, words in enumerate(left) if "{" in words or "@" in words]
+    branching: list[int] = []
+    if not {"{", "@"}.isdisjoint(set().union(*left)):
+        branching = [index for index, words in enumerate(left) if "{" in words or "@" in words]
     chosen = {}
     if branching:
         from slaeval.scoring.alternatives import align_alternatives
@@ -130,9 +133,16 @@ def _as_sclite_reads(
     )
 
 
-def is_ignored(words: Sequence[str]) -> bool:
+def is_ignored(words: Iterable[str]) -> bool:
     """Say whether sclite leaves a reference out of the score."""
     return any(len(word) > 25 and any(mark in word.upper() for mark in _IGNORED) for word in words)
+
+
+def ignored_ids(references: Sequence[Reference]) -> set[str]:
+    """Return the ids of the references that sclite leaves out of the score."""
+    if not is_ignored(set().union(*(reference.words for reference in references))):
+        return set()
+    return {reference.id for reference in references if is_ignored(reference.words)}
 
 
 def signature(
@@ -180,12 +190,13 @@ def _first_alternatives(words: Sequence[str]) -> list[str]:
 def references_hash(references: Sequence[Reference]) -> str:
     """Return 12 hex digits of the SHA-256 of all ids and words, whatever their order."""
     return lines_hash(
-        f"{reference.id}\t{' '.join(reference.words)}\n".encode() for reference in references
+        [f"{reference.id}\t{' '.join(reference.words)}\n" for reference in references]
     )
 
 
-def lines_hash(lines: Iterable[bytes]) -> str:
-    """Return 12 hex digits of the SHA-256 of sorted lines."""
+def lines_hash(lines: Iterable[str]) -> str:
+    """Return 12 hex digits of the SHA-256 of sorted lines of text."""
     import hashlib
 
-    return hashlib.sha256(b"".join(sorted(lines))).hexdigest()[:12]
+    # Characters sort as their UTF-8 does.
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:12]

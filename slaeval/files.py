@@ -175,7 +175,7 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
         and the encoding it may be in.
     """
     data = gunzipped(read_bytes(path, what, lines=True), path)
-    if not data.strip():
+    if not data or data.isspace():
         raise InputError(f"the file is empty; expected {what}", path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError("the file is UTF-16; save it as UTF-8", path, 1)

@@ -83,7 +83,7 @@ def score_texts(
         )
         for reference in references
     ]
-    hashed = lines_hash(f"{name}\t{text}\n".encode() for name, _, text in references)
+    hashed = lines_hash(f"{name}\t{text}\n" for name, _, text in references)
     base = (
         f"dataset:{dataset or 'own'}|split:{split or 'own'}|level:text|"
         f"protocol:{rules.identifier}|segments:{len(segments)}|references:{hashed}|"

@@ -20,6 +20,7 @@ from slaeval.cli.text import compare_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.compare import compare as hold
+from slaeval.evaluation.leaderboard import Unreadable, not_scored, open_each
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import open_systems, system_names
 from slaeval.evaluation.tables import (
@@ -69,6 +70,14 @@ _SPELLED_OUT = 6
     help="Also hold the systems against published results on the corpus.",
 )
 @click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What a system does that cannot be read: end the command, or be left out and named; the "
+    "exit code is 1 either way.",
+)
+@click.option(
     "--bootstrap",
     default=10_000,
     show_default=True,
@@ -93,6 +102,7 @@ def compare(
     request: Request,
     dev: tuple[str, ...],
     against: str | None,
+    on_error: str,
     bootstrap: int,
     seed: int,
     top: int,
@@ -123,14 +133,22 @@ def compare(
     if len(sources) < 2 and (against is None or not sources):
         raise UsageError("name two systems or more, or add --against published")
     check_outputs([*sources, *dev], [csv], request)
-    systems = open_systems(sources, request)
+    unreadable: list[Unreadable] = []
+    if on_error == "skip":
+        if dev:
+            raise UsageError("--on-error skip takes one split: leave out --dev")
+        systems, unreadable = open_each(sources, request)
+        for one in unreadable:
+            warn(f"left out {one.name}: {one.reason}")
+        if len(systems) < 2 and (against is None or not systems):
+            raise not_scored(unreadable, len(systems))
+    else:
+        systems = open_systems(sources, request)
     names = system_names(systems)
     others = [one.score() for one in dev_evaluations(dev, systems, form)]
     scores = [one.score() for one in systems]
     rows = [row for score in (*others[:1], scores[0]) for row in _literature(score, against)]
-    result = (
-        hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(sources) > 1 else None
-    )
+    result = hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(scores) > 1 else None
     if csv is not None:
         from slaeval.files import write_whole
 
@@ -143,29 +161,41 @@ def compare(
     for name, other in zip(names, others, strict=False):
         for message in other.warnings:
             warn(f"{name}, dev: {message}")
-    if form in ("markdown", "latex", "csv"):
-        click.echo(pasted(names, scores, result, rows, form, others), nl=form != "csv")
-        return
+    click.echo(_shown(form, names, scores, result, rows, others, top), nl=form != "csv")
+    if unreadable:
+        raise not_scored(unreadable, len(systems))
+
+
+def _shown(
+    form: Format,
+    names: list[str],
+    scores: list[Score],
+    result: Comparison | None,
+    literature: list[dict[str, Any]],
+    dev: Sequence[Score],
+    top: int,
+) -> str:
+    """Lay systems out in a form; of the literature what was asked for."""
     if form == "json":
         import json
 
         out: dict[str, Any] = result.to_dict(top) if result else {}
         if result is None:
             out["systems"] = [{"name": names[0], **scores[0].to_dict()}]
-        if against:
-            out["published"] = rows
-        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
-        return
+        if literature:
+            out["published"] = literature
+        return json.dumps(out, ensure_ascii=False, indent=2)
+    if form != "table":
+        return pasted(names, scores, result, literature, form, dev)
     if result is not None and len(result.pairs) > _SPELLED_OUT:
-        out_lines = _ranking(names, scores, result)
+        lines = _ranking(names, scores, result)
     else:
-        out_lines = [_systems(names, scores)]
+        lines = [_systems(names, scores)]
         for pair in result.pairs if result else ():
-            out_lines += ["", *_pair(pair, result, top)]
-    if against:
-        out_lines += ["", *_published(names, scores, rows)]
-    out_lines += ["", f"  {scores[0].signature}"]
-    click.echo("\n".join(out_lines))
+            lines += ["", *_pair(pair, result, top)]
+    if literature:
+        lines += ["", *_published(names, scores, literature)]
+    return "\n".join([*lines, "", f"  {scores[0].signature}"])
 
 
 def pasted(

@@ -23,6 +23,7 @@ _COMMANDS = {
     "score": ("slaeval.cli.score", "Score a hypothesis file: the official WER and more."),
     "audit": ("slaeval.cli.audit", "Score one file under every protocol in use."),
     "compare": ("slaeval.cli.compare", "Hold two or more systems against each other."),
+    "leaderboard": ("slaeval.cli.leaderboard", "Rank a folder of submissions."),
     "corpus": ("slaeval.cli.corpus", "List, register, show, verify and sample corpora."),
     "train": ("slaeval.cli.train", "Train a checkpoint on a corpus."),
     "run": ("slaeval.cli.run", "Evaluate a checkpoint on a corpus, or on one video."),

@@ -330,6 +330,8 @@ def _characters(word: str, settings: Settings) -> list[str]:
 
 def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Iterator[_Pair]:
     hypotheses = list(_trn_lines(hypothesis, settings.fold))
+    if not hypotheses:
+        raise InputError("no utterance in this TRN file", hypothesis.path)
     wanted: dict[str, int] = {}
     for name, number, _ in hypotheses:
         if name in wanted:
@@ -439,7 +441,10 @@ def _ctm_words(file: _File, settings: Settings) -> tuple[list[_CtmWord], bool]:
     words: list[_CtmWord] = []
     confident: list[int] = []
     text = file.text.translate(FOLD) if settings.fold else file.text
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+    lines = text.split("\n")
+    if not lines[-1]:  # behind the last newline
+        lines.pop()
+    for number, line in enumerate(lines, 1):
         if line.startswith(";"):
             continue
         columns = [column for column in _COLUMNS.split(line) if column]
@@ -481,7 +486,7 @@ def _cut(column: str) -> str:
 
 
 def _time(text: str, path: str, line: int, what: str = "a time in seconds") -> float:
-    if not _TIME.fullmatch(text):
+    if not _TIME.fullmatch(text.rstrip("\r")):
         raise InputError(f"expected {what}, found {_shown(text)}", path, line)
     return float(text)
 

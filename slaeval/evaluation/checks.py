@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.words import split_words
 from slaeval.scoring.protocols import EMPTY
-from slaeval.scoring.scorer import is_ignored
+from slaeval.scoring.scorer import ignored_ids
 from slaeval.scoring.segments import Reference
 
 __all__ = ["coverage", "few", "observations", "skipped_notice", "special_words"]
@@ -23,7 +23,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     """
     notes = list(hypotheses.notes)
     words = hypotheses.words
-    ignored = {reference.id for reference in references if is_ignored(reference.words)}
+    ignored = ignored_ids(references)
     if ignored:
         notes.append(
             f"{len(ignored)} segments are left out of the score{few(sorted(ignored))}: their "
@@ -32,7 +32,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     notes += coverage(
         [reference.id for reference in references if reference.id not in ignored],
         [name for name in words if name not in ignored] if ignored else words,
-        [name for name, mine in words.items() if not mine or mine == [EMPTY]],
+        [name for name, mine in words.items() if len(mine) < 2 and mine in ([], [EMPTY])],
         [reference.id for reference in references if not reference.words],
     )
     notes += _channels(references, hypotheses.channels)
@@ -69,13 +69,13 @@ def coverage(
             f"{len(wordless)} references have no words{few(wordless)}: every word recognised "
             "there is an insertion"
         )
-    missing = [name for name in ids if name not in there]
+    missing = [] if known == there.keys() else [name for name in ids if name not in there]
     if missing:
         notes.append(
             f"{len(missing)} of {len(ids)} segments have no hypothesis and count as empty"
             f"{few(missing)}"
         )
-    unknown = [name for name in there if name not in known]
+    unknown = [name for name in there if name not in known] if there.keys() - known else []
     if unknown:
         notes.append(
             f"{len(unknown)} segments of the hypothesis are not in the references and are left "
@@ -101,7 +101,8 @@ def skipped_notice(skipped: Mapping[str, str]) -> str:
 
 def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> list[str]:
     """Compare the channels of a CTM with those of the references, in any letter case."""
-    if not channels:
+    all_on = {reference.channel for reference in references}.union(channels.values())
+    if not channels or len({channel.casefold() for channel in all_on if channel}) == 1:
         return []
     other = [
         reference

@@ -179,13 +179,17 @@ class Comparison:
 
 @overload
 def compare(
-    *scores: Score, names: Sequence[str] | None = ..., resamples: int = ..., seed: int = ...
+    *scores: Score,
+    names: Sequence[str] | None = ...,
+    resamples: int | None = ...,
+    seed: int = ...,
+    against_first: bool = ...,
 ) -> Comparison: ...
 
 
 @overload
 def compare(
-    *scores: TextScore, names: Sequence[str] | None = ..., resamples: int = ...
+    *scores: TextScore, names: Sequence[str] | None = ..., resamples: int | None = ...
 ) -> TextComparison: ...
 
 
@@ -194,6 +198,7 @@ def compare(
     names: Sequence[str] | None = None,
     resamples: int | None = None,
     seed: int = 0,
+    against_first: bool = False,
 ) -> Comparison | TextComparison:
     """Hold systems against each other.
 
@@ -207,6 +212,9 @@ def compare(
         Of the paired bootstrap: 10,000, for translations sacrebleu's 1000.
     seed : int
         Of the resamples; of translations sacrebleu's (``SACREBLEU_SEED``).
+    against_first : bool
+        Only the pairs with the first system; p-values are adjusted over those alone. Translations
+        are always tested so.
 
     Returns
     -------
@@ -247,16 +255,22 @@ def compare(
         from slaeval.evaluation.text.compare import compare_texts
 
         return compare_texts(cast("Sequence[TextScore]", scores), called, resamples or 0)
-    return _compared(called, cast("tuple[Score, ...]", scores), resamples, seed)
+    samples = 10_000 if resamples is None else resamples
+    return _compared(called, cast("tuple[Score, ...]", scores), samples, seed, against_first)
 
 
 def _compared(
-    called: tuple[str, ...], scores: tuple[Score, ...], resamples: int | None, seed: int
+    called: tuple[str, ...],
+    scores: tuple[Score, ...],
+    resamples: int,
+    seed: int,
+    against_first: bool,
 ) -> Comparison:
-    """Test every pair of systems that can be compared."""
-    resamples = 10_000 if resamples is None else resamples
+    """Test systems that can be compared, pair by pair."""
     systems = [_Counted.of(name, score) for name, score in zip(called, scores, strict=True)]
     matches = list(combinations(range(len(systems)), 2))
+    if against_first:
+        matches = matches[: len(systems) - 1]
     intervals: Sequence[tuple[float, float] | None] = [None] * len(matches)
     if resamples:
         errors = [system.errors for system in systems]

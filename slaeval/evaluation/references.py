@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from slaeval.errors import InputError, UsageError
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.tables import Role, Table, table_of
+from slaeval.formats.tables import Role, Table, plain_lists, table_of
 from slaeval.formats.words import split_words
 from slaeval.scoring.segments import Reference
 
@@ -157,14 +157,9 @@ def load_references(
     label = None if name is None else corpus_label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
-        samples = loaders.read_references_file(path, name, split or "test")
+        rows = loaders.read_reference_rows(path, name, split or "test")
         return ReferenceSet(
-            [
-                Reference(
-                    sample.id, sample.signer or "", list(sample.glosses), sample.channel or ""
-                )
-                for sample in samples
-            ],
+            list(map(Reference._make, rows)),
             label,
             split,
             path,
@@ -176,9 +171,8 @@ def load_references(
             "folder), or --ref FILE"
         )
     split = split or "test"
-    rows = loaders.load_references(name, root, split, setup)
     return ReferenceSet(
-        [Reference(*row, _CHANNEL) for row in rows],
+        [Reference(*row, _CHANNEL) for row in loaders.load_references(name, root, split, setup)],
         label,
         split,
         f"{name} {split}",
@@ -233,6 +227,10 @@ def reference_set(
         corpus: Any = references
         known = corpus_references(corpus)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
+    lists = plain_lists(references)
+    if lists is not None:
+        known_lists = [Reference(name, signers.get(name, ""), mine) for name, mine in lists.items()]
+        return ReferenceSet(known_lists, dataset, split, "the references given")
     rows = [
         Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
         for row in _table(references, "reference").rows
@@ -242,6 +240,9 @@ def reference_set(
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
+    lists = plain_lists(hypotheses)
+    if lists is not None:
+        return Hypotheses(lists)
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
 
@@ -312,9 +313,9 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
     InputError
         No segment in common; the message says what the ids look like.
     """
-    ids = {reference.id for reference in references.references}
-    if not ids.isdisjoint(hypotheses.words):
+    if any(reference.id in hypotheses.words for reference in references.references):
         return hypotheses
+    ids = {reference.id for reference in references.references}
     if not hypotheses.words or not ids:
         raise InputError(f"nothing to score: {'no reference' if not ids else 'no hypothesis'}")
     theirs = next(iter(hypotheses.words))

@@ -11,11 +11,13 @@ segment stand together, in the order of time.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from itertools import compress, count, islice, pairwise
+from operator import ge, ne
 
 from slaeval.errors import InputError
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.words import BLANKS, is_number, is_word, split_words
+from slaeval.formats.words import BLANKS, is_number, is_word, splitter
 
 __all__ = ["parse_ctm", "write_ctm"]
 
@@ -57,42 +59,29 @@ def _parse_plain(text: str) -> Hypotheses | None:
     """
     if not text.endswith("\n"):
         text += "\n"
+    if any(tab in text for tab in _TABS):
+        return None
     tokens = text.replace("\n", " \n ").split(" ")
     tokens.pop()  # after the last line end
-    if len(tokens) % 6 or tokens.count("\n") * 6 != len(tokens):
-        return None
-    if set(tokens[5::6]) != {"\n"}:
+    if len(tokens) != 6 * text.count("\n") or set(tokens[5::6]) != {"\n"}:
         return None
     names, starts, spoken = tokens[0::6], tokens[2::6], tokens[4::6]
-    vocabulary = set(spoken)
-    times = set(starts)
-    channels = set(tokens[1::6])
-    marks = vocabulary.union(names, channels)
-    if "" in marks or not _TABS.isdisjoint("".join(marks)):
-        return None  # an empty column, or a tab inside one
+    vocabulary, channels, times = set(spoken), set(tokens[1::6]), set(starts)
     if not all(map(is_number, times)) or not all(map(is_number, set(tokens[3::6]))):
         return None
-    late = any(float(time) >= 10 for time in times)
-
-    words: dict[str, list[str]] = {}
-    bounds = [0]
-    previous = names[0]
-    for index, name in enumerate(names):
-        if name != previous:
-            bounds.append(index)
-            previous = name
-    bounds.append(len(names))
-    for first, last in pairwise(bounds):
-        name = names[first]
-        if name in words or name.startswith(";;"):
-            return None
-        words[name] = spoken[first:last]
-        if last - first > 1:
-            mine = starts[first:last]
-            if any(a >= b for a, b in pairwise(mine)):
-                return None
-            if late and mine != sorted(mine, key=float):
-                return None
+    begins = [0, *_where(ne, names)]
+    pieces = list(pairwise([*begins, len(names)]))
+    words = {names[first]: spoken[first:last] for first, last in pieces}
+    if len(words) < len(pieces) or any(name.startswith(";;") for name in words):
+        return None
+    if "" in vocabulary or "" in channels or "" in words:
+        return None  # an empty column
+    if not set(begins).issuperset(_where(ge, starts)):
+        return None  # within a segment
+    if any(float(time) >= 10 for time in times) and any(
+        starts[first:last] != sorted(starts[first:last], key=float) for first, last in pieces
+    ):
+        return None
     if len(channels) == 1:
         of = dict.fromkeys(words, channels.pop())
     else:
@@ -100,12 +89,18 @@ def _parse_plain(text: str) -> Hypotheses | None:
     return Hypotheses(words, "ctm", vocabulary=vocabulary, channels=of)
 
 
+def _where(compare: Callable[[str, str], bool], column: list[str]) -> Iterator[int]:
+    """Return the lines that compare so with the line before."""
+    return compress(count(1), map(compare, column, islice(column, 1, None)))
+
+
 def _parse_lines(text: str, path: str | None) -> Hypotheses:
     words: dict[str, list[str]] = {}
     channels: dict[str, str] = {}
     lines: list[str] = []
+    split = splitter(text)
     for number, line in enumerate(text.split("\n"), 1):
-        fields = split_words(line)
+        fields = split(line)
         if not fields or line.startswith(";;"):
             continue
         if len(fields) < 5:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
-from slaeval.formats.words import is_number, split_words
+from slaeval.formats.words import is_number, splitter
 
 __all__ = ["StmSegment", "check_braces", "parse_stm", "read_stm", "write_stm"]
 
@@ -68,9 +68,12 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
         pair, or the same segment twice.
     """
     segments: list[StmSegment] = []
-    seen: dict[str, int] = {}
+    lines: dict[str, int] = {}
+    split = splitter(text)
+    braces = "{" in text or "}" in text
+    spans = {("0.0", "1.79769e+308")}
     for number, line in enumerate(text.split("\n"), 1):
-        fields = split_words(line)
+        fields = split(line)
         if not fields or line.startswith(";;"):
             continue
         if len(fields) < 5:
@@ -80,12 +83,11 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
                 path,
                 number,
             )
-        name, channel, signer, start, end = fields[:5]
-        words = fields[5:]
+        name, channel, signer, start, end, *words = fields
         label = ""
         if words and words[0][0] == "<":  # what sclite asks for, and no more
             label = words.pop(0)
-        if (start, end) != ("0.0", "1.79769e+308"):
+        if (start, end) not in spans:
             numbers = is_number(start) and is_number(end)
             if not numbers or not float(start) <= float(end):
                 raise InputError(
@@ -94,16 +96,17 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
                     path,
                     number,
                 )
-        if "{" in line or "}" in line:
+            spans.add((start, end))
+        if braces:
             check_braces(words, path, number)
-        if name in seen:
+        if name in lines:
             raise InputError(
-                f"segment {name!r} stands here and in line {seen[name]}; a reference may stand "
+                f"segment {name!r} stands here and in line {lines[name]}; a reference may stand "
                 "once",
                 path,
                 number,
             )
-        seen[name] = number
+        lines[name] = number
         segments.append(StmSegment(name, channel, signer, start, end, label, words))
     if not segments:
         raise InputError("no segment in this STM file", path)

@@ -50,6 +50,7 @@ import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from slaeval.errors import InputError
@@ -68,6 +69,7 @@ __all__ = [
     "parse_json",
     "parse_kaldi",
     "parse_table",
+    "plain_lists",
     "table_of",
 ]
 
@@ -801,6 +803,38 @@ def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | Non
     if isinstance(source, (list, tuple)) and source and isinstance(source[0], Mapping):
         return _from_records(((None, item) for item in source), collected)
     return None
+
+
+def plain_lists(source: Any) -> dict[str, list[str]] | None:
+    """Read a mapping of text ids to lists of words, in passes over all of it.
+
+    None for any other value, and where something has to be looked at: :func:`table_of` reads it
+    to the same end or says what is wrong.
+    """
+    if not isinstance(source, dict) or not source:
+        return None
+    if set(map(type, source)) != {str} or set(map(type, source.values())) != {list}:
+        return None
+    try:
+        vocabulary: set[Any] = set().union(*source.values())
+    except TypeError:  # a word that cannot be hashed
+        return None
+    if not set(map(type, vocabulary)) <= {str}:
+        return None
+    names = (*source, *vocabulary)
+    text = "".join(names)
+    if "" in names or any(mark in text for mark in (*BLANKS, "{", "}")):
+        return None
+    if not text.isascii() and any(map(_half, names)):
+        return None
+    if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
+        return None  # names of columns
+    return {name: list(words) for name, words in source.items()}
+
+
+def _half(text: str) -> bool:
+    """Say whether a text holds half of a surrogate pair."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _from_frame(frame: Any, collected: Collector) -> Table:

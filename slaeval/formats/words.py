@@ -8,8 +8,9 @@ separators U+001C to U+001F, at which ``str.split`` cuts too, are letters of a w
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
-__all__ = ["BLANKS", "is_number", "is_word", "split_words", "timed"]
+__all__ = ["BLANKS", "is_number", "is_word", "split_words", "splitter", "timed"]
 
 #: What stands between words.
 BLANKS = " \t\n\v\f\r"
@@ -33,7 +34,12 @@ def split_words(text: str) -> list[str]:
     >>> split_words("A\u3000B C")
     ['A\u3000B', 'C']
     """
-    return _words(text) if _odd(text) else text.split()
+    return splitter(text)(text)
+
+
+def splitter(text: str) -> Callable[[str], list[str]]:
+    """Return the function that splits any part of a text into words, as :func:`split_words`."""
+    return _words if _odd(text) else str.split
 
 
 def is_word(text: str) -> bool:

@@ -105,7 +105,7 @@ def environment() -> Environment:
     """Return what renders the templates: everything escaped, nothing undefined."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("slaeval.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -114,8 +114,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(FILTERS)
-    environment.globals.update(
+    made.filters.update(FILTERS)
+    made.globals.update(
         version=__version__,
         official=OFFICIAL,
         op_names=OPERATIONS,
@@ -124,11 +124,11 @@ def environment() -> Environment:
         different=_DIFFERENT,
         group_rows=_GROUP_ROWS,
     )
-    return environment
+    return made
 
 
 def asset(name: str) -> str:
-    """Return the style sheet or the script."""
+    """Return the text of a file beside the templates."""
     return files("slaeval.report").joinpath("templates", name).read_text("utf-8")
 
 

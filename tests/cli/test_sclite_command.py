@@ -64,6 +64,17 @@ Tag_02 2 0.00 0.50 IX NA
 Tag_04 1 0.00 0.50 他 0.4
 Tag_05 1 0.00 0.50 NICHTS 0.75
 """,
+    "odd.stm": (
+        "** info\n x\t1 s 0 1\r\nx 1 s 1 2  A\u00a0B C\u3000D %s 100% \"E'\n"
+        "y 1 s 0 2 {A/B} C {D / @}E } / @ F\x0bG\n"
+    ),
+    "odd.ctm": (
+        "; note\nx 1 &&0.5 .1 a\u00a0b\nx 1 1.5 .1 A\u00a0B\nx 1 1.6 .1 %s\nx 1 1.7 .1 \"E'\n"
+        "y 1 0 .1 B;N\ny 1 0 .1 C;V;x;y\ny 1 0 .1 E\\;\ny 1 0 .1 {\ny 1 0 .1 F\ny 1 0 .1 G\r"
+    ),
+    "alone.ctm": "x 1 0 1 A\nx 1 1 1 B 0.5\n",
+    "alone.stm": "x 1 s 0 2 A B\n",
+    "nothing.ctm": "",
     "ref.trn": """\
 HEUTE NACHT REGEN SÜDEN (anna-01)
 MORGEN { SONNE / STURM WIND } (anna-02)
@@ -126,6 +137,9 @@ CALLS = {
     "characters": "-r plain.stm stm -h plain.ctm ctm -c -o all prf sgml dtl stdout",
     "characters-utf8": "-r plain.stm stm -h plain.ctm ctm -e utf-8 -c NOASCII DH -o all prf stdout",
     "forgiving": "-r plain.stm stm -h plain.ctm ctm -F -D -o all prf sgml dtl -f 0",
+    "odd": "-r odd.stm stm -h odd.ctm ctm -o all prf sgml dtl -f 0",
+    "confidences-alone": "-r alone.stm stm -h alone.ctm ctm -o sum stdout",
+    "nothing-recognised": "-r ref.stm stm -h nothing.ctm ctm -o all stdout",
     "narrow": "-r plain.stm stm -h plain.ctm ctm -l 25 -o pra prf stdout",
     "ctm": "-r ref.ctm ctm -h other.ctm ctm -o all prf sgml dtl",
     # As ESPnet and speechbrain recipes call it.
@@ -142,7 +156,7 @@ CALLS = {
 def calls_in(folder: Path, program: Sequence[str], call: str) -> tuple[dict[str, str], int]:
     """Write the input, run one call, and return stdout, stderr and every file that is new."""
     for name, text in FILES.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_bytes(text.encode())
     (folder / "out").mkdir(exist_ok=True)
     return run(folder, program, shlex.split(call), FILES)
 
@@ -210,7 +224,7 @@ def test_as_recorded(name: str, tmp_path: Path) -> None:
 )
 def test_refused_by_name(call: str, message: str, tmp_path: Path) -> None:
     for name, text in FILES.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).write_bytes(text.encode())
     done = subprocess.run([*OURS, *shlex.split(call)], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert message in done.stderr

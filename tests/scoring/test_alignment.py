@@ -16,7 +16,7 @@ from reference_alignment import cost_of, reference_path
 
 from slaeval.scoring.alignment import align, count
 
-ENGINES = ("python", "numba")
+ENGINES = ("python", "numpy", "numba")
 WORDS = st.lists(st.sampled_from(["A", "a", "B", "b", "Ü", "ü", "X"]), max_size=12)
 PAIRS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6)
 TIES = st.sampled_from(["insertion", "deletion"])
@@ -99,7 +99,7 @@ def test_folding_is_ascii_only() -> None:
 
 
 def test_two_sides_of_different_length_are_refused() -> None:
-    for engine in ("auto", "python", "numba"):
+    for engine in ("auto", *ENGINES):
         with pytest.raises(ValueError):
             align([["A"]], [], engine=engine)
 
@@ -134,6 +134,7 @@ def test_both_engines_agree_at_the_borders_of_numbers() -> None:
     references, hypotheses = [a for a, _ in pairs], [b for _, b in pairs]
     for ties in ("insertion", "deletion"):
         paths = align(references, hypotheses, engine="python", ties=ties)
+        assert align(references, hypotheses, engine="numpy", ties=ties) == paths
         assert align(references, hypotheses, engine="numba", ties=ties) == paths
         *found, _ = count(references, hypotheses, engine="numba", ties=ties)
         for column, op in zip(found, "SDI", strict=True):
@@ -149,6 +150,7 @@ def test_both_engines_agree_on_many_pairs(ties) -> None:
         references = [rng.choices(v, k=n) for v, (n, _) in zip(letters, lengths, strict=True)]
         hypotheses = [rng.choices(v, k=m) for v, (_, m) in zip(letters, lengths, strict=True)]
         paths = align(references, hypotheses, ties=ties, engine="python")
+        assert align(references, hypotheses, ties=ties, engine="numpy") == paths
         assert align(references, hypotheses, ties=ties, engine="numba") == paths
         counted = count(references, hypotheses, ties=ties, engine="numba")
         assert counted == count(references, hypotheses, ties=ties, engine="python")
@@ -163,6 +165,7 @@ def test_a_long_pair_takes_the_same_path(ties, words) -> None:
     hypothesis = [word for word in hypothesis if rng.random() < 0.9] + hypothesis[:200]
     task = ([reference, ["A"], reference[:70]], [hypothesis, ["B"], hypothesis[5:90]])
     expected = align(*task, ties=ties, engine="python")
+    assert align(*task, ties=ties, engine="numpy") == expected
     assert align(*task, ties=ties, engine="numba") == expected
     assert [column[0] for column in count(*task, ties=ties, engine="numba")[:3]] == [
         expected[0].count(op) for op in "SDI"
