@@ -18,7 +18,7 @@ from slaeval.cli.options import (
 )
 from slaeval.cli.text import compare_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
 from slaeval.evaluation.leaderboard import Unreadable, not_scored, open_each
 from slaeval.evaluation.overwriting import check_outputs
@@ -61,13 +61,13 @@ _SPELLED_OUT = 6
     multiple=True,
     type=existing(),
     metavar="RUN|FILE",
-    help="Hypotheses of the dev split too, once for each system, in the same order: more rows, "
-    "or the dev cells of the LaTeX rows.",
+    help="Also score these hypotheses on the dev split, one for each system, in the same order: "
+    "more rows, or the dev cells in LaTeX.",
 )
 @click.option(
     "--against",
     type=click.Choice(["published"]),
-    help="Also hold the systems against published results on the corpus.",
+    help="Also show published results on the corpus.",
 )
 @click.option(
     "--on-error",
@@ -83,20 +83,20 @@ _SPELLED_OUT = 6
     show_default=True,
     type=click.IntRange(0, 1_000_000),
     metavar="N",
-    help="Resamples for the interval of the difference.",
+    help="Bootstrap resamples for the interval of the difference.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the resamples.")
 @click.option(
     "--top",
     default=5,
     show_default=True,
     type=click.IntRange(0),
     metavar="N",
-    help="How many segments to show that differ most.",
+    help="Number of segments to show, those that differ most first.",
 )
 @text_option
 @format_options
-@click.option("--csv", type=existing(), metavar="OUT", help="Write one row a segment.")
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
 def compare(
     sources: tuple[str, ...],
     request: Request,
@@ -110,12 +110,12 @@ def compare(
     form: Format,
     csv: str | None,
 ) -> None:
-    """Hold two or more hypothesis files, or runs, against each other.
+    """Compare two or more hypothesis files or runs.
 
     Prints the difference in WER with its interval, the matched-pairs test of sc_stats and the
     exact paired permutation test, segments won and lost, and both WERs by signer. More than
-    four systems are ranked, each tested against the first; --json holds every pair. Runs bring
-    their references with them.
+    four systems are ranked, each tested against the first; --json contains every pair. Runs
+    bring their references with them.
 
     \b
     slaeval compare a.ctm b.ctm --dataset phoenix2014t
@@ -131,7 +131,7 @@ def compare(
         compare_text(sources, request, dev, samples, top, form, csv)
         return
     if len(sources) < 2 and (against is None or not sources):
-        raise UsageError("name two systems or more, or add --against published")
+        raise UsageError("name at least two systems, or add --against published")
     check_outputs([*sources, *dev], [csv], request)
     unreadable: list[Unreadable] = []
     if on_error == "skip":
@@ -153,7 +153,7 @@ def compare(
         from slaeval.files import write_whole
 
         if result is None:
-            raise UsageError("--csv needs two systems or more")
+            raise UsageError("--csv needs at least two systems")
         write_whole(csv, result.to_pandas().to_csv(index=False))
     for name, score in zip(names, scores, strict=True):
         for message in score.warnings:
@@ -206,7 +206,7 @@ def pasted(
     form: Format,
     dev: Sequence[Score] = (),
 ) -> str:
-    """Write systems as Markdown, LaTeX or CSV: one row a system, and split if not LaTeX.
+    """Write systems as Markdown, LaTeX or CSV: one row per system (and split, except in LaTeX).
 
     Differences and tests are those of each system against the first, on the split that was
     asked for; published results follow with what is known of them.
@@ -367,8 +367,8 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
         "",
         paragraph(
             f"Differences and tests are those against {names[0]}; p-values are adjusted (Holm) "
-            f"over all {len(result.pairs)} pairs. Name two files to see a pair from close by; "
-            "--json holds every pair."
+            f"over all {len(result.pairs)} pairs. Name two systems to see a pair in detail; "
+            "--json contains every pair."
         ),
     ]
 
@@ -389,7 +389,7 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
         f"Z {test.z:+.3f}, p {p_value(pair.matched_pairs_p)}{adjusted}",
         f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
         f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"as good in {pair.tied}",
+        f"tied in {pair.tied}",
         table(
             [
                 (name, f"{one:.2f}", f"{other:.2f}", f"{one - other:+.2f}")
@@ -401,7 +401,7 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
     ]
     for segment in pair.segments[:top]:
         out.append(
-            f"    {segment.id}: {segment.first} errors against {segment.second}\n"
+            f"    {segment.id}: {counted(segment.first, 'error')} against {segment.second}\n"
             f"      REF {isolated(segment.reference)}\n"
             f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
             f"      {pair.second}: {isolated(segment.second_hypothesis)}"
@@ -445,8 +445,9 @@ def _published(names: list[str], scores: list[Score], rows: list[dict[str, Any]]
         ),
         paragraph(
             "Published numbers come without their segments: no paired test is possible. Within "
-            f"the interval of {names[0]}: {', '.join(within) or 'none'}. Mind the protocols: "
-            "'slaeval audit' shows what yours would be under each.",
+            f"the interval of {names[0]}: {', '.join(within) or 'none'}. Protocols differ: "
+            "'slaeval audit' shows your score under each.",
+            "    ",
             "    ",
         ),
     ]

@@ -29,7 +29,7 @@ __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "
 
 
 class ChangedSegment(NamedTuple):
-    """A segment that a protocol scores otherwise than official does.
+    """A segment whose error count differs from the official one.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Audit:
         return max(readings) - min(readings)
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
-        """Return what ``--json`` prints, with up to `moved` segments a protocol."""
+        """Return what ``--json`` prints, with up to `moved` segments per protocol."""
         return {
             "dataset": self.dataset,
             "split": self.split,
@@ -133,7 +133,7 @@ class Audit:
         }
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a protocol."""
+        """Return a DataFrame with one row per protocol."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -196,7 +196,7 @@ def audit(
     Returns
     -------
     Audit or TextAudit
-        A row a protocol: its score, its floor, rules that fired, segments that move.
+        One row per protocol: score, floor, rules applied, segments that change.
 
     Raises
     ------

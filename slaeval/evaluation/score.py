@@ -39,7 +39,7 @@ _FLOOR_UP_TO = 5000
 
 
 class Evaluation:
-    """Hypotheses held against references: every score of them, each computed once.
+    """Hypotheses scored against references, each score computed once.
 
     Built by :meth:`open` from a file or the folder of a run, by :meth:`of` from values of
     Python, or from what :func:`~slaeval.evaluation.references.load_references` and
@@ -335,7 +335,7 @@ def score(
         same forms, a segment with one sentence; a list of hypotheses is in the order of the
         references.
     protocol : str, Protocol or TextProtocol
-        What exactly is compared; ``"official"`` is ``"rwth-2014"``, for translations the text
+        The evaluation protocol; ``"official"`` is ``"rwth-2014"``, for translations the text
         protocol of the corpus (:mod:`slaeval.scoring.text.protocols`).
     level : {"glosses", "text"}
         Whether these are glosses or translations.

@@ -133,9 +133,9 @@ def test_segments_missing_unknown_and_empty(slaeval, corpus, tmp_path) -> None:
     path = tmp_path / "hyp.tsv"
     path.write_text(f"{IDS[0]}\t{SAID[0]}\n{IDS[1]}\t\nother-1\tregen .\n", encoding="utf-8")
     done = ask(slaeval, "score", path, root=corpus)
-    assert "3 of 5 segments have no hypothesis and count as empty" in done.stderr
-    assert "1 segments of the hypothesis are not in the references" in done.stderr
-    assert "1 segments have an empty hypothesis" in done.stderr
+    assert "no hypothesis for 3 of 5 segments" in done.stderr
+    assert "1 segment of the hypothesis not in the references" in done.stderr
+    assert "1 segment with an empty hypothesis" in done.stderr
     assert "official script" not in done.stderr
 
 

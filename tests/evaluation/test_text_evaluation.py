@@ -120,6 +120,6 @@ def test_what_cannot_be_meant() -> None:
 
 def test_empty_references_and_bootstrap() -> None:
     score = slaeval.score({**REFERENCES, "d": ""}, SAID, level="text", bootstrap=50)
-    assert "1 segments have an empty reference (d)" in score.warnings
+    assert "1 segment with an empty reference (d)" in score.warnings
     assert score.bootstrap == 50
     assert score.figures["wer"].interval is not None

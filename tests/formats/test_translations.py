@@ -65,7 +65,7 @@ def test_a_list_of_sentences_has_an_order(tmp_path: Path) -> None:
         ("", "empty"),
         ("\n\n", "no sentence|empty"),
         ("am tag\nb\tam abend\nam morgen\nnachts\n", r"hyp:2: a tab in a file of one sentence"),
-        ("a\tam tag\na\tam abend\n", "stands here and in line 1 with other words"),
+        ("a\tam tag\na\tam abend\n", r"hyp:2: duplicate segment .a. with other words"),
         ("id,gloss\na,TAG\n", "expected a column 'sentence'"),
         ("id,reference\na,am tag\n", "only that of the reference"),
         ('{"a": ["am", "tag"]}', "a sentence is a text"),
@@ -97,7 +97,7 @@ def test_values_of_python() -> None:
     assert translations_of(["a b", "c"], "hypothesis").lines == ["a b", "c"]
     missing = translations_of({"a": "x", "b": None}, "hypothesis")
     assert missing.sentences == {"a": "x", "b": ""}
-    assert "missing values" in missing.notes[0]
+    assert "missing value" in missing.notes[0]
     with pytest.raises(InputError, match="'b' has no reference"):
         translations_of({"a": "x", "b": None}, "reference")
     with pytest.raises(UsageError, match="not int"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from slaeval.errors import counted
 from slaeval.evaluation.checks import coverage, few
 from slaeval.evaluation.references import ReferenceSet
 from slaeval.formats.hypotheses import Hypotheses
@@ -36,22 +37,22 @@ def observations(references: ReferenceSet, hypotheses: Hypotheses) -> tuple[str,
     empty = [name for name in ids if name in said and not said[name].strip()]
     notes = [*hypotheses.notes, *coverage(ids, said, unknown_costs="")]
     if empty:
-        notes.append(f"{len(empty)} segments have an empty hypothesis{few(empty)}")
+        notes.append(f"{counted(len(empty), 'segment')} with an empty hypothesis{few(empty)}")
     missing = [row.id for row in rows if not row.words[0].strip()]
     if missing:
-        notes.append(f"{len(missing)} segments have an empty reference{few(missing)}")
+        notes.append(f"{counted(len(missing), 'segment')} with an empty reference{few(missing)}")
     heard = {name: said[name] for name in ids if said.get(name, "").strip()}
     special = [name for name, text in heard.items() if _SPECIAL.search(text)]
     if special:
         notes.append(
-            f"{len(special)} hypotheses hold marks of a tokeniser{few(special)}, such as "
+            f"marks of a tokeniser in {counted(len(special), 'sentence')}{few(special)}, such as "
             f"{_SPECIAL.search(heard[special[0]])[0]!r}: decode them first"  # type: ignore[index]
         )
     capitals = [name for name, text in heard.items() if text.isupper()]
     if len(capitals) > _MOST * len(heard):
         notes.append(
-            f"{len(capitals)} of {len(heard)} hypotheses are in capitals throughout: these look "
-            "like glosses, not translations"
+            f"{len(capitals)} of {counted(len(heard), 'hypothesis', 'hypotheses')} in capitals "
+            "throughout: these look like glosses, not translations"
         )
     if heard and script_of(heard.values()) != script_of(row.words[0] for row in rows):
         notes.append("references and hypotheses are not in the same script: check --dataset")
@@ -119,8 +120,8 @@ def _final_punctuation(
     if one_sided:
         notes.append(
             f"{ends[0]} of {len(left)} references and {ends[1]} of {len(right)} hypotheses end in "
-            f"punctuation: only the {one_sided[0]} do, and that costs; without punctuation on "
-            f"either side BLEU-4 is {common().bleu(4):.2f} (protocol unpunctuated)"
+            f"punctuation: only the {one_sided[0]} do, which lowers every figure; without "
+            f"punctuation on either side BLEU-4 is {common().bleu(4):.2f} (protocol unpunctuated)"
         )
     joined = _one_sided(sides, lambda text: bool(_JOINED.search(text)))
     if joined and not one_sided:
