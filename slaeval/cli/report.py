@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     refuse_given,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.cli.text import report_text, text_option
 from slaeval.console import warn
@@ -105,6 +106,7 @@ def report(
     refuse_given(("glosses",), "recognised glosses stand beside translations, with --text:")
     systems = open_systems([source] if against is None else [source, against], request)
     found = collect(*systems, train=train, pictures=pictures)
+    tell_references(systems[0].references)
     for message in found.score.warnings:
         warn(message)
     if "frequency" not in found.groups:

@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     refuse_given,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.cli.text import score_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
@@ -144,6 +145,8 @@ def score(
         from slaeval.report import render as as_html
 
         write_whole(html, as_html(collect(evaluation, bootstrap=bootstrap)))
+    for one in (evaluation, *others):
+        tell_references(one.references)
     for (_, scored), prefix in zip(systems, ("", "dev: "), strict=False):
         for message in scored.warnings:
             warn(prefix + message)
@@ -234,7 +237,11 @@ def pasted(
     ]
     if confusions:
         parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
-    parts += [f"`{line}`" for line in bleu_lines(result)]
+    parts += [
+        f"`{score.split}: {line}`" if len(systems) > 1 else f"`{line}`"
+        for _, score in systems
+        for line in bleu_lines(score)
+    ]
     signatures = [f"`{score.signature}`" for _, score in systems]
     return "\n\n".join([*parts, *signatures])
 

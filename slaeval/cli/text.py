@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import is_given
+from slaeval.cli.options import is_given, tell_references
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.tables import (
@@ -112,6 +112,7 @@ def score_text(
     evaluation = TextEvaluation.open(source, request)
     others = _dev([dev] if dev is not None else [], [evaluation], form)
     scores = [one.score() for one in (evaluation, *others)]
+    tell_references(evaluation.references)
     if bootstrap:
         scores = [score.with_bootstrap(bootstrap) for score in scores]
     result = scores[0]
@@ -281,6 +282,7 @@ def report_text(
         asked = replace(request, protocol="official", format="auto")
         recognised = Evaluation.open(glosses, asked)
     found = collect_translations(evaluation, others[0] if others else None, recognised)
+    tell_references(evaluation.references)
     for message in found.score.warnings:
         warn(message)
     text = render_translations(found)
@@ -336,6 +338,7 @@ def audit_text(
     evaluation = TextEvaluation.open(source, request)
     others = _dev([dev] if dev is not None else [], [evaluation], form)
     results = [audited(one, names or None) for one in (*others, evaluation)]
+    tell_references(evaluation.references)
     claims = [] if claimed is None else results[-1].claims(claimed)
     if csv is not None:
         write_whole(csv, _pasted_audit(results, "csv"))
@@ -477,6 +480,7 @@ def compare_text(
     names = system_names(systems)
     others = [one.score() for one in _dev(dev, systems, form)]
     scores = [one.score() for one in systems]
+    tell_references(systems[0].references)
     if form == "latex":
         click.echo(_pasted([*names[: len(others)], *names], [*others, *scores], form))
         return

@@ -67,7 +67,7 @@ _COLUMNS: dict[str, tuple[str, int | None]] = {
     "bleu4_high": ("95 % high", 2),
     "chrf": ("chrF2", 2),
     "rouge": ("ROUGE-L", 2),
-    "difference": ("difference", 2),
+    "difference": ("minus the first", 2),
     "difference_low": ("95 % low", 2),
     "difference_high": ("95 % high", 2),
     "mapsswe_p": ("MAPSSWE p", 4),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import slaeval
-from slaeval.errors import InputError, UsageError
+from slaeval.errors import InputError, ScoreWarning, UsageError
 
 REFERENCES = {"a": "am tag regen", "b": "nachts wird es kalt", "c": "guten abend"}
 SAID = {"a": "am tag regen .", "b": "nachts wird es sehr kalt .", "c": "guten morgen ."}
@@ -119,7 +119,8 @@ def test_what_cannot_be_meant() -> None:
 
 
 def test_empty_references_and_bootstrap() -> None:
-    score = slaeval.score({**REFERENCES, "d": ""}, SAID, level="text", bootstrap=50)
+    with pytest.warns(ScoreWarning, match="empty reference"):
+        score = slaeval.score({**REFERENCES, "d": ""}, SAID, level="text", bootstrap=50)
     assert "1 segment with an empty reference (d)" in score.warnings
     assert score.bootstrap == 50
     assert score.figures["wer"].interval is not None

@@ -81,6 +81,7 @@ def load_text_references(request: Request) -> ReferenceSet:
         split,
         f"{name} {split} ({os.path.basename(file)})",
         corpus=(name, request.root, request.setup),
+        path=file,
     )
 
 
