@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from slaeval.console import width
-from slaeval.scoring.score import Group, finite
+from slaeval.scoring.score import Counts, finite
 
 if TYPE_CHECKING:
     from slaeval.scoring.score import Score
@@ -131,7 +131,7 @@ class PaperRow(NamedTuple):
     """
 
     name: str
-    cells: Mapping[str, Group | Printed | TextScore]
+    cells: Mapping[str, Counts | Printed | TextScore]
     protocol: str = ""
 
 
@@ -153,7 +153,7 @@ def score_row(name: str, score: Score) -> dict[str, Any]:
     }
 
 
-def group_row(grouping: str, group: Group) -> dict[str, Any]:
+def group_row(grouping: str, group: Counts) -> dict[str, Any]:
     """Return the row of one signer, length or sentence."""
     return {grouping: group.name, **group.to_dict()}
 
@@ -358,7 +358,7 @@ def as_printed(value: float) -> str:
     return f"{value:.1f}" if round(value, 1) == value else f"{value:.2f}"
 
 
-def _latex_cells(value: Group | Printed | TextScore | None, columns: int = 2) -> tuple[str, ...]:
+def _latex_cells(value: Counts | Printed | TextScore | None, columns: int = 2) -> tuple[str, ...]:
     from slaeval.scoring.sclite_paths import half_up
 
     if value is None:
@@ -367,7 +367,7 @@ def _latex_cells(value: Group | Printed | TextScore | None, columns: int = 2) ->
         parts = (value.deletions, value.insertions)
         shown = "/".join(as_printed(part) for part in parts if part is not None)
         return shown or "--", as_printed(value.wer)
-    if not isinstance(value, Group):
+    if not isinstance(value, Counts):
         return tuple(f"{figure:.2f}" for figure in (value.rouge, *map(value.bleu, (1, 2, 3, 4))))
     if not value.reference_words:
         return "--", "--"
