@@ -42,6 +42,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -661,14 +662,28 @@ def parse_json(text: str, role: Role = "hypothesis", path: str | None = None) ->
 
     collected = Collector(role, path)
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=_unique)
+    except _TwiceError as error:
+        raise InputError(str(error), path) from None
     except (ValueError, RecursionError):
-        whole = None
+        whole = None  # read line by line, which says where it fails
     if isinstance(whole, Mapping) and not _is_record(whole):
         return _from_mapping(whole, collected, None if "\n" in text.strip() else 1)
     if isinstance(whole, list):
         return _from_records(((None, item) for item in whole), collected)
     return _from_records(_json_lines(text, path), collected)
+
+
+class _TwiceError(Exception):
+    """A name stands twice in an object of JSON, where only the last would be kept."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    items = dict(pairs)
+    if len(items) != len(pairs):
+        times = Counter(name for name, _ in pairs)
+        raise _TwiceError(f"{times.most_common(1)[0][0]!r} stands twice in one object")
+    return items
 
 
 def _json_lines(text: str, path: str | None) -> Iterator[tuple[int, Any]]:
@@ -678,7 +693,9 @@ def _json_lines(text: str, path: str | None) -> Iterator[tuple[int, Any]]:
         if not line.strip(BLANKS):
             continue
         try:
-            yield number, json.loads(line)
+            yield number, json.loads(line, object_pairs_hook=_unique)
+        except _TwiceError as error:
+            raise InputError(str(error), path, number) from None
         except ValueError as error:
             printed = re.match(r"[\[{\s]*'", text) is not None
             why = "; this is what Python prints, json.dump writes JSON" if printed else ""

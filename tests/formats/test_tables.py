@@ -173,6 +173,13 @@ REFUSED: dict[str, tuple[str | bytes, int | None, str]] = {
         "'predictions' holds objects, not glosses",
     ),
     "lists of several lengths": ('{"id": ["a1"], "gloss": ["A", "B"]}', 1, "all of one length"),
+    "a segment twice in a map": ('{"a1": "A", "a1": "B"}', None, "'a1' stands twice in one object"),
+    "a name twice in an object": (
+        '{"id": "a1", "gloss": "A"}\n{"id": "a2", "gloss": "A", "gloss": "B"}\n',
+        2,
+        "'gloss' stands twice in one object",
+    ),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid x\n", None, "a pointer of Git"),
     "a list in a list": ('{"id": "a1", "gloss": [["A"], ["B"]]}\n', 1, "words must be a string or"),
     "words with blanks": ('{"id": "a1", "gloss": ["A B", "C"]}\n', 1, "words must be a string or"),
     "numbers": ('{"id": "a1", "gloss": [4.0]}\n', 1, "words must be a string or"),
