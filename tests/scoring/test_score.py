@@ -109,7 +109,7 @@ def test_sources_that_cannot_be_meant() -> None:
         slaeval.score({"a": ["A B"]}, {"a": "A"})
     with pytest.raises(InputError, match="here 'b', there 'a'"):
         slaeval.score({"a": "A"}, {"b": "A"})
-    with pytest.raises(InputError, match="references: expected a column 'glosses' .* found 'id'"):
+    with pytest.raises(InputError, match=r"references: expected a column 'glosses' .* found 'id'"):
         slaeval.score(pd.DataFrame({"id": ["a"]}), {"a": "A"})
     with pytest.raises(InputError, match="duplicate segment"):
         slaeval.score(pd.DataFrame({"id": ["a", "a"], "glosses": ["A", "B"]}), {"a": "A"})
