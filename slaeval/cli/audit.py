@@ -14,8 +14,8 @@ from slaeval.cli.options import (
     request_options,
     source_argument,
     tell_references,
+    text_option,
 )
-from slaeval.cli.text import audit_text, list_protocols, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
@@ -102,6 +102,8 @@ def audit(
     slaeval audit hyp.ctm --dataset phoenix2014t --dev dev.ctm --claimed 24.3
     """
     if list_ and text:
+        from slaeval.cli.text import list_protocols
+
         click.echo(list_protocols())
         return
     if list_:
@@ -116,6 +118,8 @@ def audit(
     if claimed is not None and form not in ("table", "json"):
         raise UsageError(f"--claimed is answered as a table or JSON, not as {form}")
     if text:
+        from slaeval.cli.text import audit_text
+
         audit_text(source, request, names, dev, top, form, csv, claimed)
         return
     if claimed is not None:

@@ -16,8 +16,8 @@ from slaeval.cli.options import (
     request_options,
     sources_argument,
     tell_references,
+    text_option,
 )
-from slaeval.cli.text import compare_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
@@ -129,6 +129,8 @@ def compare(
         refuse_given(("against", "seed"), "that is for glosses, not --text:")
         check_outputs([*sources, *dev], [csv], request)
         samples = bootstrap if is_given("bootstrap") else 0
+        from slaeval.cli.text import compare_text
+
         compare_text(sources, request, dev, samples, top, form, csv)
         return
     if len(sources) < 2 and (against is None or not sources):

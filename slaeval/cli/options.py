@@ -38,6 +38,7 @@ __all__ = [
     "source_argument",
     "sources_argument",
     "tell_references",
+    "text_option",
 ]
 
 #: The forms of a result, the default first.
@@ -230,6 +231,15 @@ def tell_references(references: ReferenceSet) -> None:
     """Say in which file the references of a corpus were found."""
     if references.corpus is not None:
         click.echo(f"references: {references.path}", err=True)
+
+
+def text_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--text`` to a command: its `text`."""
+    return click.option(
+        "--text",
+        is_flag=True,
+        help="Translations instead of glosses: one sentence a line, a table or JSON.",
+    )(command)
 
 
 def format_options(command: Callable[..., Any]) -> Callable[..., Any]:

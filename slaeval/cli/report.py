@@ -14,8 +14,8 @@ from slaeval.cli.options import (
     request_options,
     source_argument,
     tell_references,
+    text_option,
 )
-from slaeval.cli.text import report_text, text_option
 from slaeval.console import warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
@@ -101,6 +101,8 @@ def report(
     check_outputs([source, against, train, glosses], [out], request)
     if text:
         refuse_given(("train", "pictures"), "that is for glosses, not --text:")
+        from slaeval.cli.text import report_text
+
         report_text(source, request, against, glosses, out)
         return
     refuse_given(("glosses",), "recognised glosses stand beside translations, with --text:")

@@ -15,8 +15,8 @@ from slaeval.cli.options import (
     request_options,
     source_argument,
     tell_references,
+    text_option,
 )
-from slaeval.cli.text import score_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.overwriting import check_outputs
@@ -130,6 +130,8 @@ def score(
     if text:
         refuse_given(("bleu", "alignments", "pra", "dtl"), "that is for glosses, not --text:")
         check_outputs([source, dev], [csv, html], request)
+        from slaeval.cli.text import score_text
+
         score_text(source, request, dev, groupings, top, bootstrap, form, csv, html)
         return
     check_outputs([source, dev], [csv, alignments, pra, dtl, html], request)

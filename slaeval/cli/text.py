@@ -1,11 +1,11 @@
-"""``score --text``, ``audit --text`` and ``compare --text``: translations."""
+"""``score --text``, ``audit --text``, ``compare --text`` and ``report --text``: translations."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -41,22 +41,12 @@ __all__ = [
     "list_protocols",
     "report_text",
     "score_text",
-    "text_option",
 ]
 
 #: Sentences shown unless --top says how many.
 _TOP = 3
 
 _COLUMNS = ("rouge", "bleu1", "bleu2", "bleu3", "bleu4", "bleu4_low", "bleu4_high", "chrf", "wer")
-
-
-def text_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--text`` to a command: its `text`."""
-    return click.option(
-        "--text",
-        is_flag=True,
-        help="Translations instead of glosses: one sentence a line, a table or JSON.",
-    )(command)
 
 
 def _json(value: object) -> str:
