@@ -253,7 +253,7 @@ def check_vocabulary(vocabulary: object, path: str | None = None) -> None:
         Naming the first that is wrong.
     """
     if not isinstance(vocabulary, list) or not all(isinstance(g, str) for g in vocabulary):
-        raise InputError("vocabulary is no list of glosses", path)
+        raise InputError("vocabulary is not a list of glosses", path)
     places: dict[str, int] = {}
     for number, gloss in enumerate(vocabulary, 1):
         if not gloss or gloss.split() != [gloss]:

@@ -117,7 +117,7 @@ def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
         stripped = tuple(gloss.strip() for gloss in glosses)
         for gloss, count in Counter(stripped).items():
             if count > 1:
-                raise InputError(f"{gloss!r} stands here {count} times", path)
+                raise InputError(f"duplicate gloss {gloss!r} ({count} times)", path)
         return stripped
     from slaeval.formats.pickles import load_npy
 

@@ -107,7 +107,7 @@ class WeightsFile:
             plain = plain_name(weight.name)
             if plain in self.weights:
                 raise InputError(
-                    f"{plain} stands here twice, as {self.weights[plain].name} and {weight.name}",
+                    f"duplicate tensor {plain}, as {self.weights[plain].name} and {weight.name}",
                     self.path,
                 )
             self.weights[plain] = weight

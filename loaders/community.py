@@ -78,8 +78,8 @@ def read_references_file(
     samples = []
     for row in rows:
         if row.id in seen:
-            first = f" and in line {seen[row.id]}" if seen[row.id] else " twice"
-            raise InputError(f"segment {row.id!r} stands here{first}", path, row.line)
+            first = f" (first on line {seen[row.id]})" if seen[row.id] else ""
+            raise InputError(f"duplicate segment {row.id!r}{first}", path, row.line)
         seen[row.id] = row.line
         samples.append(_sample(row, known, split, path, clean))
     if not samples:

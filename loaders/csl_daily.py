@@ -60,7 +60,7 @@ class CSLDaily(Layout):
         wanted = {}
         for number, cells in rows_of(path, "the CSL-Daily split file", ("name", "split")):
             if cells[0] in wanted:
-                raise InputError(f"{cells[0]!r} stands twice", path, number)
+                raise InputError(f"duplicate sample {cells[0]!r}", path, number)
             wanted[cells[0]] = cells[1].strip()
         video_map = os.path.join(folder, "video_map.txt")
         pickled = os.path.join(folder, "csl2020ct_v2.pkl")

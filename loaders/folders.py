@@ -59,7 +59,7 @@ def registered() -> dict[str, str]:
 
 
 def register(name: str, folder: str) -> str:
-    """Remember where a corpus lies; returns the absolute folder.
+    """Register the folder of a corpus; returns it as an absolute path.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def find(name: str, root: str | os.PathLike[str] | None = None) -> str:
     else:
         tried.append("the environment variable SLAEVAL_DATA: not set")
     raise InputError(
-        f"the corpus {name} is nowhere to be found; tried\n    "
+        f"corpus {name} not found; looked in\n    "
         + "\n    ".join(tried)
         + f"\n  register it once:  slaeval corpus add {name} DIR\n"
         f"  or try a sample:   slaeval corpus sample {name} DIR"

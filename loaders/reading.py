@@ -38,7 +38,7 @@ def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sam
         twice = next(sample for sample in samples if counts[sample.id] > 1)
         first, second, *_ = _lines_of(twice)
         raise InputError(
-            f"segment {twice.id!r} stands here and in line {first}", twice.source, second
+            f"duplicate segment {twice.id!r} (first on line {first})", twice.source, second
         )
     for sample in samples:
         if not is_word(sample.id):

@@ -1,4 +1,4 @@
-"""Protocols: what exactly is compared when a paper says "WER".
+"""Evaluation protocols: what exactly is compared when a paper says "WER".
 
 The word error rate of one hypothesis file differs by half a point and more between the
 scripts in use, because each cleans up glosses in its own way before it aligns. A protocol

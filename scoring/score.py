@@ -381,7 +381,7 @@ class Score:
         return out
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one dict a segment, the columns of :meth:`to_pandas`."""
+        """Return one dict per segment, the columns of :meth:`to_pandas`."""
         return [
             {
                 "id": segment.id,
@@ -403,7 +403,7 @@ class Score:
         ]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a segment.
+        """Return a DataFrame with one row per segment.
 
         Columns: ``id, signer, reference, hypothesis, ops, correct, substitutions, deletions,
         insertions, reference_words, hypothesis_words, wer`` (percent).

@@ -1,7 +1,7 @@
 """slaeval: evaluate continuous sign language recognition.
 
 ``slaeval.score`` gives the official word error rate of hypotheses against references,
-``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` holds systems against each other,
+``slaeval.load_corpus`` reads a corpus, ``slaeval.compare`` compares systems,
 ``slaeval.audit`` gives the number under every protocol in use, ``slaeval.analysis`` says and draws
 where the errors are. ``slaeval.train`` makes a CLIP-SLA checkpoint, ``slaeval.load_checkpoint``
 opens one and ``slaeval.evaluate`` runs it over a corpus; these need the extra ``run``.

@@ -6,7 +6,10 @@ with ``NO_COLOR`` set (https://no-color.org).
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import shutil
 import sys
 import textwrap
 import unicodedata
@@ -14,7 +17,11 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["isolated", "paragraph", "styled", "table", "warn", "width"]
+__all__ = ["isolated", "paragraph", "styled", "table", "terminal_width", "warn", "width"]
+
+
+#: No column of text is folded to less.
+_NARROWEST = 12
 
 
 def styled(text: str, **style: object) -> str:
@@ -52,11 +59,16 @@ def isolated(text: str) -> str:
     return text
 
 
+def terminal_width() -> int:
+    """Return the width of the terminal; 80 where it is not known, as in a pipe."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
 def paragraph(text: str, indent: str = "  ", hanging: str = "    ") -> str:
-    """Break a sentence into lines of at most 88 cells."""
+    """Break prose into lines that fit the terminal."""
     return textwrap.fill(
         text,
-        88,
+        terminal_width(),
         initial_indent=indent,
         subsequent_indent=hanging,
         break_long_words=False,
@@ -83,17 +95,37 @@ def table(
     Returns
     -------
     str
-        Lines joined by newlines, without one at the end.
+        Lines joined by newlines, without one at the end. Where they would be wider than the
+        terminal, cells of the left columns are folded, the widest first.
     """
-    cells = [[isolated(str(cell)) for cell in row] for row in rows]
-    grid = [list(headers), *cells]
+    grid = [list(headers), *([str(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in grid) for column in range(len(headers))]
+    room = terminal_width() - len(indent) - 2 * (len(widths) - 1)
+    while sum(widths) > room and max(widths[:left], default=0) > _NARROWEST:
+        widths[widths.index(max(widths[:left]))] -= 1
     lines = []
-    for row in grid:
-        parts = []
-        for column, cell in enumerate(row):
-            space = " " * (widths[column] - width(cell))
-            parts.append(cell + space if column < left else space + cell)
-        lines.append((indent + "  ".join(parts)).rstrip())
-    lines[0] = styled(lines[0], bold=True)
+    for number, row in enumerate(grid):
+        folded = [_folded(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        for pieces in itertools.zip_longest(*folded, fillvalue=""):
+            parts = []
+            for column, piece in enumerate(map(isolated, pieces)):
+                space = " " * (widths[column] - width(piece))
+                parts.append(piece + space if column < left else space + piece)
+            line = (indent + "  ".join(parts)).rstrip()
+            lines.append(styled(line, bold=True) if not number else line)
     return "\n".join(lines)
+
+
+def _folded(cell: str, wide: int) -> list[str]:
+    """Break a cell into lines of so many terminal cells, at blanks where there are some."""
+    if width(cell) <= wide:
+        return [cell]
+    lines = [""]
+    for word in re.findall(r"\S+\s*", cell):
+        if width(lines[-1] + word.rstrip()) > wide and lines[-1]:
+            lines.append("")
+        for character in word:
+            if width((lines[-1] + character).rstrip()) > wide:
+                lines.append("")
+            lines[-1] += character
+    return [line.rstrip() for line in lines]

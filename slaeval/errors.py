@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["InputError", "SlaevalError", "UsageError", "nearest"]
+__all__ = ["InputError", "SlaevalError", "UsageError", "counted", "nearest"]
 
 
 class SlaevalError(Exception):
@@ -48,6 +48,20 @@ class UsageError(SlaevalError):
     """A request that cannot be meant: unknown name, options that exclude each other."""
 
     exit_code = 2
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun, and a verb where it has one: ``counted(1, "segment")``.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    one, many : str
+        What follows the count: ``"segment is", "segments are"``; `many` is `one` with an s
+        where it is left out.
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -153,12 +153,14 @@ def check_text(text: str, path: str | os.PathLike[str] | None, line: int | None 
     Raises
     ------
     InputError
-        It holds half of a surrogate pair.
+        It contains an unpaired surrogate.
     """
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InputError(f"half of a surrogate pair is no text: {text!a:.80}", path, line) from None
+        raise InputError(
+            f"unpaired surrogate, which is invalid Unicode: {text!a:.80}", path, line
+        ) from None
 
 
 def read_text(path: str | os.PathLike[str], what: str) -> str:

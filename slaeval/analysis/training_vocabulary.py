@@ -1,4 +1,4 @@
-"""How often each gloss was seen in training, and where that is known from."""
+"""How often each gloss occurs in training."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def training_of(
         )
     if where is None:
         return None, (
-            "the references come from a file, so the training annotation is not known: name it "
+            "the references come from a file, so the training annotation is unknown: name it "
             "with --train FILE"
         )
     name, folder, setup = where
@@ -95,11 +95,11 @@ def training_of(
             # Without the folder: the page may be sent to others.
             why = os.path.basename(error.path) + str(error).removeprefix(error.path)
             return None, (
-                f"the training annotation of {name} is there but cannot be used ({why}): name "
-                "another one with --train FILE"
+                f"the training annotation of {name} cannot be used ({why}): name another file "
+                "with --train FILE"
             )
         return None, (
-            f"the training annotation of {name} is not at hand: name the corpus's folder with "
+            f"the training annotation of {name} was not found: name the corpus folder with "
             "--root DIR, or a file with --train FILE"
         )
     return training_counts(corpus, rules), f"{name} train, {len(corpus)} sentences"

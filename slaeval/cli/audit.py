@@ -15,7 +15,7 @@ from slaeval.cli.options import (
     source_argument,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
 from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
 from slaeval.evaluation.overwriting import check_outputs
@@ -51,13 +51,13 @@ __all__ = ["audit", "pasted", "render"]
     "names",
     multiple=True,
     metavar="NAME",
-    help="Only these protocols beside official; may be given several times.",
+    help="Score under this protocol besides official; repeatable.  [default: all]",
 )
 @click.option(
     "--dev",
     type=existing(),
     metavar="RUN|FILE",
-    help="Hypotheses of the dev split too: more rows, or the dev cells of the LaTeX rows.",
+    help="Also audit these hypotheses on the dev split: more rows, or the dev cells in LaTeX.",
 )
 @click.option(
     "--top",
@@ -65,17 +65,17 @@ __all__ = ["audit", "pasted", "render"]
     show_default=True,
     type=click.IntRange(0),
     metavar="N",
-    help="How many moved segments to show a protocol.",
+    help="Number of changed segments to show per protocol.",
 )
 @click.option(
     "--claimed",
     metavar="WER",
-    help="A WER that somebody printed, as printed: say which protocols, roundings and splits of "
-    "this file give it.",
+    help="A published WER, as printed: show which protocols, roundings and splits of this file "
+    "give it.",
 )
 @format_options
-@click.option("--csv", type=existing(), metavar="FILE", help="Write one row a protocol.")
-@click.option("--list", "list_", is_flag=True, help="List the protocols and leave.")
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per protocol.")
+@click.option("--list", "list_", is_flag=True, help="List the protocols and exit.")
 def audit(
     source: str | None,
     request: Request,
@@ -89,9 +89,9 @@ def audit(
 ) -> None:
     """Score one file under every protocol in use.
 
-    Shows how far the readings lie apart, what a perfect transcript would score under each,
-    which cleanup rules fired how often, and which segments move most, so that you can tell
-    which protocol a published number used.
+    Shows how much the scores differ, what a perfect transcript would score under each
+    protocol, how often each cleanup rule applied and which segments change most, so that you
+    can tell which protocol a published number used.
 
     \b
     slaeval audit hyp.ctm --dataset phoenix2014t
@@ -102,7 +102,7 @@ def audit(
             click.echo(f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}")
             click.echo(f"    used by: {rules.used_by}")
             if rules.caveat:
-                click.echo(f"    mind: {rules.caveat}")
+                click.echo(f"    Note: {rules.caveat}")
         return
     source = needed(source)
     check_outputs([source, dev], [csv], request)
@@ -145,7 +145,7 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
     results : sequence of Audit
         One a split.
     form : {"markdown", "latex", "csv"}
-        LaTeX has one row a protocol, the others one a protocol and split.
+        LaTeX has one row per protocol, the others one per protocol and split.
     """
     if form == "latex":
         cells: dict[str, dict[str, Group | Printed]] = {}
@@ -186,8 +186,11 @@ def render(result: Audit, top: int) -> str:
     """Lay an audit out for a person."""
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
-        f"{what}: one hypothesis under {len(result.rows)} protocols, "
-        f"{result.spread:.2f} points apart",
+        paragraph(
+            f"{what}: one file under {counted(len(result.rows), 'protocol')}, "
+            f"{result.spread:.2f} points between lowest and highest",
+            "",
+        ),
         "",
         table(
             [
@@ -204,10 +207,13 @@ def render(result: Audit, top: int) -> str:
                 )
                 for index, row in enumerate(result.rows)
             ],
-            ("protocol", "WER %", "diff", "S", "D", "I", "words", "floor %", "moved"),
+            ("protocol", "WER %", "diff", "S", "D", "I", "words", "floor %", "changed"),
         ),
         "",
-        "  floor: what a perfect transcript scores; moved: segments with another error count",
+        paragraph(
+            "floor: score of a perfect transcript; changed: segments whose error count differs "
+            "from the official one"
+        ),
     ]
     for row in result.rows:
         out += ["", *_details(row, top)]
@@ -260,19 +266,23 @@ def _ways(claim: Claim) -> str:
 
 def _details(row: AuditRow, top: int) -> list[str]:
     rules = row.protocol
-    out = [styled(f"  {rules.name}", bold=True) + f": {rules.title}"]
-    out.append(f"    used by {rules.used_by}")
+    out = [styled(f"  {rules.name}", bold=True)]
+    out.append(paragraph(rules.title, "    "))
+    out.append(paragraph(f"used by {rules.used_by}", "    ", "      "))
     if rules.caveat:
-        out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
+        out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
     for side, fired in (
         ("reference", row.reference_rules),
         ("hypothesis", row.hypothesis_rules),
     ):
         if fired:
             shown = ", ".join(f"{name} {count}" for name, count in fired.items())
-            out.append(paragraph(f"{side} rules that fired: {shown}", "    ", "      "))
+            out.append(paragraph(f"{side} rules applied: {shown}", "    ", "      "))
     for segment in row.moved[:top]:
-        out.append(f"    {segment.id}: {segment.official} errors officially, {segment.errors} here")
+        out.append(
+            f"    {segment.id}: {counted(segment.official, 'error')} under official, "
+            f"{segment.errors} here"
+        )
         for whose, reference, hypothesis in (
             ("official", segment.official_reference, segment.official_hypothesis),
             ("here", segment.reference, segment.hypothesis),

@@ -29,7 +29,7 @@ def ckpt() -> None:
 @click.argument("file", type=existing(), metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def show(file: str, as_json: bool) -> None:
-    """Show what a checkpoint says of itself.
+    """Show what is in a checkpoint.
 
     Model, backbone, corpus, vocabulary, preprocessing, decoding, recipe, metrics, sizes. The
     weights are not read, and nothing in the file is run.
@@ -48,12 +48,12 @@ def show(file: str, as_json: bool) -> None:
 @ckpt.command()
 @click.argument("source", type=existing(), metavar="IN")
 @click.argument("target", type=existing(), metavar="OUT")
-@click.option("--slim", is_flag=True, help="Leave the tower out; its name and hash stay.")
+@click.option("--slim", is_flag=True, help="Leave the backbone out; its name and hash stay.")
 @click.option(
     "--vocabulary",
     type=existing(),
     metavar="FILE",
-    help="Glosses of a foreign IN: gloss_dict.npy, or one gloss a line in the order of classes.",
+    help="Glosses of a checkpoint of other code, in class order: gloss_dict.npy, or one per line.",
 )
 @click.option("--dataset", metavar="NAME", help="Corpus that a file of AdaptSign was trained on.")
 def convert(

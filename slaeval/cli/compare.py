@@ -15,7 +15,7 @@ from slaeval.cli.options import (
     sources_argument,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
 from slaeval.evaluation.leaderboard import Unreadable, not_scored, open_each
 from slaeval.evaluation.overwriting import check_outputs
@@ -58,13 +58,13 @@ _FEW = 4
     multiple=True,
     type=existing(),
     metavar="RUN|FILE",
-    help="Hypotheses of the dev split too, once for each system, in the same order: more rows, "
-    "or the dev cells of the LaTeX rows.",
+    help="Also score these hypotheses on the dev split, one for each system, in the same order: "
+    "more rows, or the dev cells in LaTeX.",
 )
 @click.option(
     "--against",
     type=click.Choice(["published"]),
-    help="Also hold the systems against published results on the corpus.",
+    help="Also show published results on the corpus.",
 )
 @click.option(
     "--on-error",
@@ -80,16 +80,16 @@ _FEW = 4
     show_default=True,
     type=click.IntRange(0, 1_000_000),
     metavar="N",
-    help="Resamples for the interval of the difference.",
+    help="Bootstrap resamples for the interval of the difference.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the resamples.")
 @click.option(
     "--top",
     default=5,
     show_default=True,
     type=click.IntRange(0),
     metavar="N",
-    help="How many segments to show that differ most.",
+    help="Number of segments to show, those that differ most first.",
 )
 @click.option(
     "--all-pairs",
@@ -97,7 +97,7 @@ _FEW = 4
     help="Of more than four systems, test every pair and not only those with the leader.",
 )
 @format_options
-@click.option("--csv", type=existing(), metavar="OUT", help="Write one row a segment.")
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
 def compare(
     sources: tuple[str, ...],
     request: Request,
@@ -111,7 +111,7 @@ def compare(
     form: Format,
     csv: str | None,
 ) -> None:
-    """Hold two or more hypothesis files, or runs, against each other.
+    """Compare two or more hypothesis files or runs.
 
     Prints the difference in WER with its interval, the matched-pairs test of sc_stats and the
     exact paired permutation test, segments won and lost, and both WERs by signer. More than
@@ -126,7 +126,7 @@ def compare(
         --format latex
     """
     if len(sources) < 2 and (against is None or not sources):
-        raise UsageError("name two systems or more, or add --against published")
+        raise UsageError("name at least two systems, or add --against published")
     check_outputs([*sources, *dev], [csv], request)
     unreadable: list[Unreadable] = []
     if on_error == "skip":
@@ -157,7 +157,7 @@ def compare(
         from slaeval.files import write_whole
 
         if result is None:
-            raise UsageError("--csv needs two systems or more")
+            raise UsageError("--csv needs at least two systems")
         write_whole(csv, result.to_pandas().to_csv(index=False))
     for name, score in zip(names, scores, strict=True):
         for message in score.warnings:
@@ -210,7 +210,7 @@ def pasted(
     form: Format,
     dev: Sequence[Score] = (),
 ) -> str:
-    """Write systems as Markdown, LaTeX or CSV: one row a system, and split if not LaTeX.
+    """Write systems as Markdown, LaTeX or CSV: one row per system (and split, except in LaTeX).
 
     Differences and tests are those of each system against the first, on the split that was
     asked for; published results follow with what is known of them.
@@ -371,8 +371,8 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
         "",
         paragraph(
             f"Differences and tests are those against {names[0]}, the leader; p-values are "
-            f"adjusted (Holm) over {len(result.pairs)} pairs. Name two files to see a pair from "
-            "close by; --all-pairs tests every pair, --json prints them."
+            f"adjusted (Holm) over {len(result.pairs)} pairs. Name two systems to see a pair in "
+            "detail; --all-pairs tests every pair, --json prints them."
         ),
     ]
 
@@ -393,7 +393,7 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
         f"Z {test.z:+.3f}, p {p_value(pair.matched_pairs_p)}{adjusted}",
         f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
         f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"as good in {pair.tied}",
+        f"tied in {pair.tied}",
         table(
             [
                 (name, f"{one:.2f}", f"{other:.2f}", f"{one - other:+.2f}")
@@ -405,7 +405,7 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
     ]
     for segment in pair.segments[:top]:
         out.append(
-            f"    {segment.id}: {segment.first} errors against {segment.second}\n"
+            f"    {segment.id}: {counted(segment.first, 'error')} against {segment.second}\n"
             f"      REF {isolated(segment.reference)}\n"
             f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
             f"      {pair.second}: {isolated(segment.second_hypothesis)}"
@@ -449,8 +449,9 @@ def _published(names: list[str], scores: list[Score], rows: list[dict[str, Any]]
         ),
         paragraph(
             "Published numbers come without their segments: no paired test is possible. Within "
-            f"the interval of {names[0]}: {', '.join(within) or 'none'}. Mind the protocols: "
-            "'slaeval audit' shows what yours would be under each.",
+            f"the interval of {names[0]}: {', '.join(within) or 'none'}. Protocols differ: "
+            "'slaeval audit' shows your score under each.",
+            "    ",
             "    ",
         ),
     ]

@@ -1,4 +1,4 @@
-"""``slaeval corpus``: which corpora there are, where they lie, what is in them."""
+"""``slaeval corpus``: which corpora there are, where they are, what is in them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import click
 
 from slaeval.cli.options import existing
 from slaeval.console import styled, table, warn
+from slaeval.errors import counted
 
 __all__ = ["corpus"]
 
 
 @click.group()
 def corpus() -> None:
-    """List, register, show, verify and sample corpora."""
+    """List, register, inspect, verify and sample corpora."""
 
 
 @corpus.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_(as_json: bool) -> None:
-    """List the corpora, and where each was registered."""
+    """List the corpora and their registered folders."""
     from slaeval import loaders
     from slaeval.loaders.registry import layout
 
@@ -57,14 +58,16 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @click.argument("directory", type=existing(), metavar="DIR")
 def add(name: str, directory: str) -> None:
-    """Remember where a corpus lies, once its layout has been seen there."""
+    """Register a corpus folder, after checking its layout."""
     from slaeval.loaders import register
     from slaeval.loaders.registry import layout
 
     described = layout(name)
     path, _ = described.locate(directory, described.setups[0], described.splits[-1])
     folder = register(described.name, directory)
-    click.echo(f"{described.name} lies in {folder} (seen: {os.path.relpath(path, directory)})")
+    click.echo(
+        f"{described.name} registered at {folder} (found {os.path.relpath(path, directory)})"
+    )
 
 
 @corpus.command()
@@ -149,11 +152,11 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
             ),
         )
     )
-    click.echo(f"\n  vocabulary over all splits: {len(seen)} (raw glosses)")
+    click.echo(f"\n  vocabulary of all splits: {len(seen)} raw glosses")
     for row in rows:
         click.echo(f"  signers of {row['split']}: {', '.join(row['signers']) or 'unknown'}")
         if row["withheld"]:
-            click.echo(f"  the references of {row['split']} are withheld by the owners")
+            click.echo(f"  the references of {row['split']} are withheld")
 
 
 @corpus.command()
@@ -162,9 +165,9 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
-    """Hold a corpus's folder against what was published about it.
+    """Check a corpus folder against its published statistics.
 
-    Exits with 1 when something there changes a score.
+    Exits with 1 if a deviation affects scores.
     """
     from slaeval.loaders import find, resolve
     from slaeval.loaders import verify as check
@@ -182,7 +185,7 @@ def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> Non
             click.echo(f"    found:    {row.found}")
             click.echo(f"    effect:   {row.effect}")
         counts = ", ".join(
-            f"{sum(row.severity == kind for row in deviations)} {kind}s" for kind in colours
+            counted(sum(row.severity == kind for row in deviations), kind) for kind in colours
         )
         click.echo(f"{name}: {counts if deviations else 'all as published'}")
     if errors:
@@ -192,16 +195,16 @@ def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> Non
 @corpus.command()
 @click.argument("name")
 @click.argument("directory", type=existing(), metavar="DIR")
-@click.option("--seed", default=0, show_default=True, help="Of all that is invented.")
-@click.option("--video", is_flag=True, help="Sentences to be learned, each signed by a figure.")
+@click.option("--seed", default=0, show_default=True, help="Random seed.")
+@click.option("--video", is_flag=True, help="Film the sentences, so that a model can be trained.")
 def sample(name: str, directory: str, seed: int, video: bool) -> None:
     """Write a small invented corpus in the exact layout of NAME.
 
-    With two invented hypotheses of its test split beside it, so that everything can be tried
-    without a licence and without a download.
+    Two invented hypothesis files for its test split come with it, so that everything can be
+    tried without a licence or a download.
 
-    With --video (needs the extra 'run') there are pictures too, and other sentences: few words,
-    each of them often, so that a model learns them on a CPU in minutes.
+    With --video (needs the extra 'run') it includes pictures, and a smaller vocabulary that a
+    model learns on a CPU in minutes.
     """
     import shlex
     import sys
@@ -224,7 +227,7 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
     click.echo(
         f"{len(files)} files in {directory}: an invented corpus laid out as {name}{with_pictures}"
     )
-    click.echo(f"try: slaeval score --pred {where}/hyp.ctm --dataset {name} --root {where}")
+    click.echo(f"try: slaeval score {where}/hyp.ctm --dataset {name} --root {where}")
     if video:
         click.echo(
             f"or:  slaeval train --dataset {name} --root {where} --backbone slaeval-tiny "

@@ -23,15 +23,15 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "score": ("slaeval.cli.score", "Score a hypothesis file: the official WER and more."),
     "audit": ("slaeval.cli.audit", "Score one file under every protocol in use."),
-    "compare": ("slaeval.cli.compare", "Hold two or more systems against each other."),
+    "compare": ("slaeval.cli.compare", "Compare two or more systems."),
     "leaderboard": ("slaeval.cli.leaderboard", "Rank a folder of submissions."),
-    "corpus": ("slaeval.cli.corpus", "List, register, show, verify and sample corpora."),
+    "corpus": ("slaeval.cli.corpus", "List, register, inspect, verify and sample corpora."),
     "train": ("slaeval.cli.train", "Train a checkpoint on a corpus."),
     "run": ("slaeval.cli.run", "Evaluate a checkpoint on a corpus, or on one video."),
     "decode": ("slaeval.cli.decode", "Decode saved log probabilities into hyp.ctm."),
     "ckpt": ("slaeval.cli.ckpt", "Show and convert checkpoints."),
-    "plot": ("slaeval.cli.plot", "Draw one plot of the errors."),
-    "report": ("slaeval.cli.report", "Write one HTML page: where the errors are."),
+    "plot": ("slaeval.cli.plot", "Draw a plot of the errors."),
+    "report": ("slaeval.cli.report", "Write an HTML page that shows where the errors are."),
     "completion": ("slaeval.cli.completion", "Print the shell completion script."),
 }
 
@@ -72,7 +72,7 @@ class _Commands(click.Group):
 def cli() -> None:
     """Evaluate continuous sign language recognition.
 
-    The main job: slaeval score --pred hyp.ctm --dataset phoenix2014t
+    To score a hypothesis file: slaeval score hyp.ctm --dataset phoenix2014t
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "dev_evaluations",
     "existing",
     "format_options",
+    "in_groups",
     "is_given",
     "needed",
     "protocol_option",
@@ -53,24 +54,24 @@ def existing() -> click.Path:
     return click.Path(readable=False, path_type=str)
 
 
-_SOURCE = "Hypotheses (CTM, TRN, CSV, JSON …; -: standard input) or a run; same as the argument."
+_SOURCE = "Same as the argument: hypotheses (CTM, TRN, CSV, JSON …; -: standard input) or a run."
 
 _REFERENCES = (
-    click.option("--setup", metavar="SI|US", help="Setup of Isharah; default SI."),
+    click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]"),
     click.option(
         "--ref",
         type=existing(),
         metavar="FILE",
-        help="References from a file: STM, TRN, CSV, TSV, JSON, VAC .npy, slt pickle.",
+        help="Read references from a file: STM, TRN, CSV, TSV, JSON, VAC .npy, slt pickle.",
     ),
     click.option(
         "--root",
         type=existing(),
         metavar="DIR",
-        help="Folder of the corpus; else the one registered with 'slaeval corpus add', "
-        "else SLAEVAL_DATA.",
+        help="Folder of the corpus.  [default: the one registered with 'slaeval corpus "
+        "add', or below SLAEVAL_DATA]",
     ),
-    click.option("--split", metavar="NAME", help="Part of the corpus.  [default: test]"),
+    click.option("--split", metavar="NAME", help="Split to score.  [default: test]"),
     click.option("--dataset", metavar="NAME", help=f"Corpus: {_DATASETS}."),
 )
 
@@ -86,7 +87,7 @@ _READING = (
     click.option(
         "--fix-ids",
         is_flag=True,
-        help="Accept ids with a path around them or in another letter case.",
+        help="Accept ids that contain a path or differ in letter case.",
     ),
     click.option(
         "--pred-format",
@@ -107,7 +108,9 @@ def source_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def gathered(source: str | None, pred: str | None, **others: Any) -> Any:
         if source is not None and pred is not None:
-            raise UsageError(f"two sources, {source} and --pred {pred}: this command takes one")
+            raise UsageError(
+                f"two sources given, {source} and --pred {pred}; this command takes one"
+            )
         return command(source=pred if source is None else source, **others)
 
     option = click.option("--pred", type=existing(), metavar="RUN|FILE", help=_SOURCE)
@@ -139,7 +142,7 @@ def needed(source: str | None) -> str:
     """
     if source is None:
         raise UsageError(
-            "missing hypotheses: name a file or the folder of a run, as in '"
+            "missing hypotheses: name a file or a run folder, as in '"
             f"{click.get_current_context().command_path} hyp.ctm'"
         )
     return source
@@ -187,14 +190,14 @@ def decoding_options(
             click.option(
                 "--merge-repeats/--no-merge-repeats",
                 default=None,
-                help="Make equal glosses beside each other one, as published code does."
+                help="Collapse repeated adjacent glosses, as published code does."
                 f"  [default: {merge_repeats}]",
             ),
             click.option(
                 "--width",
                 type=click.IntRange(1),
                 metavar="N",
-                help=f"Of the beam.  [default: {width}]",
+                help=f"Beam width.  [default: {width}]",
             ),
             click.option(
                 "--decoding", metavar="NAME", help=f"beam or greedy.  [default: {method}]"
@@ -223,12 +226,12 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     decorated: Callable[..., Any] = gathered
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+        click.option("--json", "as_json", is_flag=True, help="Same as --format json."),
         click.option(
             "--format",
             "format_",
             metavar="|".join(FORMATS),
-            help="Form of the result on stdout.  [default: table]",
+            help="Output format.  [default: table]",
         ),
     ):
         decorated = option(decorated)
@@ -247,13 +250,13 @@ def chosen_format(format_: str | None, as_json: bool) -> Format:
         return "json" if as_json else "table"
     if format_ in _HYPOTHESIS_FORMATS:
         raise UsageError(
-            f"--format is the form of the result ({', '.join(FORMATS)}); the format of the "
-            f"hypothesis file goes with --pred-format {format_}"
+            f"--format sets the output format ({', '.join(FORMATS)}); for the format of the "
+            f"hypothesis file use --pred-format {format_}"
         )
     if format_ not in FORMATS:
         raise UsageError(f"unknown format {format_!r}; known: {', '.join(FORMATS)}")
     if as_json and format_ != "json":
-        raise UsageError(f"--json and --format {format_} exclude each other")
+        raise UsageError(f"--json cannot be combined with --format {format_}")
     return format_
 
 
@@ -280,15 +283,15 @@ def dev_evaluations(
         return []
     request = systems[0].request
     if form in ("table", "json"):
-        raise UsageError("--dev puts two splits side by side: add --format latex, markdown or csv")
+        raise UsageError("--dev shows two splits side by side: add --format latex, markdown or csv")
     runs = all(map(os.path.isdir, (*(system.source for system in systems), *dev)))
     if request.ref is not None or (request.dataset is None and not runs):
-        raise UsageError("--dev takes the references of both splits from a corpus: use --dataset")
+        raise UsageError("--dev needs the references of both splits: use --dataset")
     if request.split == "dev":
         raise UsageError("--split dev and --dev are the same split: leave one out")
     if len(dev) != len(systems):
         raise UsageError(
-            f"{len(systems)} systems and {len(dev)} --dev: name one for each system, in the "
+            f"{len(systems)} systems but {len(dev)} --dev: give one for each system, in the "
             "same order"
         )
     split = "dev" if request.names_references else None
@@ -296,10 +299,35 @@ def dev_evaluations(
     asked, other = systems[0].references, found[0].references
     if other.split != "dev" or asked.split == "dev" or other.dataset != asked.dataset:
         raise UsageError(
-            f"--dev takes the dev split of the same corpus: {dev[0]} is of {other.dataset} "
+            f"--dev must be the dev split of the same corpus: {dev[0]} is of {other.dataset} "
             f"{other.split}, {systems[0].source} of {asked.dataset} {asked.split}"
         )
     return found
+
+
+def in_groups(groups: Mapping[str, Sequence[str]]) -> type[click.Command]:
+    """Return a kind of command whose help lists its options under headings.
+
+    Parameters
+    ----------
+    groups : mapping
+        Heading to the names of parameters; all others stand under "Options".
+    """
+
+    class Grouped(click.Command):
+        def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+            records = {
+                parameter.name: record
+                for parameter in self.get_params(ctx)
+                if (record := parameter.get_help_record(ctx)) is not None
+            }
+            for heading, names in groups.items():
+                with formatter.section(heading):
+                    formatter.write_dl([records.pop(name) for name in names])
+            with formatter.section("Options"):
+                formatter.write_dl(list(records.values()))
+
+    return Grouped
 
 
 def is_given(name: str) -> bool:
@@ -323,11 +351,11 @@ def refuse_given(names: Collection[str], why: str) -> None:
 
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
-    """Say how to go on where Ctrl-C ends a command that goes on where it was."""
+    """Say how to resume where Ctrl-C ends a command that can be resumed."""
     try:
         yield
     except KeyboardInterrupt:
         if os.environ.get("RANK", "0") == "0":
             without = " without --restart" if is_given("restart") else ""
-            click.echo(f"stopped; the same command{without} goes on from here", err=True)
+            click.echo(f"stopped; run the same command{without} to resume", err=True)
         raise

@@ -36,11 +36,11 @@ __all__ = ["plot"]
 
 #: What can be drawn, and what it shows.
 KINDS = {
-    "confusions": "which glosses are taken for which",
+    "confusions": "which glosses are confused with which",
     "signers": "error rate of each signer",
     "glosses": "glosses with the most errors",
-    "length": "WER along the length of sentences",
-    "frequency": "error rate along the frequency of glosses in training",
+    "length": "WER by sentence length",
+    "frequency": "error rate by training frequency of the gloss",
     "position": "error rate at the start, middle and end of sentences",
     "segment": "alignment of one segment",
     "curves": "loss and WER of a training run, by epoch",
@@ -87,37 +87,37 @@ class _Wanted(NamedTuple):
     required=True,
     type=existing(),
     metavar="FILE",
-    help="Where to; the end of the name says what: .png, .svg or .pdf.",
+    help="Output file: .png, .svg or .pdf.",
 )
 @request_options()
 @click.option(
     "--segment",
     metavar="ID",
-    help="For segment and posteriors.  [default: the one with the most errors]",
+    help="Segment to draw, for segment and posteriors.  [default: the one with the most errors]",
 )
 @click.option(
     "--top",
     type=click.IntRange(2, 200),
     metavar="N",
-    help="For confusions and glosses: how many glosses.  [default: 12; 20]",
+    help="Number of glosses, for confusions and glosses.  [default: 12; 20]",
 )
 @click.option(
     "--train",
     type=existing(),
     metavar="FILE",
-    help="For frequency: references of the training split, where the corpus is not at hand.",
+    help="References of the training split, for frequency, if the corpus is not available.",
 )
 @click.option(
     "--ckpt",
     type=existing(),
     metavar="FILE",
-    help="For posteriors: the checkpoint.  [default: the one of the run]",
+    help="Checkpoint, for posteriors.  [default: the run's]",
 )
 def plot(out: str, **options: Any) -> None:
-    """Draw one plot: KIND, of a run, a hypothesis file or the log of a training.
+    """Draw a plot of a run, a hypothesis file or a training log.
 
-    For the column of a paper, 3.3 inches wide, in colours that everyone tells apart and that
-    survive a grey print. The same input gives the same file. A run brings its own references.
+    Sized for the column of a paper (3.3 inches), in colours that are safe for colour-blind
+    readers and grey printing. The same input gives the same file. A run brings its references.
 
     \b
     slaeval plot confusions hyp.ctm --dataset phoenix2014t --out confusions.pdf
@@ -134,7 +134,7 @@ def plot(out: str, **options: Any) -> None:
     for option, kinds in _OWN.items():
         if getattr(wanted, option) is not None and wanted.kind not in kinds:
             raise UsageError(
-                f"--{option} is for {' and '.join(kinds)}; leave it out for {wanted.kind}"
+                f"--{option} applies to {' and '.join(kinds)} only; leave it out for {wanted.kind}"
             )
     check_outputs([wanted.source, wanted.train, wanted.ckpt], [out], wanted.request)
     file_format(out)
@@ -153,7 +153,7 @@ def plot(out: str, **options: Any) -> None:
 def _curves(wanted: _Wanted) -> tuple[Figure, str]:
     from slaeval.analysis.curves import curves_figure
 
-    refuse_given(_OF_HYPOTHESES, "curves are drawn from the log of a training:")
+    refuse_given(_OF_HYPOTHESES, "curves are drawn from a training log:")
     return curves_figure(wanted.source), ""
 
 
@@ -162,7 +162,7 @@ def _errors(wanted: _Wanted) -> tuple[Axes, str]:
     evaluation = Evaluation.open(wanted.source, wanted.request)
     if wanted.kind == "posteriors" and evaluation.run is None:
         raise UsageError(
-            f"{wanted.source} holds words only; posteriors need the folder of a run, with its video"
+            f"{wanted.source} has words only; posteriors need a run folder, and its video"
         )
     score = evaluation.score()
     for message in score.warnings:
@@ -198,7 +198,7 @@ def _draw(wanted: _Wanted, score: Score, evaluation: Evaluation) -> Axes:
 def _segment(score: Score, name: str | None) -> AlignedSegment:
     """Return the segment asked for, else the shortest of those with the most errors."""
     if not len(score.segments):
-        raise InputError("there is no segment to draw")
+        raise InputError("no segment to draw")
     if name is None:
         return min(score.segments, key=lambda mine: (-mine.errors, len(mine.reference), mine.id))
     for segment in score.segments:
@@ -206,7 +206,7 @@ def _segment(score: Score, name: str | None) -> AlignedSegment:
             return segment
     ids = [segment.id for segment in score.segments]
     raise UsageError(
-        f"there is no segment {name!r}{nearest(name, ids)} among the {len(ids)}, such as {ids[0]!r}"
+        f"no segment {name!r}{nearest(name, ids)}; there are {len(ids)}, such as {ids[0]!r}"
     )
 
 
@@ -231,7 +231,7 @@ def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
     settings = run.settings
     checkpoint = wanted.ckpt or settings["checkpoint"]["path"]
     if not os.path.exists(checkpoint):
-        raise InputError("the checkpoint of the run is not there; name it with --ckpt", checkpoint)
+        raise InputError("the checkpoint of the run is missing; name it with --ckpt", checkpoint)
     corpus = slaeval.load_corpus(
         settings["dataset"],
         wanted.request.root or settings.get("root"),

@@ -9,7 +9,7 @@ import click
 
 from slaeval.cli.options import existing, needed, request_options, source_argument
 from slaeval.console import warn
-from slaeval.errors import UsageError
+from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import open_systems
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PICTURES", "report"]
 
-#: Of so many segments of a run a report has pictures.
+#: Segments of a run that a report shows pictures of.
 PICTURES = 40
 
 
@@ -29,13 +29,13 @@ PICTURES = 40
     "--against",
     type=existing(),
     metavar="RUN|FILE",
-    help="Another system: the page also shows the paired tests, segments won and lost.",
+    help="Compare with another system: paired tests, segments won and lost.",
 )
 @click.option(
     "--train",
     type=existing(),
     metavar="FILE",
-    help="References of the training split, where the corpus is not at hand.",
+    help="References of the training split, if the corpus is not available.",
 )
 @click.option(
     "--pictures",
@@ -43,10 +43,13 @@ PICTURES = 40
     show_default=True,
     type=click.IntRange(0, 10_000),
     metavar="N",
-    help="Of a run: thumbnails for the N segments with most errors.",
+    help="For a run: show thumbnails of the N segments with the most errors.",
 )
 @click.option(
-    "--out", type=existing(), metavar="FILE", help="The page.  [default: report.html, in the run]"
+    "--out",
+    type=existing(),
+    metavar="FILE",
+    help="Output file.  [default: report.html, in the run folder]",
 )
 def report(
     source: str | None,
@@ -56,11 +59,11 @@ def report(
     pictures: int,
     out: str | None,
 ) -> None:
-    """Write one HTML page about a hypothesis file or a run.
+    """Write an HTML page about a hypothesis file or a run.
 
-    Errors by signer, length, training frequency and position, confusions, deleted and inserted
-    glosses, every segment with its alignment, the number under every protocol. The page needs
-    no network and no other file: it can be sent as it is.
+    Shows errors by signer, length, training frequency and position, confusions, deleted and
+    inserted glosses, every segment with its alignment, and the score under every protocol.
+    The page is self-contained: it needs no network and no other file.
 
     \b
     slaeval report hyp.ctm --dataset phoenix2014t
@@ -76,7 +79,7 @@ def report(
     if out is None:
         out = os.path.join(source, REPORT) if os.path.isdir(source) else REPORT
     if os.path.isdir(out):
-        raise UsageError(f"{out} is a folder: name the file to write with --out")
+        raise UsageError(f"{out} is a folder: name a file with --out")
     check_outputs([source, against, train], [out], request)
     systems = open_systems([source] if against is None else [source, against], request)
     found = collect(*systems, train=train, pictures=pictures)
@@ -92,4 +95,4 @@ def report(
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     score = found.score
     wer = f"WER {percent(score.wer)} % ({score.protocol})"
-    click.echo(f"{out}: {wer}, {len(score.segments)} segments, {shown}")
+    click.echo(f"{out}: {wer}, {counted(len(score.segments), 'segment')}, {shown}")

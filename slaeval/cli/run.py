@@ -50,16 +50,16 @@ _OF_A_CORPUS = frozenset(
     "--root",
     type=existing(),
     metavar="DIR",
-    help="Folder of the corpus; else the one registered with 'slaeval corpus add', else "
-    "SLAEVAL_DATA.",
+    help="Folder of the corpus.  [default: the one registered with 'slaeval corpus add', or "
+    "below SLAEVAL_DATA]",
 )
 @click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: the checkpoint's own]")
-@click.option("--split", metavar="NAME", help="Part of the corpus.  [default: test]")
+@click.option("--split", metavar="NAME", help="Split to evaluate.  [default: test]")
 @click.option(
     "--video",
     type=existing(),
     metavar="FILE",
-    help="Recognise this one video, or folder of frames, instead of a corpus.",
+    help="Recognise a single video or folder of frames instead of a corpus.",
 )
 @click.option(
     "--fps",
@@ -71,9 +71,9 @@ _OF_A_CORPUS = frozenset(
     "--out",
     type=existing(),
     metavar="DIR",
-    help="Folder of the run.  [default: runs/CKPT-DATASET-SPLIT]",
+    help="Run folder.  [default: runs/CKPT-DATASET-SPLIT]",
 )
-@click.option("--restart", is_flag=True, help="Begin again, whatever is in the folder.")
+@click.option("--restart", is_flag=True, help="Start over, overwriting an earlier run.")
 @click.option(
     "--device",
     default="auto",
@@ -93,19 +93,19 @@ _OF_A_CORPUS = frozenset(
     "--frames",
     type=click.IntRange(1),
     metavar="N",
-    help="Most frames that go through at once: memory grows with it.  [default: 1024; CPU 256]",
+    help="Maximum frames per batch.  [default: 1024; CPU 256]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(0),
     metavar="N",
-    help="Processes that read frames; 0 for none.  [default: by the machine]",
+    help="Processes that read frames; 0 for none.  [default: depends on the machine]",
 )
 @decoding_options("the model's", "the model's", "as the model says")
 @click.option(
     "--exact",
     is_flag=True,
-    help="One video at a time and repeatable kernels: slower, the same bits each time.",
+    help="One video at a time with deterministic kernels: slower, but bitwise reproducible.",
 )
 @click.option("--compile", "compile_", is_flag=True, help="Compile with torch.compile.")
 @click.option(
@@ -113,8 +113,8 @@ _OF_A_CORPUS = frozenset(
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="What a sample does whose pictures are missing or broken: end the run, or count as "
-    "empty and be named.",
+    help="If pictures are missing or broken: stop the run, or score the sample as empty and "
+    "report it.",
 )
 @protocol_option
 @click.option(
@@ -123,7 +123,7 @@ _OF_A_CORPUS = frozenset(
     metavar="FILE",
     help="Weights of the backbone, for a slim checkpoint.",
 )
-@click.option("--no-report", is_flag=True, help="Write no report.html.")
+@click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def run(
     ckpt: str | None,
@@ -154,8 +154,8 @@ def run(
     """Evaluate a model: video in, hypotheses, their score and a report out.
 
     Writes hyp.ctm, score.json, segments.csv, alignment.jsonl, run.json and the page of 'slaeval
-    report' into a folder and prints what 'slaeval score' prints. Killed and started again, it
-    goes on where it was.
+    report' into a folder and prints what 'slaeval score' prints. An interrupted run resumes when
+    it is started again.
 
     \b
     slaeval run --ckpt sla_lora.pt
@@ -240,7 +240,7 @@ def _show(result: Run, as_json: bool) -> None:
         f"{timings['segments']} segments, {timings['frames']:,} frames in "
         f"{timings['seconds']:.1f} s: {timings['frames_per_second']:,.0f} frames/s "
         f"({result.settings['device']}, {result.settings['precision']})"
-        + (f"; {again} were done before" if again else "")
+        + (f"; {again} resumed" if again else "")
         + f"; in {result.folder}",
         err=True,
     )

@@ -37,14 +37,14 @@ __all__ = ["pasted", "render", "score"]
     "--dev",
     type=existing(),
     metavar="RUN|FILE",
-    help="Hypotheses of the dev split too: a second row, or the dev cells of the LaTeX row.",
+    help="Also score these hypotheses on the dev split: a second row, or the dev cells in LaTeX.",
 )
 @click.option(
     "--by",
     "groupings",
     multiple=True,
     metavar="GROUP",
-    help="Counts by signer, length or sentence; may be given several times.  [default: signer]",
+    help="Group counts by signer, length or sentence; repeatable.  [default: signer]",
 )
 @click.option(
     "--top",
@@ -52,18 +52,18 @@ __all__ = ["pasted", "render", "score"]
     show_default=True,
     type=click.IntRange(0),
     metavar="N",
-    help="How many confusions to show.",
+    help="Number of confusions to show.",
 )
 @click.option(
     "--bootstrap",
     default=0,
     type=click.IntRange(0, 1_000_000),
     metavar="N",
-    help="Interval from N bootstrap resamples instead of the linearised estimator.",
+    help="Compute the interval from N bootstrap resamples instead of the linearised estimator.",
 )
 @click.option("--bleu", is_flag=True, help="Also BLEU and chrF over glosses, by sacrebleu.")
 @format_options
-@click.option("--csv", type=existing(), metavar="FILE", help="Write one row a segment.")
+@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
 @click.option(
     "--alignments",
     type=existing(),
@@ -74,16 +74,16 @@ __all__ = ["pasted", "render", "score"]
     "--pra",
     type=existing(),
     metavar="FILE",
-    help="Write the alignments as sclite does (-o pra).",
+    help="Write alignments in sclite's format (-o pra).",
 )
 @click.option(
     "--dtl",
     type=existing(),
     metavar="FILE",
-    help="Write the detailed report as sclite does (-o dtl).",
+    help="Write sclite's detailed report (-o dtl).",
 )
 @click.option(
-    "--html", type=existing(), metavar="FILE", help="Write the page of 'slaeval report' as well."
+    "--html", type=existing(), metavar="FILE", help="Also write the page of 'slaeval report'."
 )
 def score(
     source: str | None,
@@ -100,7 +100,7 @@ def score(
     dtl: str | None,
     html: str | None,
 ) -> None:
-    """Score a hypothesis file, or the folder of a run.
+    """Score a hypothesis file or a run folder.
 
     Prints the word error rate with its 95 % interval, substitutions, deletions and
     insertions, counts by signer, the most frequent confusions and the signature.
@@ -114,7 +114,9 @@ def score(
     """
     source = needed(source)
     if groupings and form == "csv":
-        raise UsageError("--format csv has one row a file: leave out --by, or use --format json")
+        raise UsageError(
+            "--format csv writes one row per file: leave out --by, or use --format json"
+        )
     check_outputs([source, dev], [csv, alignments, pra, dtl, html], request)
     evaluation = Evaluation.open(source, request)
     others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
@@ -172,9 +174,9 @@ def pasted(
     groups : mapping
         Grouping to the counts of the first.
     top : int
-        How many confusions Markdown shows.
+        Number of confusions in Markdown.
     form : {"markdown", "latex", "csv"}
-        CSV has one row a file and protocol, LaTeX one row for both splits.
+        CSV has one row per file and protocol, LaTeX one row for both splits.
     """
     import os
 
@@ -263,7 +265,7 @@ def render(result: Score, groups: Mapping[str, list[Group]], top: int) -> str:
         between = f"   95 % [{interval[0]:.2f}, {interval[1]:.2f}] {how}"
     wer = f"{total.wer:.2f} %" if total.reference_words else "undefined: no reference words"
     out = [
-        f"{what}, protocol {name}: {rules.title}",
+        paragraph(f"{what}, protocol {name}: {rules.title}", "", "  "),
         "",
         styled(f"  WER {wer}", bold=True) + between,
         "",
@@ -283,7 +285,7 @@ def render(result: Score, groups: Mapping[str, list[Group]], top: int) -> str:
             ("", "count", "% of reference"),
         ),
         "",
-        f"  {total.segment_errors} of {total.segments} segments hold an error "
+        f"  {total.segment_errors} of {total.segments} segments contain an error "
         f"({100 * total.segment_errors / max(1, total.segments):.1f} %)",
     ]
     if result.floor is not None and result.floor.errors:
@@ -331,7 +333,7 @@ def _other_reading(result: Score, other: Score) -> str:
         f"D {other.deletions}  I {other.insertions}  of {other.reference_words} words\n"
         + paragraph(
             f"{rules.title}: {rules.caveat}. Most papers report {result.protocol} on this "
-            "corpus too: say which one you print.",
+            "corpus too: state which you report.",
             "    ",
         )
     )

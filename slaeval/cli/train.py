@@ -4,56 +4,88 @@ from __future__ import annotations
 
 import click
 
-from slaeval.cli.options import existing, is_given, resumable
+from slaeval.cli.options import existing, in_groups, is_given, resumable
 from slaeval.console import table
 
 __all__ = ["train"]
 
 
-@click.command()
+@click.command(
+    cls=in_groups(
+        {
+            "Corpus": ("dataset", "root", "setup", "dev_split", "labels", "vocabulary", "on_error"),
+            "Model": ("variant", "backbone", "pretrained", "backbone_weights", "warm_start"),
+            "Recipe": (
+                *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
+                *("settings", "show_recipe", "shuffle_labels"),
+            ),
+            "Output": ("out", "slim", "save_every", "restart", "as_json"),
+            "Machine": ("device", "workers", "cache_gb"),
+        }
+    )
+)
 @click.option("--dataset", required=True, metavar="NAME", help="Corpus to train on.")
-@click.option("--root", type=existing(), metavar="DIR", help="Its folder, if not registered.")
-@click.option("--setup", metavar="SI|US", help="Setup of Isharah; default SI.")
+@click.option(
+    "--root", type=existing(), metavar="DIR", help="Folder of the corpus, if not registered."
+)
+@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]")
 @click.option(
     "--variant",
     default="sla-lora",
     show_default=True,
     metavar="NAME",
-    help="sla-lora, sla-adapter, or frozen (a control without an adapter).",
+    help="sla-lora, sla-adapter, or frozen (a control without adapter).",
 )
 @click.option(
     "--backbone",
     default="ViT-B-16-quickgelu",
     show_default=True,
     metavar="NAME",
-    help="Visual tower by its open_clip name, or slaeval-tiny for the sample corpora.",
+    help="Backbone by its open_clip name, or slaeval-tiny for the sample corpora.",
 )
-@click.option("--pretrained", metavar="TAG", help="open_clip tag of its weights, or none.")
 @click.option(
-    "--backbone-weights", type=existing(), metavar="FILE", help="Weights of the tower from a file."
+    "--pretrained",
+    metavar="TAG",
+    help="open_clip tag of the backbone's weights, or none for random ones.",
 )
-@click.option("--out", type=existing(), metavar="FILE", help="Checkpoint: .pt or .safetensors.")
-@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs.")
-@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Clips a step and process.")
-@click.option("--accumulate", type=click.IntRange(1), metavar="N", help="Batches a step.")
+@click.option(
+    "--backbone-weights", type=existing(), metavar="FILE", help="File with the backbone's weights."
+)
+@click.option(
+    "--out", type=existing(), metavar="FILE", help="Checkpoint to write: .pt or .safetensors."
+)
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Number of epochs.")
+@click.option(
+    "--batch-size", type=click.IntRange(1), metavar="N", help="Clips per batch and process."
+)
+@click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Batches accumulated per optimiser step.",
+)
 @click.option("--lr", type=float, metavar="X", help="Learning rate.")
-@click.option("--seed", type=int, metavar="N", help="Of everything random.")
+@click.option("--seed", type=int, metavar="N", help="Random seed.")
 @click.option("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16.")
-@click.option("--labels", metavar="NAME", help="raw (as annotated) or cleaned (as references).")
+@click.option(
+    "--labels",
+    metavar="NAME",
+    help="Labels to train on: raw (as annotated) or cleaned (as in references).",
+)
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Any other value that --show-recipe lists; may be given several times.",
+    help="Set any other value listed by --show-recipe; repeatable.",
 )
-@click.option("--show-recipe", is_flag=True, help="Print the recipe with its sources and stop.")
+@click.option("--show-recipe", is_flag=True, help="Print the recipe with its sources and exit.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="cuda, mps, cpu.")
 @click.option(
     "--workers",
     type=click.IntRange(0),
     metavar="N",
-    help="Processes that decode; 0 for none.  [default: by the machine]",
+    help="Processes that read frames; 0 for none.  [default: depends on the machine]",
 )
 @click.option(
     "--cache-gb",
@@ -61,41 +93,49 @@ __all__ = ["train"]
     show_default=True,
     type=click.FloatRange(0),
     metavar="X",
-    help="Keep resized frames in memory where they need no more than this.",
+    help="Keep resized frames in memory if they take no more than this.",
 )
 @click.option(
     "--on-error",
     default="stop",
     show_default=True,
     type=click.Choice(["stop", "skip"]),
-    help="What to do about a sample that cannot be trained on.",
+    help="What to do with a sample that cannot be trained on.",
 )
-@click.option("--dev-split", default="dev", show_default=True, metavar="NAME", help="Evaluated.")
+@click.option(
+    "--dev-split",
+    default="dev",
+    show_default=True,
+    metavar="NAME",
+    help="Split evaluated after each epoch.",
+)
 @click.option(
     "--warm-start",
     "--init",
     "warm_start",
     type=existing(),
     metavar="FILE",
-    help="Checkpoint to start from: whatever fits it is taken over.",
+    help="Checkpoint to start from; what fits is taken over.",
 )
 @click.option(
     "--vocabulary",
     type=existing(),
     metavar="FILE",
-    help="Glosses in the order of their classes, one a line, or VAC's gloss_dict.npy; else those "
-    "of the training split.",
+    help="Glosses in class order: one per line, or VAC's gloss_dict.npy.  [default: those of the "
+    "training split]",
 )
-@click.option("--slim", is_flag=True, help="Leave the tower out of the checkpoint.")
+@click.option("--slim", is_flag=True, help="Leave the backbone out of the checkpoint.")
 @click.option(
     "--save-every",
     default="30m",
     show_default=True,
     metavar="N|TIME",
-    help="Save the state within an epoch too: every N steps, or every 90s, 30m, 2h; 0 for never.",
+    help="Also save the state within an epoch: every N steps, or every 90s, 30m, 2h; 0 for never.",
 )
-@click.option("--restart", is_flag=True, help="Begin anew; writes over an earlier run.")
-@click.option("--shuffle-labels", is_flag=True, help="Control: give each clip another's labels.")
+@click.option("--restart", is_flag=True, help="Start over, overwriting an earlier run.")
+@click.option(
+    "--shuffle-labels", is_flag=True, help="Control experiment: shuffle labels between clips."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
     dataset: str,
@@ -130,8 +170,8 @@ def train(
 ) -> None:
     """Train SLA-LoRA or SLA-Adapter on a corpus.
 
-    After every epoch the dev split is scored under the official protocol; the best epoch is
-    kept. A run that was stopped goes on where it was when the same command is given again.
+    After every epoch the dev split is scored under the official protocol, and the best epoch
+    is kept. An interrupted run resumes when the same command is given again.
 
     \b
     slaeval train --dataset phoenix2014t --variant sla-lora --out sla_lora.pt
@@ -158,7 +198,7 @@ def train(
     ):
         if value is not None:
             if key in changes:
-                raise UsageError(f"{key} is given twice: by --set and by an option of its own")
+                raise UsageError(f"{key} is given twice: with --set and with its own option")
             changes[key] = str(value)
     recipe = recipe_for(variant, backbone)
     names = set(recipe.to_dict())
@@ -189,7 +229,7 @@ def train(
         click.echo(table(rows, ("value", "", "source"), left=3))
         return
     if out is None:
-        raise UsageError("say where the checkpoint goes: --out sla_lora.pt")
+        raise UsageError("missing --out: where to write the checkpoint, such as --out sla_lora.pt")
     if (
         recipe.pretrained is None
         and backbone_weights is None
@@ -197,7 +237,7 @@ def train(
         and "pretrained" not in of_recipe
     ):
         raise UsageError(
-            f"say which weights {backbone} has: --pretrained TAG of open_clip, --backbone-weights "
+            f"no weights named for {backbone}: --pretrained TAG of open_clip, --backbone-weights "
             "FILE, or --pretrained none for random ones"
         )
     import json
@@ -257,7 +297,7 @@ def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
         key = key.replace("-", "_")
         if key in ("variant", "backbone"):
-            raise UsageError(f"the recipe goes by the {key}: give it as --{key}")
+            raise UsageError(f"the recipe depends on the {key}: use --{key}")
         if key in pairs:
             raise UsageError(f"--set {key} is given twice")
         pairs[key] = value

@@ -53,7 +53,7 @@ def decode(
         How many glosses may grow a prefix at one step, the likeliest first; None for all. The
         blank and the repetition of a prefix's last gloss are always tried.
     merge_repeats : bool
-        Make equal glosses beside each other one after decoding.
+        Collapse repeated adjacent glosses after decoding.
     token_log_prob : float or None
         A gloss below this log probability grows no prefix; the likeliest always may.
     ids : sequence of str, optional

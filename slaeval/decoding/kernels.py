@@ -107,7 +107,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
         A gloss below `least` is not tried, but for the likeliest; a value above `highest`
         is an error.
     merge_repeats : bool
-        Make equal glosses beside each other one in what is returned.
+        Collapse repeated adjacent glosses in what is returned.
     beams : int
         How many prefixes are returned, the likeliest first.
 

@@ -29,7 +29,7 @@ class Decoding:
     tokens : int or None
         How many glosses may grow a prefix at one step, the likeliest first; None for all.
     merge_repeats : bool
-        Whether equal glosses beside each other are made one after decoding, as the code
+        Whether repeated adjacent glosses are collapsed after decoding, as the code
         behind published figures does (VAC, CorrNet, SEN, AdaptSign).
     token_log_prob : float or None
         A gloss below this log probability grows no prefix; the likeliest always may.

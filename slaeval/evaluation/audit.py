@@ -28,7 +28,7 @@ __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "
 
 
 class ChangedSegment(NamedTuple):
-    """A segment that a protocol scores otherwise than official does.
+    """A segment whose error count differs from the official one.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Audit:
         return max(readings) - min(readings)
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
-        """Return what ``--json`` prints, with up to `moved` segments a protocol."""
+        """Return what ``--json`` prints, with up to `moved` segments per protocol."""
         return {
             "dataset": self.dataset,
             "split": self.split,
@@ -132,7 +132,7 @@ class Audit:
         }
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a protocol."""
+        """Return a DataFrame with one row per protocol."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -168,7 +168,7 @@ def audit(
     Returns
     -------
     Audit
-        A row a protocol: its score, its floor, rules that fired, segments that move.
+        One row per protocol: score, floor, rules applied, segments that change.
 
     Raises
     ------

@@ -1,9 +1,10 @@
-"""Is this input what it seems: what a careful colleague would say about a hypothesis."""
+"""Checks of a hypothesis: what a careful colleague would point out before believing its score."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from slaeval.errors import counted
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.words import split_words
 from slaeval.scoring.protocols import EMPTY
@@ -14,20 +15,20 @@ __all__ = ["coverage", "observations", "skipped_notice", "special_words"]
 
 
 def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
-    """Say what a reader of the score should know about this hypothesis.
+    """Return what a reader of the score should know about this hypothesis.
 
     Returns
     -------
     tuple of str
-        One sentence a finding, none where there is nothing to say.
+        One sentence for each finding.
     """
     notes = list(hypotheses.notes)
     words = hypotheses.words
     ignored = ignored_ids(references)
     if ignored:
         notes.append(
-            f"{len(ignored)} segments are left out of the score{_few(sorted(ignored))}: their "
-            "references hold sclite's mark IGNORE_TIME_SEGMENT_IN_SCORING"
+            f"{counted(len(ignored), 'segment is', 'segments are')} left out of the score"
+            f"{_few(sorted(ignored))}: marked IGNORE_TIME_SEGMENT_IN_SCORING in the references"
         )
     notes += coverage(
         [reference.id for reference in references if reference.id not in ignored],
@@ -47,7 +48,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
 def coverage(
     ids: Sequence[str], named: Iterable[str], empty: Sequence[str], wordless: Sequence[str]
 ) -> list[str]:
-    """Hold the segments of a hypothesis against those of the references.
+    """Compare the segments of a hypothesis with those of the references.
 
     Parameters
     ----------
@@ -60,25 +61,25 @@ def coverage(
     notes = []
     if wordless:
         notes.append(
-            f"{len(wordless)} references have no words{_few(wordless)}: every word recognised "
-            "there is an insertion"
+            f"{counted(len(wordless), 'reference')} without words{_few(wordless)}: every word "
+            "recognised there is an insertion"
         )
     missing = [] if known == there.keys() else [name for name in ids if name not in there]
     if missing:
         notes.append(
-            f"{len(missing)} of {len(ids)} segments have no hypothesis and count as empty"
-            f"{_few(missing)}"
+            f"no hypothesis for {len(missing)} of {counted(len(ids), 'segment')}"
+            f"{_few(missing)}; scored as empty"
         )
     unknown = [name for name in there if name not in known] if there.keys() - known else []
     if unknown:
         notes.append(
-            f"{len(unknown)} segments of the hypothesis are not in the references and are left "
+            f"{counted(len(unknown), 'segment')} of the hypothesis not in the references, left "
             f"out{_few(unknown)}; the official script would give no score"
         )
     if empty:
         notes.append(
-            f"{len(empty)} segments have an empty hypothesis{_few(empty)}; under the RWTH "
-            "scripts each holds the word [EMPTY]"
+            f"{counted(len(empty), 'segment')} with an empty hypothesis{_few(empty)}; the RWTH "
+            "scripts put the word [EMPTY] in each"
         )
     return notes
 
@@ -88,8 +89,8 @@ def skipped_notice(skipped: Mapping[str, str]) -> str:
     first = "; ".join(f"{name}: {why}" for name, why in list(skipped.items())[:3])
     more = "; …" if len(skipped) > 3 else ""
     return (
-        f"{len(skipped)} segments were skipped, their pictures could not be read; each counts as "
-        f"empty ({first}{more})"
+        f"{counted(len(skipped), 'segment was', 'segments were')} skipped, as their pictures could "
+        f"not be read, and scored as empty ({first}{more})"
     )
 
 
@@ -108,9 +109,10 @@ def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> l
         return []
     first = other[0]
     return [
-        f"{len(other)} segments are on another channel than their references (here "
-        f"{channels[first.id]!r}, there {first.channel!r}){_few([row.id for row in other])}; they "
-        "are scored by their ids, the official script would give no score"
+        f"{counted(len(other), 'segment is', 'segments are')} on another channel than the "
+        f"reference (here {channels[first.id]!r}, there {first.channel!r})"
+        f"{_few([row.id for row in other])}; matched by id, but the official script would give no "
+        "score"
     ]
 
 
@@ -135,8 +137,8 @@ def special_words(vocabulary: Collection[str]) -> list[str]:
     ]
     if marked:
         notes.append(
-            f"{len(marked)} words of the hypothesis hold marks of sclite{_few(marked)}: protocols "
-            "that score with sclite read them so, others as written"
+            f"{counted(len(marked), 'word')} of the hypothesis with marks of sclite"
+            f"{_few(marked)}: protocols that use sclite read them so, others as written"
         )
     return notes
 
@@ -160,8 +162,8 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     notes = []
     if apart:
         notes.append(
-            f"the lines of {len(apart)} segments do not stand together{_few(sorted(apart))}; "
-            "they were put together"
+            f"the lines of {counted(len(apart), 'segment')} are not contiguous"
+            f"{_few(sorted(apart))}; they were joined"
         )
     as_text = [
         name
@@ -170,8 +172,8 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     ]
     if as_text:
         notes.append(
-            f"in {len(as_text)} segments the lines are sorted by time as text (10.00 before "
-            f"9.00){_few(as_text)}: the words are likely in the wrong order"
+            f"in {counted(len(as_text), 'segment')} the lines are sorted by time as text (10.00 "
+            f"before 9.00){_few(as_text)}: the words are probably in the wrong order"
         )
     moved = [
         name
@@ -180,20 +182,21 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     ]
     if moved:
         notes.append(
-            f"{len(moved)} segments have times from 10 s on{_few(moved)}: the official script "
-            "sorts times as text and reorders their words; write times below 10 s (0.01 s a "
-            "word, as the field does) to avoid this"
+            f"{counted(len(moved), 'segment has', 'segments have')} times from 10 s on"
+            f"{_few(moved)}: the official script sorts times as text and reorders their words; "
+            "write times below 10 s (0.01 s per word, as is common) to avoid this"
         )
     jumbled = [name for name, mine in starts.items() if mine != sorted(mine, key=float)]
     jumbled = [name for name in jumbled if name not in set(as_text)]
     if jumbled:
         notes.append(
-            f"in {len(jumbled)} segments the lines are not in the order of time"
-            f"{_few(jumbled)}; the official script sorts them, others take the file's order"
+            f"in {counted(len(jumbled), 'segment')} the lines are not in order of time"
+            f"{_few(jumbled)}; the official script sorts them, other protocols keep the order of "
+            "the file"
         )
     if more_columns:
         notes.append(
-            f"{more_columns} lines have more than five columns; the fifth is the word, and the "
-            "scripts' rules see the others"
+            f"{counted(more_columns, 'line has', 'lines have')} more than five columns; the fifth "
+            "is the word, but the scripts' rules also see the others"
         )
     return notes

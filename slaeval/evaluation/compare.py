@@ -24,7 +24,7 @@ __all__ = ["Comparison", "Pair", "SegmentDifference", "compare"]
 
 
 class SegmentDifference(NamedTuple):
-    """A segment that two systems recognised differently well.
+    """A segment in which two systems differ in errors.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Comparison:
     pairs: list[Pair]
 
     def to_dict(self, segments: int = 10) -> dict[str, Any]:
-        """Return what ``--json`` prints, with up to `segments` segments a pair."""
+        """Return what ``--json`` prints, with up to `segments` segments per pair."""
         return {
             "systems": [
                 {
@@ -154,7 +154,7 @@ class Comparison:
         }
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a segment and the errors of every system."""
+        """Return a DataFrame with one row per segment and the errors of every system."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -181,7 +181,7 @@ def compare(
     seed: int = 0,
     against_first: bool = False,
 ) -> Comparison:
-    """Hold systems against each other.
+    """Compare systems.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def compare(
     names : sequence of str, optional
         What to call them; ``"A"``, ``"B"``, … without it.
     resamples, seed : int
-        Of the paired bootstrap.
+        Resamples and random seed of the paired bootstrap.
     against_first : bool
         Only the pairs with the first system; p-values are adjusted over those alone.
 
@@ -214,10 +214,10 @@ def compare(
     (0, 1, 1)
     """
     if len(scores) < 2:
-        raise UsageError("a comparison needs two systems or more")
+        raise UsageError("a comparison needs at least two systems")
     called = tuple(names) if names is not None else tuple(map(_letter, range(len(scores))))
     if len(called) != len(scores) or len(set(called)) != len(called):
-        raise UsageError("every system needs a name of its own")
+        raise UsageError("names of systems must be unique")
     first = scores[0]
     for name, other in zip(called[1:], scores[1:], strict=True):
         if other.protocol != first.protocol:

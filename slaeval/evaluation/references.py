@@ -151,7 +151,7 @@ def load_references(
     from slaeval import loaders
 
     if ref is not None and root is not None:
-        raise UsageError("--ref and --root exclude each other: name a file or a folder")
+        raise UsageError("--ref and --root cannot be combined: name a file or a folder")
     name = None if dataset is None else loaders.resolve(dataset)
     label = None if name is None else _label(name, setup)
     if ref is not None:
@@ -166,8 +166,8 @@ def load_references(
         )
     if name is None:
         raise UsageError(
-            "say what to score against: --dataset NAME (with --root DIR or a registered "
-            "folder), or --ref FILE"
+            "no references named: use --dataset NAME (with --root DIR or a registered folder) "
+            "or --ref FILE"
         )
     split = split or "test"
     return ReferenceSet(
@@ -296,7 +296,7 @@ def _table(source: Any, role: Role) -> Table:
 
 
 def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = False) -> Hypotheses:
-    """Make sure that hypotheses and references speak of the same segments.
+    """Check that hypotheses and references have segments in common.
 
     Parameters
     ----------
@@ -323,7 +323,10 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
         how, new = found
         if fix:
             words = {new[name]: mine for name, mine in hypotheses.words.items() if name in new}
-            notes = (*hypotheses.notes, f"ids are written {how}; read as the references' ids")
+            notes = (
+                *hypotheses.notes,
+                f"ids are written {how}; matched with those of the references",
+            )
             return Hypotheses(
                 words,
                 hypotheses.format,
@@ -333,9 +336,9 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
                 channels={new[name]: on for name, on in hypotheses.channels.items() if name in new},
             )
         raise InputError(
-            f"no id in common with {references.source}, but the ids are recognisably written "
-            f"{how}: {theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; write the "
-            "references' ids, or add --fix-ids",
+            f"no id in common with {references.source}, but these ids are those of the "
+            f"references {how}: {theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; "
+            "write the references' ids, or add --fix-ids",
             hypotheses.path,
         )
     message = (

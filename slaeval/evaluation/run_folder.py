@@ -4,12 +4,12 @@
 ``hyp.ctm``               the hypotheses, in the order of the corpus; no line for a
                           segment without words
 ``score.json``            what ``slaeval score --json`` prints
-``segments.csv``          one row a segment: alignment and counts
-``alignment.jsonl``       one line a segment: glosses, the frames they were signed in,
+``segments.csv``          one row per segment: alignment and counts
+``alignment.jsonl``       one line per segment: glosses, the frames they were signed in,
                           how sure the model was, and the reference
 ``run.json``              which checkpoint, which corpus, how, where, how fast; written
                           last, so a folder that has it is finished
-``journal*.jsonl``        what is done, for a run that goes on after a kill
+``journal*.jsonl``        progress, so that an interrupted run can resume
 ``report.html``           where the errors are; written by the commands ``slaeval run``
                           and ``slaeval report``, read by nothing
 ========================  ==========================================================
@@ -149,7 +149,7 @@ class Run:
         for mine in self.alignments.values():
             if mine.reference is None:
                 raise InputError(
-                    f"the references of this run are withheld ({mine.id!r} has none): give some "
+                    f"the references of this run are withheld ({mine.id!r} has none): name some "
                     "with --ref FILE",
                     self.folder,
                 )
@@ -187,7 +187,8 @@ class Run:
             return _opened(folder, settings)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"damaged: {type(error).__name__} {error}; run 'slaeval run' again with --restart",
+                f"damaged run ({type(error).__name__} {error}); run 'slaeval run' again with "
+                "--restart",
                 folder,
             ) from None
 
@@ -206,17 +207,17 @@ def settings_of(folder: str) -> dict[str, Any]:
     """Return what the ``run.json`` of a finished run holds; errors as :meth:`Run.open`."""
     if not os.path.isdir(folder):
         what = "this is a file" if os.path.exists(folder) else "no such folder"
-        raise InputError(f"{what}; expected the folder of a run ('slaeval run')", folder)
+        raise InputError(f"{what}; expected a run folder", folder)
     path = os.path.join(folder, "run.json")
     if not os.path.exists(path):
         if journals(folder):
             raise InputError(
-                "this run is not finished: give the same 'slaeval run' command again", folder
+                "not finished: resume this run with the same 'slaeval run' command", folder
             )
         file = os.path.join(folder, "hyp.ctm")
         hint = f"; name the hypothesis file in it: {file}" if os.path.exists(file) else ""
         raise InputError(
-            f"no run here, as there is no run.json; expected the folder of 'slaeval run'{hint}",
+            f"no run here (no run.json); expected the folder of a run{hint}",
             folder,
         )
     settings = _read_json(path, read_text(path, "the settings of a run"))
@@ -249,7 +250,7 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
         value = _read_json(path, line, number)
         if not is_segment(value):
             raise InputError(
-                "damaged: not what a run writes of a segment; run 'slaeval run' again with "
+                "damaged run: not a segment as a run writes it; run 'slaeval run' again with "
                 "--restart",
                 path,
                 number,
@@ -283,7 +284,7 @@ def write_run(
     folder : str
         Where to.
     alignments : sequence of Alignment
-        One a segment, in the order of the corpus.
+        One per segment, in the order of the corpus.
     references : ReferenceSet or None
         The references, which the alignments hold too; None where they are withheld.
     protocol : str
@@ -344,7 +345,7 @@ def claim(folder: str) -> None:
         signs = [*journals(folder), os.path.join(folder, "run.json")]
         if there and not any(map(_is_ours, signs)):
             raise UsageError(
-                f"{folder} is not empty and holds no run; name another folder with --out"
+                f"{folder} is not empty and is not a run folder; name another with --out"
             )
     except OSError as error:
         raise SlaevalError(f"{folder}: cannot write: {error.strerror or error}") from None

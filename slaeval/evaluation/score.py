@@ -36,7 +36,7 @@ _FLOOR_UP_TO = 5000
 
 
 class Evaluation:
-    """Hypotheses held against references: every score of them, each computed once.
+    """Hypotheses scored against references, each score computed once.
 
     Built by :meth:`open` from a file or the folder of a run, by :meth:`of` from values of
     Python, or from what :func:`~slaeval.evaluation.references.load_references` and
@@ -296,7 +296,7 @@ def score(
         path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or a list of sentences on both
         sides, one beside the other; their ids are ``"1"``, ``"2"``, …
     protocol : str or Protocol
-        What exactly is compared; ``"official"`` is ``"rwth-2014"``.
+        The evaluation protocol; ``"official"`` is ``"rwth-2014"``.
     dataset, split : str, optional
         For the signature; taken from a Corpus.
     signers : mapping, optional

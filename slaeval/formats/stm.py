@@ -101,8 +101,7 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
             check_braces(words, path, number)
         if name in lines:
             raise InputError(
-                f"segment {name!r} stands here and in line {lines[name]}; a reference may stand "
-                "once",
+                f"duplicate segment {name!r} (first on line {lines[name]})",
                 path,
                 number,
             )

@@ -47,7 +47,7 @@ from functools import cache
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from slaeval.errors import InputError
+from slaeval.errors import InputError, counted
 from slaeval.files import check_text
 from slaeval.formats.stm import check_braces
 from slaeval.formats.words import BLANKS, is_word, split_words
@@ -238,12 +238,9 @@ class Collector:
         if self.role == "hypothesis" and before.glosses == row.glosses:
             self._repeated.append(row.id)
             return
-        where = " twice" if before.line is None else f" and in line {before.line}"
+        where = "" if before.line is None else f" (first on line {before.line})"
         other = "" if before.glosses == row.glosses else " with other words"
-        what = "a reference" if self.role == "reference" else "a hypothesis"
-        raise self.error(
-            f"segment {row.id!r} stands here{where}{other}; {what} may stand once", row.line
-        )
+        raise self.error(f"duplicate segment {row.id!r}{other}{where}", row.line)
 
     def put(self, id: object, glosses: object, line: int | None = None, **more: Any) -> None:
         """Add a segment whose id and glosses are values of any kind.
@@ -278,13 +275,13 @@ class Collector:
         notes = []
         if self._repeated:
             notes.append(
-                f"{len(self._repeated)} segments stand twice with the same words, first "
-                f"{self._repeated[0]!r}: counted once"
+                f"{counted(len(self._repeated), 'duplicate segment')} with the same words, such as "
+                f"{self._repeated[0]!r}; each counted once"
             )
         if self._missing:
             notes.append(
-                f"{len(self._missing)} hypotheses are missing values (None, nan), first that of "
-                f"{self._missing[0]!r}: read as empty"
+                f"{counted(len(self._missing), 'missing value')} (None, nan) for a hypothesis, as "
+                f"that of {self._missing[0]!r}; read as empty"
             )
         return Table(list(self._rows.values()), tuple(notes), tuple(header))
 

@@ -122,7 +122,7 @@ class Predictor:
     precision : {"fp32", "bf16", "fp16"}
         What it computes in.
     frame_budget : int
-        Most frames that go through at once.
+        Maximum frames per batch.
     exact : bool
         One clip at a time and kernels that give the same bits each time, so that the
         probabilities of a clip depend on nothing but the clip.
@@ -349,7 +349,7 @@ def recognise_corpus(
     preprocessing, decoding, vocabulary, device, precision
         As :class:`Predictor`.
     frame_budget : int, optional
-        Most frames that go through at once; by the device without it.
+        Maximum frames per batch; depends on the device without it.
     workers : int
         Processes that read; 0 reads in this one.
     cache : mapping, optional

@@ -57,8 +57,8 @@ def evaluate(
 ) -> Run:
     """Recognise a split of a corpus and score it.
 
-    A run that was killed goes on where it was when it is started again, and ends with the same
-    bytes. Under ``torchrun`` the processes divide the split among themselves.
+    An interrupted run resumes when it is started again, and ends with the same bytes. Under
+    ``torchrun`` the processes divide the split among themselves.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def evaluate(
         Where and in what to compute; ``"auto"`` takes what the machine is good at, and float32
         for a model of one's own. The device of a loaded model stays.
     frame_budget : int, optional
-        Most frames that go through at once: memory grows with it.
+        Maximum frames per batch.
     workers : int
         Processes that read; 0 reads in this one. With more, a script must guard its code with
         ``if __name__ == "__main__":``.
@@ -91,7 +91,7 @@ def evaluate(
         What a sample does whose pictures are missing or broken: end the run, or count as
         recognised empty and be named in the warnings.
     protocol : str
-        What exactly is compared.
+        The evaluation protocol.
     backbone : path-like, optional
         The tower's weights, for a slim checkpoint.
     restart : bool
@@ -209,7 +209,7 @@ def evaluate(
 
 
 def _say_smaller(frames: int) -> None:
-    warn(f"memory ran out; going on with at most {frames} frames at once")
+    warn(f"out of memory; continuing with at most {frames} frames per batch")
 
 
 class _Done(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from slaeval.analysis.confusions import confusion_table
 from slaeval.analysis.fonts import shortened
+from slaeval.errors import counted
 from slaeval.evaluation.compare import SegmentDifference
 from slaeval.evaluation.tables import p_value
 from slaeval.scoring.protocols import protocol
@@ -313,6 +314,7 @@ def _hash(text: str) -> str:
 FILTERS = {
     "bar": bar,
     "columns": columns,
+    "counted": counted,
     "direction": direction,
     "examples": examples,
     "hash": _hash,

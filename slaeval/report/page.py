@@ -47,7 +47,7 @@ _GROUPS = {
     "position": (
         "By position in the sentence",
         "part",
-        "An insertion counts for the word it stands in front of.",
+        "An insertion counts for the word that follows it.",
     ),
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from slaeval.errors import InputError, SlaevalError
+from slaeval.errors import InputError, SlaevalError, counted
 
 if TYPE_CHECKING:
     import os
@@ -86,17 +86,17 @@ def take(
         still a report.
     """
     if not count:
-        return Thumbnails({}, "No pictures were asked for (--pictures 0).")
+        return Thumbnails({}, "Pictures are turned off (--pictures 0).")
     wanted = [
         name for name in worst(score, count) if run.alignments.get(name) and _spans(run, name)
     ]
     if not wanted:
-        return Thumbnails({}, "The run holds no frames to show.")
+        return Thumbnails({}, "The run has no frames to show.")
     try:
         footage = _footage(run, wanted, root)
     except InputError:
         return Thumbnails(
-            {}, "No pictures: those of the corpus are not at hand (--root DIR names its folder)."
+            {}, "No pictures: those of the corpus were not found (name its folder with --root DIR)."
         )
     except SlaevalError as error:  # what to install
         return Thumbnails({}, f"No pictures: {error}.")
@@ -121,11 +121,11 @@ def take(
     if not pictures:
         why = f"those of one segment would take more than {LARGEST // 1_000_000} MB"
         if unread:
-            why = f"those of {len(unread)} segments could not be read ({unread[0]})"
+            why = f"those of {counted(len(unread), 'segment')} could not be read ({unread[0]})"
         return Thumbnails({}, f"No pictures: {why}.")
     left = len(score.segments) - len(pictures)
-    note = f"Pictures of {len(pictures)} segments, those with most errors first"
-    note += f"; {left} segments have none (--pictures N for more)" if left else ""
+    note = f"Pictures of {counted(len(pictures), 'segment')}, those with the most errors first"
+    note += f"; {left} without (--pictures N for more)" if left else ""
     note += f"; stopped at {LARGEST // 1_000_000} MB" if full else ""
     note += f"; the pictures of {len(unread)} could not be read ({unread[0]})" if unread else ""
     return Thumbnails(pictures, note + ".")

@@ -79,7 +79,7 @@ class Recipe:
     gradient_checkpointing : bool
         Recompute the tower's blocks in the backward pass instead of keeping them.
     seed : int
-        Of everything random.
+        Random seed.
     """
 
     variant: str = "sla-lora"
@@ -309,7 +309,7 @@ def model_changes(settings: Mapping[str, str]) -> dict[str, Any]:
         name = key.replace("-", "_")
         if name not in MODEL_SOURCES:
             known = (*SOURCES, *MODEL_SOURCES)
-            raise UsageError(f"there is no {key!r} to set{nearest(name, known)}; see --show-recipe")
+            raise UsageError(f"unknown value {key!r}{nearest(name, known)}; see --show-recipe")
         new[name] = _read(key, text, kinds[name])
     return new
 

@@ -193,7 +193,7 @@ class TrainingFolder:
         )
 
     def clear(self) -> None:
-        """Forget a run that is to begin anew."""
+        """Forget a run that is to start over."""
         for path in (self.state, self.log, self.curves):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.tensorboard, ignore_errors=True)

@@ -93,7 +93,7 @@ def test_options_reach_the_plot(plot: Plot, corpus: Path, tmp_path: Path) -> Non
         (["segment", "hyp.ctm", "--out", "x.svg"], 2, "--dataset NAME"),
         (["segment", "gone.ctm", "--ref", "ref.stm", "--out", "x.svg"], 1, "no such file"),
         (["segment", "hyp.ctm", "--ref", "ref.stm", "--out", "ref.stm"], 2, "named twice"),
-        (["posteriors", "hyp.ctm", "--ref", "ref.stm", "--out", "x.svg"], 2, "folder of a run"),
+        (["posteriors", "hyp.ctm", "--ref", "ref.stm", "--out", "x.svg"], 2, "need a run folder"),
         (
             ["segment", "hyp.ctm", "--ref", "ref.stm", "--segment", "aa", "--out", "x.svg"],
             2,
@@ -102,7 +102,7 @@ def test_options_reach_the_plot(plot: Plot, corpus: Path, tmp_path: Path) -> Non
         (["confusions", "hyp.ctm", "--ref", "ref.stm", "--top", "1", "--out", "x.svg"], 2, "--top"),
         (["signers", "hyp.ctm", "--ref", "ref.stm", "--top", "9", "--out", "x.svg"], 2, "glosses"),
         (["curves", "gone", "--segment", "a", "--out", "x.svg"], 2, "leave it out for curves"),
-        (["length", "hyp.ctm", "--train", "t.stm", "--out", "x.svg"], 2, "--train is for freq"),
+        (["length", "hyp.ctm", "--train", "t.stm", "--out", "x.svg"], 2, "--train applies to freq"),
         (["curves", "gone", "--out", "x.svg"], 1, "log.csv of a training run"),
         (["signers", ".", "--out", "x.svg"], 1, "no run here"),
     ],
@@ -197,4 +197,4 @@ def test_a_checkpoint_that_has_gone_is_named(plot: Plot, run: Path, tmp_path: Pa
     (copy / "run.json").write_text(json.dumps(settings))
     code, _, err = plot("posteriors", "copy", "--out", "p.png")
     assert code == 1
-    assert "gone.pt: the checkpoint of the run is not there; name it with --ckpt" in err
+    assert "gone.pt: the checkpoint of the run is missing; name it with --ckpt" in err

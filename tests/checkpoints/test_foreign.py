@@ -189,7 +189,7 @@ def test_a_part_may_be_wrapped_by_itself(tmp_path: Path) -> None:
     assert len(read_head(tmp_path / "parts.pt", GLOSSES).taken) == TENSORS
     twice = renamed | {"module.classifier.weight": state["classifier.weight"]}
     torch.save(twice, tmp_path / "twice.pt")
-    with pytest.raises(InputError, match=r"classifier\.weight stands here twice, as classifier"):
+    with pytest.raises(InputError, match=r"duplicate tensor classifier\.weight, as classifier"):
         read_head(tmp_path / "twice.pt", GLOSSES)
 
 
@@ -259,7 +259,7 @@ def test_vocabularies(tmp_path: Path) -> None:
     for text, message in [
         ("A\n\nB\n", r"glosses.txt:2: expected one gloss a line, found ''"),
         ("A\nB 3\n", r"glosses.txt:2: expected one gloss a line, found 'B 3'"),
-        ("A\nB\nA\n", "'A' stands here 2 times"),
+        ("A\nB\nA\n", r"duplicate gloss 'A' \(2 times\)"),
         ("", "the file is empty"),
     ]:
         path.write_text(text)

@@ -36,7 +36,7 @@ def test_from_nothing_to_a_score(slaeval, tmp_path: Path) -> None:
     shown = json.loads(slaeval("corpus", "show", "phoenix2014t", "--json").stdout)
     assert [row["samples"] for row in shown["splits"]] == [96, 24, 48]
     table = slaeval("corpus", "show", "phoenix2014t")
-    assert "vocabulary over all splits" in table.stdout
+    assert "vocabulary of all splits" in table.stdout
 
 
 @pytest.mark.parametrize("name", ["phoenix2014", "phoenix2014-si5", "csl-daily", "isharah500"])
@@ -120,7 +120,7 @@ def test_the_printed_command_scores_the_sample(slaeval, tmp_path: Path, name: st
     words = shlex.split(command)
     folder = str(tmp_path / "with blank")
     assert words == [
-        *("slaeval", "score", "--pred", f"{folder}/hyp.ctm"),
+        *("slaeval", "score", f"{folder}/hyp.ctm"),
         *("--dataset", name, "--root", folder),
     ]
     scored = slaeval(*words[1:], "--json")
@@ -154,7 +154,7 @@ def test_show(slaeval) -> None:
     assert [row["samples"] for row in out["splits"]] == [96, 24, 48]
     assert out["splits"][1]["signers"] == ["02"]
     table = slaeval("corpus", "show", "isharah500", "--root", "mine")
-    for text in ("train", "vocabulary over all splits", "signers of dev: 02"):
+    for text in ("train", "vocabulary of all splits", "signers of dev: 02"):
         assert text in table.stdout
     unseen = slaeval("corpus", "show", "isharah500", "--root", "mine", "--setup", "US")
     assert "(US)" in unseen.stdout

@@ -211,8 +211,8 @@ def test_the_annotation_is_not_written_over(slaeval, sample, tmp_path, command: 
     [
         (("--format", "html"), "known: table, markdown, latex, csv, json"),
         (("--format", "ctm"), "--pred-format ctm"),
-        (("--format", "latex", "--json"), "exclude each other"),
-        (("--format", "csv", "--by", "length"), "one row a file"),
+        (("--format", "latex", "--json"), "cannot be combined"),
+        (("--format", "csv", "--by", "length"), "one row per file"),
         (("--dev", "hyp.ctm"), "--format latex, markdown or csv"),
         (("--dev", "hyp.ctm", "--format", "latex"), "use --dataset"),
         (("--dev", "hyp.ctm", "--format", "json"), "side by side"),

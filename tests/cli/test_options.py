@@ -12,8 +12,8 @@ from slaeval.cli.options import resumable
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "stopped; the same command goes on from here"),
-        (["--restart"], "stopped; the same command without --restart goes on from here"),
+        ([], "stopped; run the same command to resume"),
+        (["--restart"], "stopped; run the same command without --restart to resume"),
     ],
 )
 def test_ctrl_c_says_how_to_go_on(arguments: list[str], said: str) -> None:

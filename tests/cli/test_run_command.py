@@ -367,7 +367,7 @@ def test_ctrl_c_ends_all_processes_quietly(
     assert "Traceback" not in err
     if process.returncode == 130:
         assert out == ""
-        assert err.strip() == "stopped; the same command goes on from here"
+        assert err.strip() == "stopped; run the same command to resume"
 
 
 def test_a_model_of_ones_own(

@@ -189,9 +189,9 @@ def test_bad_hypotheses(slaeval, task: ReferenceSet, content, code: int, message
     ("args", "message"),
     [
         (("score",), "missing hypotheses"),
-        (("score", "a.ctm", "--pred", "b.ctm"), "two sources, a.ctm and --pred b.ctm"),
+        (("score", "a.ctm", "--pred", "b.ctm"), "two sources given, a.ctm and --pred b.ctm"),
         (("score", "--pred", "hyp.ctm"), "--dataset NAME"),
-        (("score", "--pred", "hyp.ctm", "--ref", "a", "--root", "b"), "exclude each other"),
+        (("score", "--pred", "hyp.ctm", "--ref", "a", "--root", "b"), "cannot be combined"),
         (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--protocol", "rwth14"), "did you"),
         (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--pred-format", "xml"), "known: auto"),
         (("score", "--pred", "hyp.ctm", "--ref", "ref.stm", "--csv", "hyp.ctm"), "named twice"),
@@ -237,7 +237,7 @@ def test_unknown_segments_are_left_out_and_named(slaeval, task: ReferenceSet) ->
         stream.write("zz 1 0.00 0.01 REGEN\n")
     after = slaeval("score", "--pred", task[0], "--ref", task[1], "--json")
     assert json.loads(after.stdout)["wer"] == json.loads(before.stdout)["wer"]
-    assert "1 segments of the hypothesis are not in the references" in after.stderr
+    assert "1 segment of the hypothesis not in the references" in after.stderr
 
 
 def test_no_reference_words_is_no_number(slaeval, tmp_path: Path) -> None:

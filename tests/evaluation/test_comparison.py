@@ -61,7 +61,7 @@ def test_what_cannot_be_compared() -> None:
         package.compare(one, package.score({"s0": "A"}, {"s0": "A"}, "none"))
     with pytest.raises(UsageError, match="two systems"):
         package.compare(one)
-    with pytest.raises(UsageError, match="name of its own"):
+    with pytest.raises(UsageError, match="must be unique"):
         package.compare(one, one, names=["a", "a"])
 
 

@@ -145,7 +145,7 @@ def test_broken_tables_name_the_line(parse, text: str, line: int) -> None:  # ty
 def test_the_same_segment_twice_with_the_same_words_is_noted() -> None:
     read = parse_table("a\tA B\nb\tB\na\tA B\n")
     assert read.words == {"a": ["A", "B"], "b": ["B"]}
-    assert "stand twice" in read.notes[0]
+    assert "duplicate segment" in read.notes[0]
 
 
 @pytest.mark.parametrize(

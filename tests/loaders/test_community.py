@@ -136,9 +136,12 @@ def test_raw_training_annotation_is_cleaned_for_phoenix2014_only(tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a\tA\nb\tB\na\tC\n", r":3: segment 'a' stands here and in line 1"),
-        ("a 1 s 0.0 1.0 A\n\na 1 s 0.0 1.0 B\n", r":3: segment 'a' stands here and in line 1"),
-        ('{"id": "a", "glosses": []}\n{"id": "a", "glosses": []}\n', r":2: .* in line 1"),
+        ("a\tA\nb\tB\na\tC\n", r":3: duplicate segment 'a' with other words \(first on line 1\)"),
+        (
+            "a 1 s 0.0 1.0 A\n\na 1 s 0.0 1.0 B\n",
+            r":3: duplicate segment 'a' \(first on line 1\)",
+        ),
+        ('{"id": "a", "glosses": []}\n{"id": "a", "glosses": []}\n', r":2: .*first on line 1"),
         ("a 1 0.00 0.01 WORD\n", "CTM file, so a hypothesis"),
         ("", "empty"),
         ("  \n\n", "empty"),
@@ -146,7 +149,7 @@ def test_raw_training_annotation_is_cleaned_for_phoenix2014_only(tmp_path: Path)
         ('{"id": 4.5, "glosses": "A"}\n', r":1: an id is a text or an integer, found 4.5"),
         ('["a", "b"]\n', "expected an object with 'id'"),
         ('{"id": "a", "glosses": "A"}\n{broken\n', r":2: not JSON"),
-        ('{"id": "a", "glosses": "\\ud800"}\n', r":1: half of a surrogate pair"),
+        ('{"id": "a", "glosses": "\\ud800"}\n', r":1: unpaired surrogate"),
         ("id|folder|signer|annotation\nx|y\n", r":2: expected an id and its glosses in 4 columns"),
         ("a\tA\nno separator\n", r":2: expected an id and its glosses"),
         ("just some words\n", "STM line has"),
@@ -164,7 +167,7 @@ def test_an_id_twice_in_a_pickle(tmp_path: Path) -> None:
     path = tmp_path / "file"
     rows = [{"name": f"{s}/a", "signer": "s", "gloss": "A"} for s in ("train", "dev")]
     path.write_bytes(pickle.dumps(rows))
-    with pytest.raises(InputError, match="'a' stands here twice"):
+    with pytest.raises(InputError, match="duplicate segment 'a'"):
         read_references_file(path)
 
 

@@ -418,7 +418,7 @@ def test_out_of_memory_halves_the_batches(
     assert max(asked) == sum(lengths)
     assert run.settings["settings"]["frame_budget"] < sum(lengths)
     assert run.hypotheses == plain.hypotheses
-    assert "memory ran out; going on with at most" in capsys.readouterr().err
+    assert "out of memory; continuing with at most" in capsys.readouterr().err
 
 
 def test_a_killed_run_remembers_what_memory_allows(

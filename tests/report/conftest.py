@@ -34,7 +34,7 @@ _HOSTILE = [
     '"onmouseover="alert(1)',
     "'><b>",
     "&lt;b&gt;",
-    "{{x}}",
+    "[[x]]",
     "\u202eEGNAR",
     "a\x1b[31mb",
 ]
@@ -318,7 +318,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
     """Hypotheses and references of glosses, ids and a file name that look like markup."""
     folder = tmp_path_factory.mktemp("hostile")
     reference, hypothesis = folder / "ref.tsv", folder / "<b>hyp&amp;.tsv"
-    for path, words in ((reference, _HOSTILE), (hypothesis, _HOSTILE[::-1])):
+    for path, words in ((reference, _HOSTILE), (hypothesis, [*_HOSTILE[::-1], "{{x}}"])):
         rows = [f"{id}\t{' '.join(words)}\n" for id in ("<i>1</i>", '"2"', "s3")]
         path.write_text("".join(rows), "utf-8")
     return hypothesis, reference, _HOSTILE

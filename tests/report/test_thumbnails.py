@@ -50,7 +50,7 @@ def test_the_worst_come_first_and_the_rest_is_named(runs: Runs) -> None:
     # one of them is the segment without hypothesis, which has no frames
     shown = list(found.thumbnails.pictures)
     assert shown == [name for name in first if found.alignments[name].glosses]
-    assert f"{48 - len(shown)} segments have none (--pictures N for more)" in render(found)
+    assert f"{48 - len(shown)} without (--pictures N for more)" in render(found)
     data = segment_data(found)
     ids = [segment.id for segment in found.score.segments]
     assert {ids[int(number)] for number in data["pictures"]} == set(shown)

@@ -111,7 +111,7 @@ def test_sources_that_cannot_be_meant() -> None:
         slaeval.score({"a": "A"}, {"b": "A"})
     with pytest.raises(UsageError, match="'id' and 'glosses'"):
         slaeval.score(pd.DataFrame({"id": ["a"]}), {"a": "A"})
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="duplicate segment"):
         slaeval.score(pd.DataFrame({"id": ["a", "a"], "glosses": ["A", "B"]}), {"a": "A"})
 
 
