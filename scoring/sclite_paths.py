@@ -465,9 +465,8 @@ def _columns(utterance: Utterance, fold: bool) -> Iterator[_Column]:
             "" if place is None else side[place]
             for place, side in zip(places, (segment.reference, segment.hypothesis), strict=True)
         ]
-        if fold:
-            case = FOLD if op == "C" else _UPPER
-            words = [word.translate(case) for word in words]
+        if fold and op != "C":  # in lower case already
+            words = [word.translate(_UPPER) for word in words]
         width = max(map(byte_width, words))
         cells = []
         for place, word, marks, shown in zip(
@@ -527,4 +526,4 @@ def byte_width(text: str) -> int:
 
 def padded(text: str, width: int) -> str:
     """Fill up with blanks to so many bytes."""
-    return text + " " * (width - byte_width(text))
+    return text.ljust(width) if text.isascii() else text + " " * (width - byte_width(text))

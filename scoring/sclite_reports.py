@@ -32,7 +32,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from statistics import median
 
 from slaeval.scoring import sclite_paths
 from slaeval.scoring.alignment import FOLD
@@ -431,10 +430,17 @@ def _deviation(values: Sequence[float]) -> float:
     return math.sqrt(total / (len(values) - 1)) if len(values) > 1 else total
 
 
+def _median(values: Sequence[float]) -> float:
+    # statistics takes longer to import than a small report to write.
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
 _MEASURES: tuple[tuple[str, Callable[[Sequence[float]], float]], ...] = (
     (" Mean ", _mean),
     (" S.D. ", _deviation),
-    ("Median", median),
+    ("Median", _median),
 )
 
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import re
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
@@ -39,7 +40,6 @@ from slaeval.errors import InputError
 from slaeval.files import read_bytes
 from slaeval.scoring.alignment import FOLD, align
 from slaeval.scoring.sclite_paths import Definition, Mark, System, Utterance
-from slaeval.scoring.scorer import is_ignored
 from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["ID_TYPES", "Settings", "align_files"]
@@ -444,10 +444,13 @@ def _ctm_words(file: _File, settings: Settings) -> tuple[list[_CtmWord], bool]:
     lines = text.split("\n")
     if not lines[-1]:  # behind the last newline
         lines.pop()
+    times: dict[str, float] = {}
     for number, line in enumerate(lines, 1):
         if line.startswith(";"):
             continue
-        columns = [column for column in _COLUMNS.split(line) if column]
+        columns = line.split(" ")
+        if len(columns) != 5 or "" in columns or "\t" in line:
+            columns = [column for column in _COLUMNS.split(line) if column]
         if len(columns) < 5:
             raise InputError(
                 "a CTM line has 'name channel start duration word [confidence]', this one has "
@@ -455,9 +458,12 @@ def _ctm_words(file: _File, settings: Settings) -> tuple[list[_CtmWord], bool]:
                 file.path,
                 number,
             )
-        columns = [_cut(column) for column in columns[:6]]
-        start = _time(columns[2].removeprefix("&&"), file.path, number)
-        duration = _time(columns[3], file.path, number)
+        if len(line) > _LONGEST_COLUMN // 4:
+            columns = [_cut(column) for column in columns]
+        for column in columns[2:4]:
+            if column not in times:
+                times[column] = _time(column.removeprefix("&&"), file.path, number)
+        start, duration = times[columns[2]], times[columns[3]]
         sure = 0.0
         if len(columns) > 5 and columns[5].lower() != "na":
             sure = _single(_time(columns[5], file.path, number, "a confidence"))
@@ -493,13 +499,7 @@ def _time(text: str, path: str, line: int, what: str = "a time in seconds") -> f
 
 def _single(value: float) -> float:
     """Round to single precision, as sclite keeps some numbers; too large is infinite."""
-    import struct
-
-    try:
-        rounded: float = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-    return rounded
+    return array("f", [value])[0]
 
 
 def _stm_lines(file: _File, fold: bool) -> list[_StmLine]:
@@ -583,7 +583,7 @@ def _channel_pairs(
             end += 1
         mine = said[begin:end]
         begin = end
-        left_out = is_ignored([line.text])
+        left_out = _is_ignored(line.text)
         if left_out:
             ignored, ignored_words = ignored + 1, ignored_words + len(mine)
         settings.say(
@@ -691,6 +691,15 @@ def _in_time(utterance: Utterance) -> Utterance:
         written=written
         and ([written[0][one] for one in left], [written[1][other] for other in right]),
     )
+
+
+def _is_ignored(text: str) -> bool:
+    """Say whether sclite leaves a reference out of the score."""
+    if "IGNORE" not in text.upper():
+        return False
+    from slaeval.scoring.scorer import is_ignored
+
+    return is_ignored([text])
 
 
 # Alignment.
