@@ -52,11 +52,11 @@ def described(path: str) -> tuple[Any, dict[str, tuple[str, tuple[int, ...]]]]:
             if len(shape) > MOST_DIMENSIONS:
                 raise ValueError
         except (TypeError, KeyError, ValueError):
-            raise InputError(f"the tensor {name} is described wrongly: damaged", path) from None
+            raise InputError(f"the tensor {name:.80} is described wrongly: damaged", path) from None
         for extent in shape:
             size = None if size is None else size * extent
         if size is not None and end - start != size:
-            raise InputError(f"the tensor {name} does not fill its bytes: damaged", path)
+            raise InputError(f"the tensor {name:.80} does not fill its bytes: damaged", path)
         tensors[name] = (dtype, shape)
     return metadata, tensors
 

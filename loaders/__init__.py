@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slaeval.loaders.reading import glosses as glosses
     from slaeval.loaders.reading import load_corpus as load_corpus
     from slaeval.loaders.reading import load_references as load_references
+    from slaeval.loaders.reading import read_references as read_references
     from slaeval.loaders.reading import split_ids as split_ids
     from slaeval.loaders.records import Corpus as Corpus
     from slaeval.loaders.records import Sample as Sample
@@ -45,6 +46,7 @@ _HOMES = {
     "open_footage": "video",
     "read_frames": "video",
     "read_reference_rows": "community",
+    "read_references": "reading",
     "read_references_file": "community",
     "register": "folders",
     "registered": "folders",

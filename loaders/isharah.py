@@ -12,9 +12,11 @@ subset  SI train/dev/test     US train/dev/test   glosses
 ======  ====================  ==================  =======
 
 Layout of a release: ``Annotations/{SI,US}/{train,dev,test}.txt`` with rows ``id|gloss|text``.
-The challenge copies of Isharah-2000 have ``{SI,US}/{train,dev,test}.csv`` with ``id|gloss``,
-other sizes, and a test split without glosses. Ids are ``<signer>_<sentence>``. Glosses are
-kept byte for byte; :func:`normalised` is there for those who want a normal form.
+The edition of Isharah-1000 that the 2025 challenge handed out has 10,000/949/3800 (SI) and
+9900/550/550 (US). The challenge copies of Isharah-2000 have ``{SI,US}/{train,dev,test}.csv``
+with ``id|gloss``, other sizes, and a test split without glosses. Ids are
+``<signer>_<sentence>``. Glosses are kept byte for byte; :func:`normalised` is there for those who
+want a normal form.
 """
 
 from __future__ import annotations
@@ -156,18 +158,21 @@ class _Isharah(Layout):
         return "Videos", f"Videos/{sample.id}.mp4"
 
 
+_Sizes = tuple[int, int, int]
+
+
 def _facts(
-    si: tuple[int, int, int], us: tuple[int, int, int], challenge: bool = False
+    si: _Sizes,
+    us: _Sizes,
+    edition: str = "",
+    other_si: _Sizes = (0, 0, 0),
+    other_us: _Sizes = (0, 0, 0),
 ) -> dict[tuple[str, str], tuple[Facts, ...]]:
-    splits = ("train", "dev", "test")
-    copies = {"SI": (19500, 1950, 7800), "US": (20899, 550, 550)}
+    """Return the sizes of train, dev and test in either setup, of the release and an edition."""
     return {
-        (setup, split): (
-            Facts(count),
-            *((Facts(other, edition="challenge copy"),) if challenge else ()),
-        )
-        for setup, counts in (("SI", si), ("US", us))
-        for split, count, other in zip(splits, counts, copies[setup], strict=True)
+        (setup, split): (Facts(count), *((Facts(other, edition=edition),) if edition else ()))
+        for setup, counts, others in (("SI", si, other_si), ("US", us, other_us))
+        for split, count, other in zip(("train", "dev", "test"), counts, others, strict=True)
     }
 
 
@@ -182,13 +187,19 @@ class Isharah500(_Isharah):
 
 
 class Isharah1000(_Isharah):
-    """1000 sentences."""
+    """1000 sentences; the edition of the 2025 challenge (MSLR, ICCV) has other sizes."""
 
     name = "isharah1000"
     homes = ("isharah1000", "Isharah-1000", "Isharah1000")
     title = "Isharah-1000 (Saudi Sign Language, smartphone video)"
     vocabulary = 680
-    facts = _facts((10000, 1000, 4000), (10000, 750, 750))
+    facts = _facts(
+        (10000, 1000, 4000),
+        (10000, 750, 750),
+        "edition of the 2025 challenge",
+        (10000, 949, 3800),
+        (9900, 550, 550),
+    )
 
 
 class Isharah2000(_Isharah):
@@ -198,4 +209,10 @@ class Isharah2000(_Isharah):
     homes = ("isharah2000", "Isharah-2000", "Isharah2000")
     title = "Isharah-2000 (Saudi Sign Language, smartphone video)"
     vocabulary = 1132
-    facts = _facts((20000, 2000, 8000), (13500, 750, 750), challenge=True)
+    facts = _facts(
+        (20000, 2000, 8000),
+        (13500, 750, 750),
+        "challenge copy",
+        (19500, 1950, 7800),
+        (20899, 550, 550),
+    )

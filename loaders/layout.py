@@ -138,6 +138,12 @@ class Layout(ABC):
     def locate(self, root: str, setup: str, split: str) -> tuple[str, str]:
         """Find the annotation file of a split at or below `root`.
 
+        All splits of a setup come from one folder. That is the one in `root` itself, or in the
+        corpus's own folder there; else one further below. A folder there that is named after
+        nothing but the setup must hold the first split too, or stand in a folder with the
+        corpus's name: what a system wrote for one split in the corpus's layout is no annotation.
+        Of several, it is the one with most splits.
+
         Returns
         -------
         tuple of str
@@ -146,7 +152,8 @@ class Layout(ABC):
         Raises
         ------
         InputError
-            It is not there; the message lists what was looked for.
+            It is not there, and the message lists what was looked for; or several folders could
+            be meant, and it lists them.
         """
         if not os.path.isdir(root):
             raise InputError(
@@ -159,18 +166,76 @@ class Layout(ABC):
         if not os.access(root, os.R_OK | os.X_OK):
             raise InputError("this folder cannot be read: Permission denied", root)
         patterns = self.patterns(setup, split)
-        for folder in _folders(root):
-            for home in (*self.homes, ""):
-                base = os.path.join(folder, home) if home else folder
-                for pattern in patterns:
-                    path = os.path.join(base, *pattern.split("/"))
-                    if os.path.isfile(path):
-                        return path, base
-        raise InputError(
+        base, files, unlikely = self._annotation(root, setup)
+        if split in files:
+            return files[split], base
+        message = (
             f"no {self.name} annotation of the split {split!r} here; looked in this folder and "
-            f"{_DEPTH} levels below for\n    " + "\n    ".join(patterns),
-            root,
+            f"{_DEPTH} levels below for\n    " + "\n    ".join(patterns)
         )
+        if files:
+            folder = os.path.dirname(next(iter(files.values())))
+            message = f"no {self.name} annotation of the split {split!r} in {folder}"
+        if split in unlikely:
+            message += (
+                f"\n  found {unlikely[split]}: it may be what a system wrote; if it is the "
+                "annotation, name its folder with --root, or the file with --ref"
+            )
+        raise InputError(message, root)
+
+    def _annotation(self, root: str, setup: str) -> tuple[str, dict[str, str], dict[str, str]]:
+        """Find the folder of a setup's annotation.
+
+        Returns
+        -------
+        tuple
+            The corpus's own folder, the file of each split there, and files elsewhere that are
+            likely no annotation.
+        """
+        found: dict[str, tuple[str, dict[str, str]]] = {}
+        unlikely: dict[str, str] = {}
+        at_once = False
+        for level, folder in _folders(root):
+            if level and at_once:
+                break
+            for base in self._homes(folder):
+                for annotation, files in self._files(base, setup).items():
+                    sure = (
+                        os.path.basename(os.path.abspath(base)) in self.homes
+                        or os.path.relpath(annotation, base) != setup
+                        or self.splits[0] in files
+                    )
+                    if sure or not level:
+                        found.setdefault(os.path.realpath(annotation), (base, files))
+                    else:
+                        unlikely |= files
+            at_once = not level and bool(found)
+        most = max((len(files) for _, files in found.values()), default=0)
+        best = [folder for folder, (_, files) in found.items() if len(files) == most]
+        if len(best) > 1:
+            raise InputError(
+                f"several folders could hold the annotation of {self.name}, name one with --root "
+                "(or a file with --ref):\n    " + "\n    ".join(best),
+                root,
+            )
+        base, files = found[best[0]] if best else (root, {})
+        return base, files, unlikely
+
+    def _homes(self, folder: str) -> list[str]:
+        """Return a folder, and those of the corpus's name in it."""
+        return [*(os.path.join(folder, home) for home in self.homes), folder]
+
+    def _files(self, base: str, setup: str) -> dict[str, dict[str, str]]:
+        """Return the annotation files below a corpus's folder: of each folder, by split."""
+        folders: dict[str, dict[str, str]] = {}
+        if not os.path.isdir(base):
+            return folders
+        for split in self.splits:
+            for pattern in self.patterns(setup, split):
+                path = os.path.join(base, *pattern.split("/"))
+                if os.path.isfile(path):
+                    folders.setdefault(os.path.dirname(path), {}).setdefault(split, path)
+        return folders
 
 
 def _matching(base: str, top: str) -> list[str]:
@@ -180,13 +245,13 @@ def _matching(base: str, top: str) -> list[str]:
     return [name.replace(os.sep, "/") for name in found if os.path.isdir(os.path.join(base, name))]
 
 
-def _folders(root: str) -> Iterator[str]:
-    """Walk breadth first, leaving out folders that hold pictures."""
+def _folders(root: str) -> Iterator[tuple[int, str]]:
+    """Walk breadth first, leaving out folders that hold pictures; yield level and folder."""
     level = [root]
-    for _ in range(_DEPTH + 1):
+    for depth in range(_DEPTH + 1):
         following: list[str] = []
         for folder in level:
-            yield folder
+            yield depth, folder
             try:
                 with os.scandir(folder) as entries:
                     following += sorted(
@@ -201,7 +266,7 @@ def _folders(root: str) -> Iterator[str]:
 
 def _holds_pictures(name: str) -> bool:
     return name.startswith((".", "fullFrame", "trackedRightHand", "sentence_frames")) or (
-        name in ("features", "videos", "Videos")
+        name in ("features", "videos", "Videos", "frames", "Frames")
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "glosses",
     "load_corpus",
     "load_references",
+    "read_references",
     "read_split",
     "split_ids",
 ]
@@ -101,6 +102,23 @@ def load_references(
     Raises
     ------
     InputError
+        As :func:`read_references`.
+    """
+    samples = read_references(name, root, split, setup)
+    return [(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples]
+
+
+def read_references(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    split: str = "test",
+    setup: str | None = None,
+) -> list[Sample]:
+    """Load the samples of a split, all of which have glosses.
+
+    Raises
+    ------
+    InputError
         The references are not there, or withheld.
     """
     described = layout(name)
@@ -112,7 +130,7 @@ def load_references(
             "has ids only; score another split, or give references with --ref",
             samples[0].source,
         )
-    return [(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples]
+    return samples
 
 
 def split_ids(

@@ -51,6 +51,8 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _SAME_RATE = 0.01
 #: How many samples are looked for at a time.
 _AT_ONCE = 8
+#: EXIF's tag for how a camera was held: 1 upright, 2 to 8 turned or mirrored.
+_ORIENTATION = 0x0112
 #: What PIL raises for a picture that is damaged, cut off or something else.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
 
@@ -446,18 +448,17 @@ def _read_pictures(
         path = os.path.join(footage.path, footage.files[index])
         try:
             with Image.open(path) as picture:
-                if first is None:
-                    first = picture.size
-                    height, width = size or first[::-1]
-                    out = np.empty((len(wanted), height, width, 3), np.uint8)
-                elif picture.size != first:
+                first = first or picture.size
+                if picture.size != first:
                     raise InputError(
                         f"sample {footage.id!r}: this frame is {_by(picture.size)}, the first one "
                         f"read, {footage.files[wanted[0]]}, {_by(first)}",
                         path,
                     )
-                assert out is not None
-                out[place] = _rgb(picture, size)
+                pixels = _rgb(picture, size)
+                if out is None:
+                    out = np.empty((len(wanted), *pixels.shape), np.uint8)
+                out[place] = pixels
         except FileNotFoundError:
             raise InputError(f"sample {footage.id!r}: this frame is missing", path) from None
         except (*_DAMAGED, Image.DecompressionBombError) as error:
@@ -473,16 +474,22 @@ def _read_pictures(
 
 
 def _rgb(picture: Image, size: tuple[int, int] | None) -> Pixels:
-    """Decode one picture [H, W, 3]."""
-    target = None if size is None or size == picture.size[::-1] else (size[1], size[0])
-    if target is not None and picture.format == "JPEG":
+    """Decode one picture [H, W, 3], as it is to be looked at."""
+    held = picture.getexif().get(_ORIENTATION, 1)
+    if size is not None and picture.format == "JPEG" and size != picture.size[::-1]:
         # The decoder leaves out what is finer than twice the target; the filter does the rest.
-        picture.draft("RGB", (2 * target[0], 2 * target[1]))
+        side = 2 * max(size)
+        picture.draft("RGB", (2 * size[1], 2 * size[0]) if held == 1 else (side, side))
     decoded = picture
+    if held != 1:
+        from PIL import ImageOps
+
+        decoded = ImageOps.exif_transpose(picture)
+    target = None if size is None or size == decoded.size[::-1] else (size[1], size[0])
     if picture.mode.startswith(("I", "F")):
-        decoded = _eight_bits(picture)
+        decoded = _eight_bits(decoded)
     elif picture.mode not in ("RGB", "L"):
-        decoded = picture.convert("RGB")
+        decoded = decoded.convert("RGB")
     if target is not None:
         from PIL.Image import Resampling
 

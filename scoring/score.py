@@ -418,6 +418,9 @@ class Score:
         return pd.DataFrame(self.rows(), columns=columns)
 
     def __str__(self) -> str:
+        return "\n".join([self._line(), *(f"  warning: {message}" for message in self.warnings)])
+
+    def _line(self) -> str:
         interval = self.wer_ci
         between = "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
         return (
@@ -427,7 +430,7 @@ class Score:
         )
 
     def __repr__(self) -> str:
-        return f"<Score {self}>"
+        return f"<Score {self._line()}>"
 
     def _repr_html_(self) -> str:
         from html import escape

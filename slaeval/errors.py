@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-__all__ = ["InputError", "SlaevalError", "UsageError", "counted", "nearest"]
+__all__ = ["InputError", "ScoreWarning", "SlaevalError", "UsageError", "counted", "nearest"]
 
 
 class SlaevalError(Exception):
@@ -42,6 +42,10 @@ class InputError(SlaevalError):
         if self.path is not None:
             where = f"{self.path}:{line}: " if line is not None else f"{self.path}: "
         super().__init__(where + message)
+
+
+class ScoreWarning(UserWarning):
+    """What a reader of a score should know, warned of in Python; the command line prints it."""
 
 
 class UsageError(SlaevalError):

@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     needed,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -119,6 +120,8 @@ def audit(
         from slaeval.files import write_whole
 
         write_whole(csv, pasted(results, "csv"))
+    for one in (*others, evaluation):
+        tell_references(one.references)
     for result in results:
         for message in result.warnings:
             warn(message if dev is None else f"{result.split}: {message}")

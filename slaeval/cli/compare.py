@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     format_options,
     request_options,
     sources_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -159,6 +160,7 @@ def compare(
         if result is None:
             raise UsageError("--csv needs at least two systems")
         write_whole(csv, result.to_pandas().to_csv(index=False))
+    tell_references(systems[0].references)
     for name, score in zip(names, scores, strict=True):
         for message in score.warnings:
             warn(f"{name}: {message}")
@@ -212,8 +214,8 @@ def pasted(
 ) -> str:
     """Write systems as Markdown, LaTeX or CSV: one row per system (and split, except in LaTeX).
 
-    Differences and tests are those of each system against the first, on the split that was
-    asked for; published results follow with what is known of them.
+    Differences are each WER minus that of the first system, tests are against it, on the split
+    that was asked for; published results follow with what is known of them.
     """
     if form == "latex":
         return _latex(names, scores, result, literature, dev)
@@ -224,9 +226,9 @@ def pasted(
             if (pair.first, pair.second) == (names[0], name):
                 low, high = pair.interval or (None, None)
                 row |= {
-                    "difference": -pair.difference,
-                    "difference_low": None if high is None else -high,
-                    "difference_high": None if low is None else -low,
+                    "difference": pair.difference,
+                    "difference_low": low,
+                    "difference_high": high,
                     "mapsswe_p": pair.matched_pairs_p,
                     "permutation_p": pair.permutation_p,
                 }
@@ -362,17 +364,17 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
             continue
         between = "-"
         if pair.interval is not None:
-            between = f"[{-pair.interval[1]:+.2f}, {-pair.interval[0]:+.2f}]"
+            between = f"[{pair.interval[0]:+.2f}, {pair.interval[1]:+.2f}]"
         tests = (p_value(pair.matched_pairs_p), p_value(pair.permutation_p))
-        rows.append((name, wer, *counts, f"{-pair.difference:+.2f}", between, *tests))
+        rows.append((name, wer, *counts, f"{pair.difference:+.2f}", between, *tests))
     heads = ("system", "WER %", "S", "D", "I", "diff", "95 %", "MAPSSWE p", "permutation p")
     return [
         table(rows, heads),
         "",
         paragraph(
-            f"Differences and tests are those against {names[0]}, the leader; p-values are "
-            f"adjusted (Holm) over {len(result.pairs)} pairs. Name two systems to see a pair in "
-            "detail; --all-pairs tests every pair, --json prints them."
+            f"Differences are each WER minus that of {names[0]}, the leader, tests are against it; "
+            f"p-values are adjusted (Holm) over {len(result.pairs)} pairs. Name two systems to see "
+            "a pair in detail; --all-pairs tests every pair, --json contains them."
         ),
     ]
 
@@ -388,18 +390,19 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
     adjusted = ", adjusted (Holm)" if result is not None and len(result.pairs) > 1 else ""
     out = [
         styled(f"  {pair.verdict}", bold=True),
-        f"    difference {pair.difference:+.2f} points{between}",
+        f"    difference ({pair.second} minus {pair.first}) {pair.difference:+.2f} points{between}",
         f"    matched pairs (MAPSSWE): {test.segments} stretches, mean {test.mean:+.3f}, "
-        f"Z {test.z:+.3f}, p {p_value(pair.matched_pairs_p)}{adjusted}",
+        f"Z {test.z:+.3f} ({pair.first} minus {pair.second}, as sc_stats), "
+        f"p {p_value(pair.matched_pairs_p)}{adjusted}",
         f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
         f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
         f"tied in {pair.tied}",
         table(
             [
-                (name, f"{one:.2f}", f"{other:.2f}", f"{one - other:+.2f}")
+                (name, f"{one:.2f}", f"{other:.2f}", f"{other - one:+.2f}")
                 for name, (one, other) in pair.by_signer.items()
             ],
-            ("signer", pair.first, pair.second, "difference"),
+            ("signer", pair.first, pair.second, f"minus {pair.first}"),
             indent="    ",
         ),
     ]

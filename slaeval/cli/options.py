@@ -18,6 +18,7 @@ from slaeval.evaluation.tables import Format
 
 if TYPE_CHECKING:
     from slaeval.decoding import Decoding
+    from slaeval.evaluation.references import ReferenceSet
 
 __all__ = [
     "FORMATS",
@@ -36,6 +37,7 @@ __all__ = [
     "resumable",
     "source_argument",
     "sources_argument",
+    "tell_references",
 ]
 
 #: The forms of a result, the default first.
@@ -215,6 +217,12 @@ def chosen_decoding(
     """Return decoding settings with what the user gave in them."""
     given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
     return replace(settings, **{key: value for key, value in given.items() if value is not None})
+
+
+def tell_references(references: ReferenceSet) -> None:
+    """Say in which file the references of a corpus were found."""
+    if references.corpus is not None:
+        click.echo(f"references: {references.path}", err=True)
 
 
 def format_options(command: Callable[..., Any]) -> Callable[..., Any]:

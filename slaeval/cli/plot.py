@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     refuse_given,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import warn
 from slaeval.errors import InputError, UsageError, nearest
@@ -165,6 +166,7 @@ def _errors(wanted: _Wanted) -> tuple[Axes, str]:
             f"{wanted.source} has words only; posteriors need a run folder, and its video"
         )
     score = evaluation.score()
+    tell_references(evaluation.references)
     for message in score.warnings:
         warn(message)
     return _draw(wanted, score, evaluation), score.signature
@@ -227,6 +229,7 @@ def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
     import slaeval
     from slaeval.analysis import posterior_strip
     from slaeval.loaders.video import find_video_clips, read_frames
+    from slaeval.recognition.model import FrameRateWarning
 
     settings = run.settings
     checkpoint = wanted.ckpt or settings["checkpoint"]["path"]
@@ -244,7 +247,9 @@ def _posteriors(wanted: _Wanted, run: Run, name: str) -> Axes:
         raise InputError(f"segment {name!r} of the run is not in the corpus", corpus.root)
     loaded = slaeval.load_checkpoint(checkpoint)
     clip = loaded.at_its_rate(footage[0])
-    found = loaded.recognise(clip)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FrameRateWarning)  # the run has said it
+        found = loaded.recognise(clip)
     return posterior_strip(
         found.log_probs,
         loaded.vocabulary,

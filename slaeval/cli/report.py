@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.cli.options import existing, needed, request_options, source_argument
+from slaeval.cli.options import existing, needed, request_options, source_argument, tell_references
 from slaeval.console import warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
@@ -83,6 +83,7 @@ def report(
     check_outputs([source, against, train], [out], request)
     systems = open_systems([source] if against is None else [source, against], request)
     found = collect(*systems, train=train, pictures=pictures)
+    tell_references(systems[0].references)
     for message in found.score.warnings:
         warn(message)
     if "frequency" not in found.groups:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -267,11 +268,14 @@ def _recognise(
     as_json: bool,
 ) -> None:
     from slaeval.loaders.video import frame_times, open_footage
+    from slaeval.recognition.model import FrameRateWarning
 
     footage = open_footage(video, fps=fps)
     if fps is not None and footage.times is not None:
         raise UsageError("--fps is for a folder of frames; a video file says its own rate")
-    found = loaded.recognise(footage, decoding=decoding, precision=precision)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FrameRateWarning)  # said below
+        found = loaded.recognise(footage, decoding=decoding, precision=precision)
     for note in found.notes:
         warn(note)
     if footage.fps is None and footage.files:

@@ -13,6 +13,7 @@ from slaeval.cli.options import (
     needed,
     request_options,
     source_argument,
+    tell_references,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
@@ -130,6 +131,8 @@ def score(
         from slaeval.report import render as as_html
 
         write_whole(html, as_html(collect(evaluation, bootstrap=bootstrap)))
+    for one in (evaluation, *others):
+        tell_references(one.references)
     for (_, scored), prefix in zip(systems, ("", "dev: "), strict=False):
         for message in scored.warnings:
             warn(prefix + message)
@@ -220,7 +223,11 @@ def pasted(
     ]
     if confusions:
         parts.append(as_markdown(confusions, ("reference", "hypothesis", "count")))
-    parts += [f"`{line}`" for line in bleu_lines(result)]
+    parts += [
+        f"`{score.split}: {line}`" if len(systems) > 1 else f"`{line}`"
+        for _, score in systems
+        for line in bleu_lines(score)
+    ]
     signatures = [f"`{score.signature}`" for _, score in systems]
     return "\n\n".join([*parts, *signatures])
 

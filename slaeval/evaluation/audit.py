@@ -6,12 +6,14 @@ score, how often each rule of its cleanup fired, and which segments it moves.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slaeval.errors import ScoreWarning
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
@@ -184,7 +186,10 @@ def audit(
     66.7
     """
     request = Request(dataset, split)
-    return audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
+    result = audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
+    for message in result.warnings:
+        warnings.warn(message, ScoreWarning, stacklevel=2)
+    return result
 
 
 def audit_evaluation(evaluation: Evaluation, names: Sequence[str] | None = None) -> Audit:

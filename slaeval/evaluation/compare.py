@@ -54,7 +54,8 @@ class Pair:
     first, second : str
         Names of the systems.
     difference : float
-        WER of the first minus the second, in percentage points.
+        WER of the second minus that of the first, in percentage points: below zero where the
+        second is better.
     interval : tuple of float or None
         95 % paired bootstrap interval of the difference.
     matched_pairs : MatchedPairs
@@ -88,7 +89,7 @@ class Pair:
         if not self.difference:
             return f"{self.first} and {self.second} have the same WER"
         better, worse = sorted((self.first, self.second), key=lambda name: name != self.first)
-        if self.difference > 0:
+        if self.difference < 0:
             better, worse = worse, better
         tests = {"matched pairs": self.matched_pairs_p, "permutation": self.permutation_p}
         passed = [name for name, p in tests.items() if p < 0.05]
@@ -136,6 +137,7 @@ class Comparison:
                     "first": pair.first,
                     "second": pair.second,
                     "difference": finite(pair.difference),
+                    "difference_is": "second - first",
                     "difference_ci": list(pair.interval) if pair.interval else None,
                     "mapsswe": pair.matched_pairs._asdict(),
                     "mapsswe_p": pair.matched_pairs_p,
@@ -236,7 +238,8 @@ def compare(
     intervals: Sequence[tuple[float, float] | None] = [None] * len(matches)
     if resamples:
         errors = [system.errors for system in systems]
-        intervals = paired_bootstrap(errors, systems[0].words, matches, resamples, seed)
+        swapped = [(j, i) for i, j in matches]  # each minus the one before it
+        intervals = paired_bootstrap(errors, systems[0].words, swapped, resamples, seed)
     pairs = [
         _pair(systems[i], systems[j], interval)
         for (i, j), interval in zip(matches, intervals, strict=True)
@@ -297,7 +300,7 @@ def _pair(a: _Counted, b: _Counted, interval: tuple[float, float] | None) -> Pai
     return Pair(
         a.name,
         b.name,
-        a.score.wer - b.score.wer,
+        b.score.wer - a.score.wer,
         interval,
         tested,
         tested.p,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from slaeval.errors import InputError, UsageError
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
@@ -21,7 +22,7 @@ from slaeval.scoring.segments import Reference
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slaeval.loaders import Corpus
+    from slaeval.loaders import Corpus, Sample
 
     Words = str | Sequence[str]
     Source = Mapping[str, Words] | Corpus | pd.DataFrame | str | os.PathLike[str] | Sequence[Words]
@@ -30,10 +31,12 @@ __all__ = [
     "ReferenceSet",
     "corpus_references",
     "hypotheses_given",
+    "is_corpus",
     "load_corpus",
     "load_references",
     "match_ids",
     "numbered_pair",
+    "one_split",
     "reference_set",
 ]
 
@@ -55,6 +58,10 @@ class ReferenceSet(NamedTuple):
         They came from an STM file that does not end with a newline.
     corpus : tuple or None
         Name, root and setup to ask the loaders with for the other splits.
+    path : str or None
+        The file they were read from, or the folder of the corpus.
+    notes : tuple of str
+        What a reader of a score should know about them.
     """
 
     references: list[Reference]
@@ -63,6 +70,8 @@ class ReferenceSet(NamedTuple):
     source: str = ""
     clipped: bool = False
     corpus: tuple[str, str | os.PathLike[str] | None, str | None] | None = None
+    path: str | None = None
+    notes: tuple[str, ...] = ()
 
     def glosses(self) -> set[str]:
         """Return the words of the references and of the other splits, where a corpus has some."""
@@ -163,6 +172,7 @@ def load_references(
             split,
             path,
             _lacks_newline(path),
+            path=path,
         )
     if name is None:
         raise UsageError(
@@ -170,13 +180,22 @@ def load_references(
             "or --ref FILE"
         )
     split = split or "test"
+    samples = loaders.read_references(name, root, split, setup)
     return ReferenceSet(
-        [Reference(*row, _CHANNEL) for row in loaders.load_references(name, root, split, setup)],
+        _rows(samples),
         label,
         split,
         f"{name} {split}",
         corpus=(name, root, setup),
+        path=samples[0].source,
     )
+
+
+def _rows(samples: Iterable[Sample]) -> list[Reference]:
+    return [
+        Reference(sample.id, sample.signer or "", list(sample.glosses), _CHANNEL)
+        for sample in samples
+    ]
 
 
 def _label(name: str, setup: str | None) -> str:
@@ -199,17 +218,62 @@ def _lacks_newline(path: str) -> bool:
 
 def corpus_references(corpus: Corpus) -> ReferenceSet:
     """Return the references of a corpus that is loaded."""
-    rows = [
-        Reference(sample.id, sample.signer or "", list(sample.glosses), _CHANNEL)
-        for sample in corpus
-    ]
     return ReferenceSet(
-        rows,
+        _rows(corpus),
         _label(corpus.name, corpus.setup),
         corpus.split,
         corpus.name,
         corpus=(corpus.name, corpus.root, corpus.setup),
+        path=corpus.root,
     )
+
+
+def is_corpus(source: object) -> TypeGuard[Corpus]:
+    """Say whether a source of references is a corpus."""
+    return hasattr(source, "references") and hasattr(source, "setup")
+
+
+def one_split(corpus: Corpus, named: Collection[str], split: str | None) -> tuple[Corpus, str]:
+    """Return the split of a corpus that hypotheses are of, and what to say about it.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        With one split, or with all.
+    named : collection of str
+        Segments of the hypotheses.
+    split : str or None
+        The one asked for.
+
+    Raises
+    ------
+    UsageError
+        The corpus holds several splits, and so do the hypotheses.
+    """
+    splits = list(dict.fromkeys(sample.split for sample in corpus))
+    if len(splits) < 2:
+        return corpus, ""
+    note = ""
+    if split is None:
+        found = [
+            each
+            for each in splits
+            if any(sample.id in named for sample in corpus if sample.split == each)
+        ]
+        if len(found) > 1:
+            raise UsageError(
+                f"the corpus holds the splits {', '.join(splits)}, the hypotheses those of "
+                f"{' and '.join(found)}: score one split, load_corpus(…, split={found[-1]!r})"
+            )
+        if not found:
+            return corpus, ""  # no id in common, which is said elsewhere
+        split = found[0]
+        note = (
+            f"the corpus holds the splits {', '.join(splits)}; the hypotheses are of {split!r}, "
+            f"so they are scored on that split alone: load_corpus(…, split={split!r}) says so"
+        )
+    samples = tuple(sample for sample in corpus if sample.split == split)
+    return replace(corpus, split=split, samples=samples), note
 
 
 def reference_set(
@@ -222,9 +286,9 @@ def reference_set(
     signers = signers or {}
     if isinstance(references, (str, os.PathLike)):
         return load_references(dataset, split, ref=references)
-    if hasattr(references, "references") and hasattr(references, "setup"):
-        corpus: Any = references
-        known = corpus_references(corpus)
+    if is_corpus(references):
+        references.references()  # an error where they are withheld
+        known = corpus_references(references)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
     lists = plain_lists(references)
     if lists is not None:
@@ -283,7 +347,7 @@ def _numbered(sentences: Any) -> dict[str, Words]:
 
 def _table(source: Any, role: Role) -> Table:
     """Return the segments of a value of Python."""
-    if hasattr(source, "references") and hasattr(source, "setup"):
+    if is_corpus(source):
         source = source.references()
     table = table_of(source, role)
     if table is None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from slaeval.errors import UsageError
+from slaeval.errors import InputError, ScoreWarning, UsageError
 from slaeval.evaluation.checks import observations, skipped_notice
 from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.evaluation.references import (
     ReferenceSet,
     hypotheses_given,
+    is_corpus,
     match_ids,
     numbered_pair,
+    one_split,
     reference_set,
 )
 from slaeval.evaluation.request import Request
@@ -120,10 +123,26 @@ class Evaluation:
         """Evaluate what :func:`score` takes as references and hypotheses."""
         request = request or Request()
         references, hypotheses = numbered_pair(references, hypotheses)
-        known = reference_set(references, request.dataset, request.split, signers)
         if isinstance(hypotheses, (str, os.PathLike)):
-            return cls.open(hypotheses, request, known)
-        return cls(known, match_ids(hypotheses_given(hypotheses), known), request)
+            opened = cls.open(hypotheses, request)
+        else:
+            opened = cls(None, hypotheses_given(hypotheses), request)
+        note = ""
+        if is_corpus(references) and references.split is None:
+            references, note = one_split(references, opened._named(), request.split)
+        known = reference_set(references, request.dataset, request.split, signers)
+        opened.references = known._replace(notes=(note,) if note else ())
+        if not opened.source:
+            opened.hypotheses = match_ids(opened.hypotheses, known)
+        return opened
+
+    def _named(self) -> Collection[str]:
+        """Return the segments of the hypotheses as they are written."""
+        if self.run is not None:
+            return self.run.hypotheses
+        if self.source:
+            return read_hypotheses(self.source, self.request.format).words
+        return self.hypotheses.words
 
     @property
     def name(self) -> str:
@@ -146,6 +165,7 @@ class Evaluation:
         """The hypotheses, under the ids of the references."""
         known = self.references
         if self.run is None:
+            self._refuse_the_annotation()
             read = read_hypotheses(self.source, self.request.format)
             return match_ids(read, known, self.request.fix_ids)
         # As hyp.ctm has them, where a segment without words has no line.
@@ -154,6 +174,17 @@ class Evaluation:
         file = os.path.join(self.source, "hyp.ctm")
         read = match_ids(Hypotheses(words or every, "ctm", file), known, self.request.fix_ids)
         return read if words else read._replace(words={})
+
+    def _refuse_the_annotation(self) -> None:
+        """Refuse hypotheses that are the very file the corpus's references were found in."""
+        known = self.references
+        found = known.path is not None and known.corpus is not None
+        if found and os.path.realpath(known.path or "") == os.path.realpath(self.source):
+            raise InputError(
+                "the references were found in this very file; name the folder with the corpus's "
+                "annotation with --root, or a file with --ref",
+                self.source,
+            )
 
     def notices(self, protocol: str | Protocol | None = None) -> tuple[str, ...]:
         """Return what a reader of a score should know, one sentence each."""
@@ -167,7 +198,8 @@ class Evaluation:
 
     @cached_property
     def _observations(self) -> tuple[str, ...]:
-        return observations(self.references.references, self.hypotheses)
+        known = self.references
+        return (*known.notes, *observations(known.references, self.hypotheses))
 
     def reading(self, protocol: str | Protocol | None = None) -> Score:
         """Return the bare counts under a protocol: no floor, no notices, no other reading."""
@@ -316,7 +348,12 @@ def score(
     InputError
         No segment in common, or values that are no words.
     UsageError
-        Unknown protocol, or a source of another type.
+        Unknown protocol, a source of another type, or hypotheses of several splits of a corpus.
+
+    Warns
+    -----
+    ScoreWarning
+        What a reader of the number should know; also in ``Score.warnings`` and ``str(score)``.
 
     Examples
     --------
@@ -329,6 +366,8 @@ def score(
     """
     request = Request(dataset, split, protocol=protocol)
     result = Evaluation.of(references, hypotheses, request, signers).score()
+    for message in result.warnings:
+        warnings.warn(message, ScoreWarning, stacklevel=2)
     if bootstrap:
         result = result.with_bootstrap(bootstrap)
     if bleu:

@@ -57,7 +57,7 @@ _COLUMNS: dict[str, tuple[str, int | None]] = {
     "insertions": ("I", None),
     "reference_words": ("words", None),
     "floor": ("floor %", 2),
-    "difference": ("difference", 2),
+    "difference": ("minus the first", 2),
     "difference_low": ("95 % low", 2),
     "difference_high": ("95 % high", 2),
     "mapsswe_p": ("MAPSSWE p", 4),

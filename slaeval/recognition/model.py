@@ -25,6 +25,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
@@ -51,13 +52,25 @@ from slaeval.recognition.predictor import (
 if TYPE_CHECKING:
     from slaeval.loaders.video import VideoClip
 
-__all__ = ["GROUP", "CSLRModel", "LoadedModel", "check_fps", "load_model", "pad_clips"]
+__all__ = [
+    "GROUP",
+    "CSLRModel",
+    "FrameRateWarning",
+    "LoadedModel",
+    "check_fps",
+    "load_model",
+    "pad_clips",
+]
 
 #: Of the entry points by which a package offers models under a name.
 GROUP = "slaeval.models"
 
 #: How far the probabilities of a step may be from 1 together, in logarithms: 16 bits round.
 _NORMALISED = 0.05
+
+
+class FrameRateWarning(UserWarning):
+    """A video is not known to be of the frame rate that a model was trained on."""
 
 
 @runtime_checkable
@@ -253,7 +266,7 @@ class LoadedModel:
         """Recognise one video.
 
         What was filmed at another rate than the model was trained on is seen at that rate:
-        frames are taken by time, and ``notes`` of the result say so.
+        frames are taken by time.
 
         Parameters
         ----------
@@ -273,13 +286,19 @@ class LoadedModel:
             The video cannot be read, or the array is no video.
         SlaevalError
             It is too long for the memory.
+
+        Warns
+        -----
+        FrameRateWarning
+            It was filmed at another rate, or one of the two rates is not known. ``notes`` of the
+            result say the same.
         """
         from slaeval.loaders.video import VideoClip, open_footage, rate_note, read_frames
 
         side = self.preprocessing.resize
         if isinstance(source, np.ndarray):
             _check_video(source)
-            whole = VideoClip("video", "", (), len(source), fps=fps)
+            whole = VideoClip("video", "", (), len(source), fps=fps or self.fps)
         else:
             whole = source if isinstance(source, VideoClip) else open_footage(source, fps=fps)
         clip = self.at_its_rate(whole)
@@ -293,8 +312,11 @@ class LoadedModel:
         found = one_pass.batch(collate([(clip.id, frames)]))[0]
         if clip is not whole:
             found = found.in_film(clip)
-        notes = (self.fps_note, rate_note([clip], self.fps) if self.fps else "")
-        return replace(found, notes=tuple(filter(None, notes)))
+        said = (self.fps_note, rate_note([clip], self.fps) if self.fps else "")
+        notes = tuple(filter(None, said))
+        for note in notes:
+            warnings.warn(note, FrameRateWarning, stacklevel=2)
+        return replace(found, notes=notes)
 
     def __repr__(self) -> str:
         return f"<LoadedModel {self.path}: {len(self.vocabulary)} glosses, {self.device}>"

@@ -144,7 +144,11 @@ def test_compare_has_a_row_a_system(slaeval, sample, form: str) -> None:
     out = json.loads(slaeval(*arguments, "--json").stdout)
     if form == "csv":
         rows = list(csv.DictReader(io.StringIO(done.stdout)))
-        assert float(rows[1]["difference"]) == pytest.approx(-out["pairs"][0]["difference"])
+        pair = out["pairs"][0]
+        assert float(rows[1]["difference"]) == pytest.approx(pair["difference"])
+        assert [float(rows[1][f"difference_{end}"]) for end in ("low", "high")] == pytest.approx(
+            pair["difference_ci"]
+        )
         assert float(rows[1]["permutation_p"]) == out["pairs"][0]["permutation_p"]
         assert rows[0]["difference"] == ""
         names = [row["system"] for row in rows]
@@ -295,3 +299,14 @@ def test_the_default_is_a_table() -> None:
     assert chosen_format(None, True) == "json"
     with pytest.raises(UsageError, match="unknown format"):
         chosen_format("tabel", False)
+
+
+def test_bleu_covers_both_splits(slaeval, sample) -> None:
+    given = ("score", *sample, "--dev", "dev.tsv", "--bleu")
+    rows = list(csv.DictReader(io.StringIO(slaeval(*given, "--format", "csv").stdout)))
+    [dev] = [row for row in rows if row["split"] == "dev" and row["protocol"] == "rwth-2014"]
+    alone = slaeval("score", "--pred", "dev.tsv", *sample[2:], "--split", "dev", "--bleu", "--json")
+    assert float(dev["bleu"]) == json.loads(alone.stdout)["bleu"]["bleu"]
+    for form in ("markdown", "latex"):
+        shown = slaeval(*given, "--format", form).stdout
+        assert len(re.findall(r"BLEU \d", shown)) == 2, shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -26,12 +27,12 @@ WORST = {f"s{n}": "A X X" for n in range(12)}
 def test_a_clear_difference_is_significant() -> None:
     result = package.compare(*_scores(PERFECT, WORST))
     [pair] = result.pairs
-    assert pair.difference < 0
+    assert pair.difference > 0  # the other minus the first
     assert (pair.won, pair.lost, pair.tied) == (12, 0, 0)
     assert pair.permutation_p == pytest.approx(2 / 2**12)
     assert "A is" in pair.verdict
     low, high = pair.interval
-    assert low <= pair.difference <= high < 0
+    assert 0 < low <= pair.difference <= high
     assert len(pair.segments) == 12
     assert list(result.to_pandas().columns) == ["id", "signer", "reference_words", "A", "B"]
 
@@ -114,7 +115,7 @@ def test_many_systems_are_ranked_against_the_leader(slaeval, task, tmp_path) -> 
     for pair in pairs:
         if pair["first"] == "hyp.ctm":
             [row] = [line for line in done.stdout.splitlines() if f" {pair['second']} " in line]
-            assert f" {-pair['difference']:+.2f} " in row
+            assert f" {pair['difference']:+.2f} " in row
             assert f"{pair['permutation_p']:.4f}" in row
     for form in ("markdown", "latex"):
         told = slaeval(*given, "--format", form).stdout
@@ -164,7 +165,7 @@ def test_runs_bring_their_references(slaeval, tmp_path) -> None:
     assert [row["signature"] for row in out["systems"]] == [
         row["signature"] for row in same["systems"]
     ]
-    assert out["pairs"][0]["difference"] == same["pairs"][0]["difference"] < 0
+    assert out["pairs"][0]["difference"] == same["pairs"][0]["difference"] > 0
     # A file is held against the references of the run beside it, wherever it stands.
     mixed = slaeval("compare", "c/hyp.ctm", "adapter", "--json")
     assert json.loads(mixed.stdout)["systems"][0]["wer"] == pytest.approx(21.46, abs=0.005)
@@ -212,3 +213,36 @@ def test_against_published(slaeval, tmp_path) -> None:
     assert "CLIP-SLA SLA-LoRA" in done.stdout
     assert "> hyp.ctm" in done.stdout
     assert "no paired test" in done.stdout
+
+
+def test_the_difference_has_one_direction_everywhere(slaeval, tmp_path: Path) -> None:
+    """The other minus the first, as in an audit; and every form says so."""
+    (tmp_path / "r.tsv").write_text("".join(f"{n}\t{words}\n" for n, words in PERFECT.items()))
+    for name, system in (
+        ("good", PERFECT),
+        ("bad", WORSE),
+        ("p", WORST),
+        ("q", WORST),
+        ("r", WORST),
+    ):
+        (tmp_path / name).write_text("".join(f"{n}\t{words}\n" for n, words in system.items()))
+    for first, other, sign in (("good", "bad", 1), ("bad", "good", -1)):
+        given = ("compare", first, other, "--ref", "r.tsv")
+        [pair] = json.loads(slaeval(*given, "--json").stdout)["pairs"]
+        wers = [float(score.wer) for score in _scores(PERFECT, WORSE, protocol="official")]
+        assert pair["difference"] == pytest.approx(sign * (wers[1] - wers[0]))
+        assert pair["difference_is"] == "second - first"
+        low, high = pair["difference_ci"]
+        assert low <= pair["difference"] <= high
+        shown = f"{pair['difference']:+.2f}"
+        table = slaeval(*given).stdout
+        assert f"difference ({other} minus {first}) {shown} points" in table
+        assert f"minus {first}" in slaeval("compare", first, other, "p", "--ref", "r.tsv").stdout
+        markdown = slaeval(*given, "--format", "markdown").stdout
+        assert "minus the first" in markdown
+        assert shown in markdown
+        [_, row] = csv.DictReader(slaeval(*given, "--format", "csv").stdout.splitlines())
+        assert float(row["difference"]) == pytest.approx(pair["difference"])
+        ranking = slaeval("compare", first, other, "p", "q", "r", "--ref", "r.tsv").stdout
+        assert shown in ranking
+        assert f"Differences are each WER minus that of {first}" in " ".join(ranking.split())

@@ -386,7 +386,8 @@ def test_wrong_values_are_named(wrong: object) -> None:
 
 @pytest.mark.parametrize("wrong", [4, None, [], ["A B"], object(), (("a", "A"),)])
 def test_other_types_are_misuse(wrong: object) -> None:
-    with pytest.raises(UsageError, match="hypotheses must be a mapping from id to words"):
+    lists = "the hypotheses are a list, the references are not"
+    with pytest.raises(UsageError, match=f"hypotheses must be a mapping from id to words|{lists}"):
         slaeval.score({"a": "A"}, wrong)
     assert table_of(wrong, "reference") is None
 

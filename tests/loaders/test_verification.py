@@ -141,3 +141,29 @@ def test_frames_that_are_not_as_many_as_annotated(tmp_path: Path) -> None:
         f"2 of 48 samples differ: {annotated[2].id} has {said[0] - 1} for {said[0]}, "
         f"{annotated[5].id} has {said[1] - 1} for {said[1]}"
     )
+
+
+@pytest.mark.parametrize(
+    ("setup", "sizes"), [("SI", (10_000, 949, 3800)), ("US", (9900, 550, 550))]
+)
+def test_the_2025_edition_of_isharah1000(
+    tmp_path: Path, setup: str, sizes: tuple[int, int, int]
+) -> None:
+    folder = tmp_path / "isharah1000" / setup
+    folder.mkdir(parents=True)
+    number = 0
+    for split, size in zip(("train", "dev", "test"), sizes, strict=True):
+        lines = ["id|gloss"]
+        for _ in range(size):
+            lines.append(f"{number // 10_000:02d}_{number % 10_000:04d}|A B")
+            number += 1
+        (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
+    rows = loaders.verify("isharah1000", tmp_path, setup)
+    assert not [row for row in rows if row.severity == "error"]
+    editions = [row.found for row in rows if "edition" in row.what]
+    assert f"{sizes[2]} samples: the edition of the 2025 challenge" in editions
+    (folder / "dev.csv").write_text("id|gloss\n01_0001|A\n")
+    errors = [
+        row for row in loaders.verify("isharah1000", tmp_path, setup) if row.severity == "error"
+    ]
+    assert any(f"{sizes[1]} (edition of the 2025 challenge)" in row.expected for row in errors)

@@ -161,6 +161,31 @@ def test_of_several_resized_copies_the_largest_with_the_sample(filmed, tmp_path:
     assert "fullFrame-96x96px" in find_video_clips(corpus)[0][0].path
 
 
+@pytest.mark.parametrize("held", range(1, 10))
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_pictures_are_seen_as_the_camera_was_held(tmp_path: Path, held: int, ending: str) -> None:
+    upright = scenery(42, 52)
+    stored = {
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: np.rot90(upright),
+        7: np.rot90(upright.transpose(1, 0, 2), 2),
+        8: np.rot90(upright, -1),
+    }.get(held, upright)
+    exif = Image.Exif()
+    exif[0x0112] = held
+    (tmp_path / "x").mkdir()
+    picture = Image.fromarray(np.ascontiguousarray(stored))
+    picture.save(tmp_path / "x" / f"1.{ending}", exif=exif, quality=98, subsampling=0)
+    footage = open_footage(tmp_path / "x")
+    (frame,) = read_frames(footage)
+    assert np.abs(frame.astype(int) - upright).max() <= 12
+    (small,) = read_frames(footage, (26, 21))
+    assert np.abs(small.astype(int) - upright[::2, ::2]).mean() < 6
+
+
 def test_isharah_in_capitals(filmed, tmp_path: Path) -> None:
     copy = _copied(filmed("isharah500"), tmp_path)
     for path in (copy / "Videos").iterdir():

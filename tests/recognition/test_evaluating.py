@@ -38,6 +38,7 @@ from slaeval.models.tower import open_tower
 from slaeval.recognition import Run, evaluate, recognise_corpus
 from slaeval.recognition.batches import Preprocessing
 from slaeval.recognition.checkpoint_loading import LoadedCheckpoint, load_checkpoint
+from slaeval.recognition.model import FrameRateWarning
 
 VARIANTS = ["sla-lora", "sla-adapter"]
 RESULTS = ("hyp.ctm", "score.json", "segments.csv", "alignment.jsonl")
@@ -652,9 +653,11 @@ def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(
         assert [tuple(span) for span in mine.spans] == [
             (2 * start, min(2 * end, last)) for start, end in found.spans
         ]
-        once = loaded.recognise(clip)
+        with pytest.warns(FrameRateWarning, match="filmed at 25 frames a second"):
+            once = loaded.recognise(clip)
         assert (once.glosses, once.frames) == (found.glosses, clip.num_frames)
-        assert loaded.recognise(read_frames(clip), fps=25).spans == once.spans
+        with pytest.warns(FrameRateWarning, match="filmed at 25 frames a second"):
+            assert loaded.recognise(read_frames(clip), fps=25).spans == once.spans
 
 
 def test_frames_other_than_annotated_are_noted(

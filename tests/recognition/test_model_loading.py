@@ -17,6 +17,7 @@ from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import find_video_clips, read_frames
 from slaeval.recognition.checkpoint_loading import load_checkpoint
 from slaeval.recognition.devices import choose_device, choose_precision
+from slaeval.recognition.model import FrameRateWarning
 
 Make = Callable[..., Path]
 
@@ -25,7 +26,7 @@ def test_path_footage_and_frames_are_recognised_alike(checkpoint: Make, corpus: 
     loaded = load_checkpoint(checkpoint())
     clip = find_video_clips(corpus)[0][0]
     from_footage = loaded.recognise(clip)
-    from_path = loaded.recognise(clip.path)
+    from_path = loaded.recognise(clip.path, fps=25)
     from_array = loaded.recognise(read_frames(clip, (36, 36)))
     assert from_footage.glosses
     assert from_footage.frames == clip.num_frames
@@ -33,6 +34,9 @@ def test_path_footage_and_frames_are_recognised_alike(checkpoint: Make, corpus: 
         assert other.glosses == from_footage.glosses
         assert other.spans == from_footage.spans
         np.testing.assert_allclose(other.log_probs, from_footage.log_probs, atol=1e-5)
+    assert from_path.notes == from_array.notes == ()
+    with pytest.warns(FrameRateWarning, match="not known: taken to be 25 a second"):
+        assert loaded.recognise(clip.path).glosses == from_path.glosses
     # Frames of another size are brought to the model's.
     large = loaded.recognise(read_frames(clip))
     assert large.log_probs.shape == from_footage.log_probs.shape
