@@ -32,6 +32,7 @@ _COMMANDS = {
     "ckpt": ("slaeval.cli.ckpt", "Show and convert checkpoints."),
     "plot": ("slaeval.cli.plot", "Draw a plot of the errors."),
     "report": ("slaeval.cli.report", "Write an HTML page that shows where the errors are."),
+    "export": ("slaeval.cli.export", "Write a run's glosses in time: ELAN, SRT, TSV."),
     "completion": ("slaeval.cli.completion", "Print the shell completion script."),
 }
 

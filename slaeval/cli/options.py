@@ -202,7 +202,10 @@ def decoding_options(
                 help=f"Beam width.  [default: {width}]",
             ),
             click.option(
-                "--decoding", metavar="NAME", help=f"beam or greedy.  [default: {method}]"
+                "--decoding",
+                metavar="NAME",
+                help="beam, greedy, or ctcdecode: the beam pruned as behind published figures."
+                f"  [default: {method}]",
             ),
         ):
             command = option(command)
@@ -215,6 +218,10 @@ def chosen_decoding(
     settings: Decoding, method: str | None, width: int | None, merge_repeats: bool | None
 ) -> Decoding:
     """Return decoding settings with what the user gave in them."""
+    if method == "ctcdecode":
+        from slaeval.decoding import CTCDECODE
+
+        settings, method = CTCDECODE, None
     given: dict[str, Any] = {"method": method, "width": width, "merge_repeats": merge_repeats}
     return replace(settings, **{key: value for key, value in given.items() if value is not None})
 

@@ -20,6 +20,7 @@ from slaeval.cli.options import (
 )
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import UsageError
+from slaeval.evaluation.export import export_run, parse_kinds
 from slaeval.extras import require
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ __all__ = ["run"]
 #: What says something about a corpus or its run, nothing about one video.
 _OF_A_CORPUS = frozenset(
     "dataset root setup split out restart frames workers exact compile_ on_error protocol "
-    "no_report".split()
+    "no_report write".split()
 )
 
 
@@ -124,6 +125,11 @@ _OF_A_CORPUS = frozenset(
     metavar="FILE",
     help="Weights of the backbone, for a slim checkpoint.",
 )
+@click.option(
+    "--write",
+    metavar="KINDS",
+    help="Write the glosses in time too: some of eaf,srt,tsv; see 'slaeval export'.",
+)
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def run(
@@ -149,6 +155,7 @@ def run(
     on_error: str,
     protocol: str,
     backbone_weights: str | None,
+    write: str | None,
     no_report: bool,
     as_json: bool,
 ) -> None:
@@ -169,6 +176,7 @@ def run(
         refuse_given(_OF_A_CORPUS, "--video recognises one video;")
     else:
         refuse_given({"fps"}, "only --video takes frames of a rate that nobody says;")
+    kinds = parse_kinds(write) if write is not None else ()
     require("run", "slaeval run")
     loaded = _loaded(ckpt, model, device, backbone_weights)
     chosen = chosen_decoding(loaded.decoding, decoding, width, merge_repeats)
@@ -201,6 +209,8 @@ def run(
         _show(result, as_json)
         if result.score is not None and not no_report:
             _report(result)
+        for path in export_run(result, kinds) if kinds else ():
+            click.echo(f"glosses in time: {path}", err=True)
 
 
 def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | None) -> LoadedModel:

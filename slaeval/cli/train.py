@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, NamedTuple
+
 import click
 
 from slaeval.cli.options import existing, in_groups, is_given, resumable
 from slaeval.console import table
+from slaeval.errors import UsageError
+
+if TYPE_CHECKING:
+    from slaeval.training.recipe import Recipe
 
 __all__ = ["train"]
 
@@ -17,7 +23,7 @@ __all__ = ["train"]
             "Model": ("variant", "backbone", "pretrained", "backbone_weights", "warm_start"),
             "Recipe": (
                 *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
-                *("settings", "show_recipe", "shuffle_labels"),
+                *("settings", "recipe_file", "save_recipe", "show_recipe", "shuffle_labels"),
             ),
             "Output": ("out", "slim", "save_every", "restart", "as_json"),
             "Machine": ("device", "workers", "cache_gb"),
@@ -78,6 +84,16 @@ __all__ = ["train"]
     multiple=True,
     metavar="KEY=VALUE",
     help="Set any other value listed by --show-recipe; repeatable.",
+)
+@click.option(
+    "--recipe",
+    "recipe_file",
+    type=existing(),
+    metavar="FILE",
+    help="Recipe to start from: .toml, .yaml, or a checkpoint's own; other options override it.",
+)
+@click.option(
+    "--save-recipe", type=existing(), metavar="FILE", help="Write the recipe to .toml or .yaml."
 )
 @click.option("--show-recipe", is_flag=True, help="Print the recipe with its sources and exit.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="cuda, mps, cpu.")
@@ -154,6 +170,8 @@ def train(
     precision: str | None,
     labels: str | None,
     settings: tuple[str, ...],
+    recipe_file: str | None,
+    save_recipe: str | None,
     show_recipe: bool,
     device: str,
     workers: int | None,
@@ -178,55 +196,35 @@ def train(
     slaeval train --dataset phoenix2014t --root sample --backbone slaeval-tiny --out tiny.pt
     torchrun --nproc-per-node 8 -m slaeval train --dataset csl-daily --out sla_lora.pt
     """
-    from slaeval.errors import UsageError
     from slaeval.extras import require
 
     require("run", "training")
-    from slaeval.models.config import TINY, preset
-    from slaeval.training.recipe import MODEL_SOURCES, SOURCES, model_changes, recipe_for
+    from slaeval.models.config import TINY
 
-    changes = _pairs(settings)
-    for key, value in (
-        ("pretrained", pretrained),
-        ("epochs", epochs),
-        ("batch_size", batch_size),
-        ("accumulate", accumulate),
-        ("learning_rate", lr),
-        ("seed", seed),
-        ("precision", precision),
-        ("labels", labels),
-    ):
-        if value is not None:
-            if key in changes:
-                raise UsageError(f"{key} is given twice: with --set and with its own option")
-            changes[key] = str(value)
-    recipe = recipe_for(variant, backbone)
-    names = set(recipe.to_dict())
-    of_recipe = {key: value for key, value in changes.items() if key in names}
-    of_model = {key: value for key, value in changes.items() if key not in of_recipe}
-    recipe = recipe.changed(of_recipe)
-    model = model_changes(of_model)
+    own = {"variant": variant, "backbone": backbone}
+    options = {
+        "pretrained": pretrained,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "learning_rate": lr,
+        "seed": seed,
+        "precision": precision,
+        "labels": labels,
+    }
+    given = {name: value for name, value in own.items() if is_given(name)}
+    given |= _pairs(
+        settings, {name: str(value) for name, value in options.items() if value is not None}
+    )
+    chosen = _Chosen.of(given, recipe_file)
+    recipe, model, backbone = chosen.recipe, chosen.model, chosen.recipe.backbone
+    if save_recipe is not None:
+        from slaeval.training.recipe_files import write_recipe
+
+        write_recipe(save_recipe, chosen.values)
     if show_recipe:
-        config = preset(recipe.variant, recipe.backbone, 2).to_dict() | model
-        shown = config | recipe.to_dict()
-        given = {*of_recipe, *model}
-        given |= {name for name in ("variant", "backbone") if is_given(name)}
-        usual = recipe_for()
-        usual_values = preset(usual.variant, usual.backbone, 2).to_dict() | usual.to_dict()
-        # What differs from the recipe that the sources are those of is ours: the tiny tower's.
-        rows = [
-            (
-                key,
-                _shown(shown[key]),
-                "this command"
-                if key in given
-                else source
-                if shown[key] == usual_values[key]
-                else "slaeval preset",
-            )
-            for key, source in {**SOURCES, **MODEL_SOURCES}.items()
-        ]
-        click.echo(table(rows, ("value", "", "source"), left=3))
+        click.echo(chosen.shown())
+    if show_recipe or (save_recipe is not None and out is None):
         return
     if out is None:
         raise UsageError("missing --out: where to write the checkpoint, such as --out sla_lora.pt")
@@ -234,7 +232,7 @@ def train(
         recipe.pretrained is None
         and backbone_weights is None
         and backbone != TINY
-        and "pretrained" not in of_recipe
+        and "pretrained" not in chosen.given
     ):
         raise UsageError(
             f"no weights named for {backbone}: --pretrained TAG of open_clip, --backbone-weights "
@@ -287,21 +285,89 @@ def train(
     click.echo(f"{done.checkpoint}: {done.score}")
 
 
-def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
-    from slaeval.errors import UsageError
+#: Short for a value of the recipe, as its option is.
+_SHORT = {"lr": "learning_rate"}
 
-    pairs = {}
+
+def _pairs(settings: tuple[str, ...], options: dict[str, str]) -> dict[str, str]:
+    """Return what ``--set`` and options of their own say, by the names of the recipe."""
+    pairs = dict(options)
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals or not key:
             raise UsageError(f"--set takes KEY=VALUE, found {setting!r}")
         key = key.replace("-", "_")
+        key = _SHORT.get(key, key)
         if key in ("variant", "backbone"):
             raise UsageError(f"the recipe depends on the {key}: use --{key}")
+        if key in options:
+            raise UsageError(f"{key} is given twice: with --set and with its own option")
         if key in pairs:
             raise UsageError(f"--set {key} is given twice")
         pairs[key] = value
     return pairs
+
+
+class _Chosen(NamedTuple):
+    """The recipe of this command, with what was given for it."""
+
+    recipe: Recipe
+    model: dict[str, Any]
+    given: dict[str, str]
+    from_file: set[str]
+
+    @classmethod
+    def of(cls, given: dict[str, str], path: str | None) -> _Chosen:
+        from slaeval.training.recipe import model_changes, recipe_for
+        from slaeval.training.recipe_files import read_recipe
+
+        read = {} if path is None else read_recipe(path)
+        changes = {**read, **given}
+        own = {name: changes.pop(name) for name in ("variant", "backbone") if name in changes}
+        recipe = recipe_for(**own)
+        names = recipe.to_dict()
+        recipe = recipe.changed({key: value for key, value in changes.items() if key in names})
+        model = model_changes({key: value for key, value in changes.items() if key not in names})
+        return cls(recipe, model, given, read.keys() - given.keys())
+
+    @property
+    def values(self) -> dict[str, Any]:
+        from slaeval.models.config import preset
+
+        config = preset(self.recipe.variant, self.recipe.backbone, 2)
+        return {**config.to_dict(), **self.model, **self.recipe.to_dict()}
+
+    def shown(self) -> str:
+        """Return each value with its source, and what differs from AdaptSign besides."""
+        from slaeval.models.config import preset
+        from slaeval.training.recipe import DEVIATIONS, MODEL_SOURCES, SOURCES, recipe_for
+
+        usual = recipe_for()
+        usual_values = {**preset(usual.variant, usual.backbone, 2).to_dict(), **usual.to_dict()}
+        values, rows = self.values, []
+        for name, source in {**SOURCES, **MODEL_SOURCES}.items():
+            if name in self.given or ("adapter" in self.given and name in self.model):
+                source = "this command"
+            elif name in self.from_file:
+                source = "the recipe's file"
+            elif values[name] != usual_values[name]:
+                # The sources are those of the usual recipe: others are ours, the tiny tower's.
+                source = "slaeval preset"
+            rows.append((name, _shown(values[name]), source))
+        if self.recipe.normalisation == "auto":
+            found = self.recipe.preprocessing().normalisation
+            rows = [(n, f"{v} ({found})" if n == "normalisation" else v, s) for n, v, s in rows]
+        entries = [
+            f"{what}: {here}; AdaptSign: {there}. {why[0].upper()}{why[1:]}."
+            for what, there, here, why in DEVIATIONS
+        ]
+        return "\n".join(
+            [
+                table(rows, ("value", "", "source"), left=3),
+                "\nWhere training differs from AdaptSign's code, whatever the recipe:",
+                *(click.wrap_text(entry, 78, "  ", "    ") for entry in entries),
+            ]
+        )
 
 
 def _shown(value: object) -> str:

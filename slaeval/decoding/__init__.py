@@ -11,6 +11,14 @@ from __future__ import annotations
 from slaeval.decoding.alignment import InfeasibleError, align, confidences
 from slaeval.decoding.ctc import decode
 from slaeval.decoding.ctcdecode import CTCBeamDecoder
-from slaeval.decoding.settings import Decoding
+from slaeval.decoding.settings import CTCDECODE, Decoding
 
-__all__ = ["CTCBeamDecoder", "Decoding", "InfeasibleError", "align", "confidences", "decode"]
+__all__ = [
+    "CTCDECODE",
+    "CTCBeamDecoder",
+    "Decoding",
+    "InfeasibleError",
+    "align",
+    "confidences",
+    "decode",
+]

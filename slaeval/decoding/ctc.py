@@ -34,6 +34,7 @@ def decode(
     tokens: int | None = 20,
     merge_repeats: bool = True,
     token_log_prob: float | None = None,
+    pruning: Literal["glosses", "ctcdecode"] = "glosses",
     ids: Sequence[str] | None = None,
 ) -> list[list[int]]:
     """Find the gloss sequence of each sequence of a batch.
@@ -56,6 +57,9 @@ def decode(
         Collapse repeated adjacent glosses after decoding.
     token_log_prob : float or None
         A gloss below this log probability grows no prefix; the likeliest always may.
+    pruning : {"glosses", "ctcdecode"}
+        Whether `tokens` counts glosses, as said above, or classes that are looked at in a step,
+        blank and repetition among them.
     ids : sequence of str, optional
         Names of the sequences, for error messages.
 
@@ -77,7 +81,7 @@ def decode(
     At equal probability the beam keeps what stood higher in it one step before, staying before
     growing, and grows by the smaller class first; greedy takes the smaller class.
     """
-    settings = Decoding(method, width, tokens, merge_repeats, token_log_prob)
+    settings = Decoding(method, width, tokens, merge_repeats, token_log_prob, pruning)
     values, steps = checked(log_probs, lengths, ids)
     if settings.method == "greedy":
         return [
@@ -87,6 +91,8 @@ def decode(
     from slaeval.decoding.kernels import search
 
     classes = values.shape[2]
+    if pruning == "ctcdecode" and tokens is not None:
+        values, tokens = likeliest_classes(values, tokens), None
     found, _, sizes, _, place = search(
         values,
         steps,
@@ -100,6 +106,16 @@ def decode(
     if place[0] >= 0:
         refuse(values[place[0], place[1]], _name(int(place[0]), ids), int(place[1]))
     return [found[row, 0, :size].tolist() for row, size in enumerate(sizes[:, 0].tolist())]
+
+
+def likeliest_classes(values: Array, count: int) -> Array:
+    """Return probabilities with all but the likeliest classes of each step at -inf."""
+    place = values.shape[2] - count
+    if place <= 0:
+        return values
+    least = np.partition(values, place, axis=2)[:, :, place, None]
+    kept: Array = np.where(values < least, np.float32(-np.inf), values)
+    return kept
 
 
 def checked(log_probs: Any, lengths: Any, ids: Sequence[str] | None) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from slaeval.decoding.ctc import HIGHEST, checked, refuse
+from slaeval.decoding.ctc import HIGHEST, checked, likeliest_classes, refuse
 from slaeval.errors import InputError, UsageError
 
 __all__ = ["CTCBeamDecoder"]
@@ -153,10 +153,7 @@ class CTCBeamDecoder:
         lengths = None
         if seq_lens is not None:  # the repositories pass whole numbers of any type
             lengths = np.minimum(np.asarray(_array(seq_lens)).astype(np.int64), values.shape[1])
-        if self._tried < self._classes:
-            place = self._classes - self._tried
-            least = np.partition(values, place, axis=2)[:, :, place, None]
-            values = np.where(values < least, np.float32(-np.inf), values)
+        values = likeliest_classes(values, self._tried)
         blank = values[:, :, self._blank : self._blank + 1]
         rest = np.delete(values, self._blank, axis=2)
         return checked(np.concatenate([blank, rest], axis=2), lengths, None)

@@ -9,9 +9,10 @@ from typing import Any, Literal, cast
 
 from slaeval.errors import InputError, UsageError, nearest
 
-__all__ = ["Decoding"]
+__all__ = ["CTCDECODE", "Decoding"]
 
 _METHODS = ("beam", "greedy")
+_PRUNINGS = ("glosses", "ctcdecode")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Decoding:
         behind published figures does (VAC, CorrNet, SEN, AdaptSign).
     token_log_prob : float or None
         A gloss below this log probability grows no prefix; the likeliest always may.
+    pruning : {"glosses", "ctcdecode"}
+        What `tokens` counts: glosses that may grow a prefix, or classes that are looked at in a
+        step at all, the blank and the repetition of a prefix's last gloss among them, as the
+        ctcdecode behind published figures does (with 40; :data:`CTCDECODE`).
 
     Raises
     ------
@@ -45,12 +50,18 @@ class Decoding:
     tokens: int | None = 20
     merge_repeats: bool = True
     token_log_prob: float | None = None
+    pruning: Literal["glosses", "ctcdecode"] = "glosses"
 
     def __post_init__(self) -> None:
         if self.method not in _METHODS:
             raise UsageError(
                 f"unknown decoding {self.method!r}{nearest(str(self.method), _METHODS)}; "
                 f"known: {', '.join(_METHODS)}"
+            )
+        if self.pruning not in _PRUNINGS:
+            raise UsageError(
+                f"unknown pruning {self.pruning!r}{nearest(str(self.pruning), _PRUNINGS)}; "
+                f"known: {', '.join(_PRUNINGS)}"
             )
         if not _whole(self.width) or self.width < 1:
             raise UsageError(f"the width of the beam is {self.width!r}; expected 1 or more")
@@ -71,7 +82,9 @@ class Decoding:
         text: str = self.method
         if self.method == "beam":
             text += str(self.width)
-            if self.tokens != Decoding.tokens:
+            if self.pruning != Decoding.pruning:
+                text += f"{self.pruning}{self.tokens or 'all'}"
+            elif self.tokens != Decoding.tokens:
                 text += f"t{self.tokens or 'all'}"
             if self.token_log_prob is not None:
                 text += f"p{self.token_log_prob:g}"
@@ -107,3 +120,7 @@ class Decoding:
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+#: As VAC, CorrNet, SEN and AdaptSign decode: ctcdecode's defaults, equal glosses merged.
+CTCDECODE = Decoding(width=10, tokens=40, pruning="ctcdecode")

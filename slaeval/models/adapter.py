@@ -1,4 +1,4 @@
-"""SLA-Adapter: a bottleneck beside the MLP of each block, with a convolution in time.
+"""SLA-Adapter: a bottleneck in each block, with a convolution in time.
 
 The paper says adapters with 3-D convolution in the visual encoder and no more. The slaeval
 preset: parallel to the MLP and on the same normalised input, down to a quarter of the width,
@@ -6,22 +6,25 @@ depthwise convolution over frames and patches, GELU, up again. The way up starts
 that an untrained adapter changes nothing. The class token has no place on the grid of patches
 and goes past the convolution; time reaches it through attention in the next block. Behind the
 last block nobody reads the patches of a tower that pools by its class token: its adapter has
-no convolution, whose weights could never learn.
+no convolution, whose weights could never learn. Position and shape are settings;
+:data:`slaeval.models.config.ADAPTERS` names two sets of them.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from slaeval.models.config import ModelConfig
 from slaeval.models.temporal import Bounds, depthwise_convolution
-from slaeval.models.tower import Tower
+from slaeval.models.tower import Shape, Tower
 
-__all__ = ["Adapter", "install_adapters"]
+__all__ = ["Adapter", "bottleneck_of", "has_adapter", "has_convolution", "install_adapters"]
 
 
 class Adapter(nn.Module):
-    """Down, depthwise 3-D convolution over the patches, GELU, up.
+    """Down, depthwise 3-D convolution over the patches, GELU or nothing, up.
 
     Parameters
     ----------
@@ -29,46 +32,70 @@ class Adapter(nn.Module):
         Channels of the tower and in between.
     kernel : tuple of int or None
         Frames, rows and columns, odd; None leaves the convolution out.
+    activation : {"gelu", "none"}
+        Before the way up.
+    class_token : bool
+        Whether the class token goes through too, past the convolution; it gets zeros otherwise.
     """
 
-    def __init__(self, width: int, bottleneck: int, kernel: tuple[int, int, int] | None) -> None:
+    def __init__(
+        self,
+        width: int,
+        bottleneck: int,
+        kernel: tuple[int, int, int] | None,
+        activation: str = "gelu",
+        class_token: bool = True,
+    ) -> None:
         super().__init__()
+        self.class_token = class_token
         self.down = nn.Linear(width, bottleneck)
         self.conv = (
             None if kernel is None else nn.Conv3d(bottleneck, bottleneck, kernel, groups=bottleneck)
         )
-        self.activation = nn.GELU()
+        self.activation = nn.GELU() if activation == "gelu" else nn.Identity()
         self.up = nn.Linear(bottleneck, width)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor, bounds: Bounds, grid: tuple[int, int]) -> Tensor:
         """Return the shape of `x`, [ΣT, 1 + h·w, C], the class token first."""
-        x = self.down(x)
+        before = 1 if self.class_token else 0
+        x = self.down(x[:, 1 - before :])
         if self.conv is not None:
             # Channels stay last in memory: no copy on the way there and back.
-            patches = x[:, 1:].reshape(len(x), *grid, -1).permute(0, 3, 1, 2)
+            patches = x[:, before:].reshape(len(x), *grid, -1).permute(0, 3, 1, 2)
             patches = depthwise_convolution(patches, self.conv.weight, self.conv.bias, bounds)
-            x = torch.cat([x[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+            x = torch.cat([x[:, :before], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
         out: Tensor = self.up(self.activation(x))
-        return out
+        return out if self.class_token else functional.pad(out, (0, 0, 1, 0))
 
 
-def install_adapters(tower: Tower, ratio: float, kernel: tuple[int, int, int]) -> None:
-    """Hang an adapter in each block of a tower.
+def bottleneck_of(config: ModelConfig, shape: Shape) -> int:
+    """Return the channels inside an adapter; at least one."""
+    return max(1, round(shape.width * config.adapter_ratio))
 
-    Parameters
-    ----------
-    tower : Tower
-        Changed in place.
-    ratio : float
-        Width of the bottleneck over the width of the tower; at least one channel.
-    kernel : tuple of int
-        Of the convolution.
-    """
-    width = tower.shape.width
-    bottleneck = max(1, round(width * ratio))
-    last = len(tower.blocks) - 1
+
+def has_convolution(config: ModelConfig, shape: Shape, block: int) -> bool:
+    """Tell whether somebody reads what the adapter of a block does to patches."""
+    last = block == shape.layers - 1
+    return config.adapter_position == "attention" or not last or shape.pool != "tok"
+
+
+def has_adapter(config: ModelConfig, shape: Shape, block: int) -> bool:
+    """Tell whether an adapter in a block can learn anything."""
+    return config.adapter_class_token or has_convolution(config, shape, block)
+
+
+def install_adapters(tower: Tower, config: ModelConfig) -> None:
+    """Hang an adapter in each block of a tower, which is changed in place."""
+    shape = tower.shape
     for number, block in enumerate(tower.each_block()):
-        unread = number == last and tower.shape.pool == "tok"
-        block.adapter = Adapter(width, bottleneck, None if unread else kernel)
+        block.adapter_first = config.adapter_position == "attention"
+        if has_adapter(config, shape, number):
+            block.adapter = Adapter(
+                shape.width,
+                bottleneck_of(config, shape),
+                config.adapter_kernel if has_convolution(config, shape, number) else None,
+                config.adapter_activation,
+                config.adapter_class_token,
+            )

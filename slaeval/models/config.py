@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 from slaeval.errors import InputError, UsageError, nearest
 
 __all__ = [
+    "ADAPTERS",
     "LINEAR_LAYERS",
     "TINY",
     "TRAINABLE_VARIANTS",
@@ -47,6 +48,28 @@ LINEAR_LAYERS: Mapping[str, str] = {
 
 #: The tower of the sample corpora: 32 pixels, patch 8, width 96, 3 blocks, random weights.
 TINY = "slaeval-tiny"
+
+#: Adapters by name: the slaeval preset, and ST-Adapter (Pan et al. 2022, arXiv 2206.13559; the
+#: sizes of https://github.com/linziyi96/st-adapter), half as wide as the tower, in time alone.
+ADAPTERS: Mapping[str, Mapping[str, Any]] = {
+    "slaeval": {
+        "adapter_ratio": 0.25,
+        "adapter_kernel": (3, 3, 3),
+        "adapter_position": "mlp",
+        "adapter_activation": "gelu",
+        "adapter_class_token": True,
+    },
+    "st-adapter": {
+        "adapter_ratio": 0.5,
+        "adapter_kernel": (3, 1, 1),
+        "adapter_position": "attention",
+        "adapter_activation": "none",
+        "adapter_class_token": False,
+    },
+}
+
+#: Values that checkpoints of earlier versions lack; the defaults are what those versions did.
+_ADDED = ("adapter_position", "adapter_activation", "adapter_class_token")
 
 #: Far above what anybody trains: a file that claims more is damaged, a command that does mistyped.
 _WIDEST, _MOST_LAYERS, _HIGHEST_RANK, _LARGEST_KERNEL = 65_536, 64, 4_096, 99
@@ -83,6 +106,14 @@ class ModelConfig:
         Width of the bottleneck over the width of the tower (slaeval preset: 1/4).
     adapter_kernel : tuple of int
         Depthwise convolution over frames, rows, columns of patches; odd (slaeval preset: 3,3,3).
+    adapter_position : {"mlp", "attention"}
+        Beside the MLP, on the same normalised input (slaeval preset), or before attention, on
+        what comes into the block (ST-Adapter).
+    adapter_activation : {"gelu", "none"}
+        Between convolution and the way up (slaeval preset: GELU; ST-Adapter: none).
+    adapter_class_token : bool
+        Whether the class token goes through it, past the convolution (slaeval preset: yes;
+        ST-Adapter: no).
     hidden : int
         Width of the head; even (AdaptSign: 1024).
     lstm_layers : int
@@ -107,6 +138,9 @@ class ModelConfig:
     shift_fraction: float = 0.125
     adapter_ratio: float = 0.25
     adapter_kernel: tuple[int, int, int] = (3, 3, 3)
+    adapter_position: str = "mlp"
+    adapter_activation: str = "gelu"
+    adapter_class_token: bool = True
     hidden: int = 1024
     lstm_layers: int = 2
     dropout: float = 0.3
@@ -161,6 +195,15 @@ class ModelConfig:
             "adapter_kernel",
             f"three odd whole numbers up to {_LARGEST_KERNEL}: frames, rows, columns",
         )
+        for name, known in (("position", ("mlp", "attention")), ("activation", ("gelu", "none"))):
+            value = getattr(self, f"adapter_{name}")
+            _check(value in known, self, f"adapter_{name}", " or ".join(known))
+        _check(
+            isinstance(self.adapter_class_token, bool),
+            self,
+            "adapter_class_token",
+            "true or false",
+        )
         _check(
             _whole(self.hidden, 2) and self.hidden % 2 == 0 and self.hidden <= _WIDEST,
             self,
@@ -202,7 +245,7 @@ class ModelConfig:
                 f"the model configuration has the unknown key {unknown[0]!r}"
                 f"{nearest(unknown[0], known)}; a newer slaeval may have written it"
             )
-        missing = [key for key in known if key not in values]
+        missing = [key for key in known if key not in values and key not in _ADDED]
         if missing:
             raise InputError(f"the model configuration lacks {', '.join(missing)}")
         return cls(**values)

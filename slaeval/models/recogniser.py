@@ -15,7 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from slaeval.errors import InputError, SlaevalError
-from slaeval.models.adapter import install_adapters
+from slaeval.models.adapter import (
+    bottleneck_of,
+    has_adapter,
+    has_convolution,
+    install_adapters,
+)
 from slaeval.models.adaptsign import AdaptSignTower, adapter_shapes
 from slaeval.models.config import LINEAR_LAYERS, ModelConfig
 from slaeval.models.head import Head, Logits
@@ -71,7 +76,7 @@ class Recogniser(nn.Module):
                 config.shift_fraction,
             )
         elif config.variant == "sla-adapter":
-            install_adapters(tower, config.adapter_ratio, config.adapter_kernel)
+            install_adapters(tower, config)
         elif config.variant == "adaptsign":
             tower = AdaptSignTower(tower, config.adapter_ratio)
         self.tower = tower
@@ -324,7 +329,7 @@ def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, .
         return adapter_shapes(tower.shape, config.adapter_ratio)
     shapes: dict[str, tuple[int, ...]] = {}
     width, hidden = tower.shape.width, tower.shape.hidden
-    narrow = max(1, round(width * config.adapter_ratio))
+    narrow = bottleneck_of(config, tower.shape)
     for block in range(tower.shape.layers):
         if config.variant == "sla-lora":
             for target in config.lora_targets:
@@ -333,11 +338,11 @@ def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, .
                 layer = f"blocks.{block}.{LINEAR_LAYERS[target]}"
                 shapes[f"{layer}.lora_A.weight"] = (config.lora_rank, inputs)
                 shapes[f"{layer}.lora_B.weight"] = (outputs, config.lora_rank)
-        elif config.variant == "sla-adapter":
+        elif config.variant == "sla-adapter" and has_adapter(config, tower.shape, block):
             layer = f"blocks.{block}.adapter"
             shapes[f"{layer}.down.weight"] = (narrow, width)
             shapes[f"{layer}.down.bias"] = (narrow,)
-            if block < tower.shape.layers - 1 or tower.shape.pool != "tok":
+            if has_convolution(config, tower.shape, block):
                 shapes[f"{layer}.conv.weight"] = (narrow, 1, *config.adapter_kernel)
                 shapes[f"{layer}.conv.bias"] = (narrow,)
             shapes[f"{layer}.up.weight"] = (width, narrow)

@@ -201,6 +201,8 @@ class Block(nn.Module):
     adapter : nn.Module or None
         Called with the normalised input of the MLP, the videos and the grid of patches; its
         output is added to the MLP's.
+    adapter_first : bool
+        Instead it gets what comes into the block, which its output is added to.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -213,6 +215,7 @@ class Block(nn.Module):
         self.ls_2 = _scale(shape)
         self.shift_fraction = 0.0
         self.adapter: nn.Module | None = None
+        self.adapter_first = False
 
     def forward(self, x: Tensor, bounds: Bounds, grid: tuple[int, int], kept: int | None) -> Tensor:
         """Run the block.
@@ -234,11 +237,13 @@ class Block(nn.Module):
         Tensor
             [ΣT, kept, C].
         """
+        if self.adapter is not None and self.adapter_first:
+            x = x + self.adapter(x, bounds, grid)
         normal = shift(self.ln_1(x), self.shift_fraction, bounds)
         x = x[:, :kept] + self.ls_1(self.attn(normal[:, :kept], normal))
         normal = self.ln_2(x)
         x = x + self.ls_2(self.mlp(normal))
-        if self.adapter is not None:
+        if self.adapter is not None and not self.adapter_first:
             x = x + self.adapter(normal, bounds, grid)
         return x
 

@@ -34,7 +34,7 @@ from torch import Tensor
 from slaeval.checkpoints import new_checkpoint, tower_hash
 from slaeval.checkpoints.foreign import ConvertedHead, encoder_weights, read_head
 from slaeval.checkpoints.weights import plain_name
-from slaeval.decoding import Decoding
+from slaeval.decoding import CTCDECODE
 from slaeval.errors import InputError
 from slaeval.loaders.registry import layout
 from slaeval.models.config import ModelConfig
@@ -125,7 +125,7 @@ def read_adaptsign(
             model=config.to_dict(),
             vocabulary=vocabulary,
             preprocessing=_preprocessing(opened).to_dict(),
-            decoding=Decoding(width=10, tokens=40).to_dict(),
+            decoding=CTCDECODE.to_dict(),
             corpus={
                 "name": dataset,
                 "setup": None,

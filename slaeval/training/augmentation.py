@@ -1,7 +1,8 @@
 """What training does to a clip: another speed, another cut, a mirror.
 
 As in the field (VAC, CorrNet, AdaptSign): a clip is resampled in time to 80–120 % of its
-length, one random square is cut out of all its frames, and half of the clips are mirrored. What
+length, one random square is cut out of all its frames, and half of the clips are mirrored. The
+field draws the frames of the new length at random; evenly spread ones can be had too. What
 a clip gets depends on the seed, the epoch and the clip alone, so that neither the number of
 processes nor a resumed run changes it.
 """
@@ -13,7 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Augmentation", "random_view", "view_of"]
+__all__ = ["Augmentation", "longest_view", "random_view", "view_of"]
+
+#: What VAC, CorrNet and AdaptSign draw at least, and make the number of frames a multiple of.
+_FEWEST_DRAWN, _MULTIPLE = 32, 4
 
 Array = np.ndarray[Any, Any]
 
@@ -50,6 +54,7 @@ def random_view(
     crop: int,
     flip: float,
     rescale: float,
+    sampling: str,
     max_frames: int,
     min_frames: int = 1,
 ) -> Augmentation:
@@ -67,23 +72,50 @@ def random_view(
         Side of the resized frame and of the cut, in pixels.
     flip, rescale : float
         Chance of a mirror; largest relative change of the length.
+    sampling : {"random", "even"}
+        The field's way: that many different frames in order, or frames drawn with repeats where
+        the clip has fewer; at least 32, and a multiple of four even above `max_frames`. Or
+        frames spread evenly.
     max_frames, min_frames : int
         Bounds of the new length: what memory allows, and what the labels need.
 
     Returns
     -------
-    View
+    Augmentation
     """
     digest = hashlib.sha256(f"{seed} {epoch} {id}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(digest[:8], "little"))
-    wanted = round(num_frames * random.uniform(1 - rescale, 1 + rescale))
-    length = max(min(wanted, max_frames), min(min_frames, max_frames), 1)
+    wanted = num_frames * random.uniform(1 - rescale, 1 + rescale)
+    if sampling == "random":
+        length = _drawn(max(int(wanted), min_frames), max_frames)
+    else:
+        length = max(min(round(wanted), max_frames), min(min_frames, max_frames), 1)
     top, left = random.integers(0, resize - crop + 1, 2)
     mirrored = random.random() < flip
-    return Augmentation(_indices(num_frames, length), int(top), int(left), crop, bool(mirrored))
+    if sampling == "random":
+        indices = np.sort(random.choice(num_frames, length, replace=length > num_frames))
+    else:
+        indices = _spread(num_frames, length)
+    return Augmentation(indices, int(top), int(left), crop, bool(mirrored))
 
 
-def _indices(num_frames: int, length: int) -> Array:
+def longest_view(num_frames: int, rescale: float, sampling: str, max_frames: int) -> int:
+    """Return how many frames a clip may get, at most."""
+    longest = num_frames * (1 + rescale)
+    return (
+        _drawn(int(longest), max_frames)
+        if sampling == "random"
+        else min(max_frames, round(longest))
+    )
+
+
+def _drawn(wanted: int, max_frames: int) -> int:
+    """Return how many frames the field draws where it wants so many."""
+    length = min(max(wanted, _FEWEST_DRAWN), max_frames)
+    return -(-length // _MULTIPLE) * _MULTIPLE
+
+
+def _spread(num_frames: int, length: int) -> Array:
     """Spread `length` frames evenly over a clip."""
     return np.minimum((np.arange(length) + 0.5) * num_frames / length, num_frames - 1).astype(int)
 

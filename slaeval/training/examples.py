@@ -266,6 +266,7 @@ class TrainingClips(ClipDataset):
             crop=recipe.crop,
             flip=recipe.flip,
             rescale=recipe.rescale,
+            sampling=recipe.sampling,
             max_frames=recipe.max_frames,
             min_frames=self.needed[index],
         )

@@ -16,12 +16,12 @@ from slaeval.training.recipe import Recipe
 __all__ = ["advance", "optimiser_of", "schedule_of", "sum_gradients"]
 
 
-def optimiser_of(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser; with ``"adamw"`` biases and norms do not decay."""
+def optimiser_of(
+    recipe: Recipe, parameters: Mapping[str, Tensor], rate: float
+) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser at a rate; with ``"adamw"`` biases and norms do not decay."""
     if recipe.optimiser == "adam":
-        return torch.optim.Adam(
-            parameters.values(), recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
+        return torch.optim.Adam(parameters.values(), rate, weight_decay=recipe.weight_decay)
     flat = [parameter for parameter in parameters.values() if parameter.ndim < 2]
     deep = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
     return torch.optim.AdamW(
@@ -29,12 +29,12 @@ def optimiser_of(recipe: Recipe, parameters: Mapping[str, Tensor]) -> torch.opti
             {"params": deep, "weight_decay": recipe.weight_decay},
             {"params": flat, "weight_decay": 0.0},
         ],
-        recipe.learning_rate,
+        rate,
     )
 
 
 def schedule_of(
-    recipe: Recipe, optimiser: torch.optim.Optimizer, steps_per_epoch: int
+    recipe: Recipe, optimiser: torch.optim.Optimizer, rate: float, steps_per_epoch: int
 ) -> LRScheduler:
     """Return torch's schedule of the learning rate, to be stepped after each optimiser step.
 
@@ -46,7 +46,7 @@ def schedule_of(
         milestones = [milestone * steps_per_epoch for milestone in recipe.milestones]
         return MultiStepLR(optimiser, milestones, recipe.gamma)
     total = max(2, recipe.epochs * steps_per_epoch)
-    return OneCycleLR(optimiser, recipe.learning_rate, total_steps=total, cycle_momentum=False)
+    return OneCycleLR(optimiser, rate, total_steps=total, cycle_momentum=False)
 
 
 def advance(schedule: LRScheduler) -> None:

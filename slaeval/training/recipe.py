@@ -17,12 +17,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from slaeval.errors import InputError, UsageError, nearest
-from slaeval.models.config import TINY, TRAINABLE_VARIANTS, ModelConfig
+from slaeval.models.config import ADAPTERS, TINY, TRAINABLE_VARIANTS, ModelConfig
 from slaeval.models.normalisation import NORMALISATIONS, normalisation_of
 from slaeval.models.tower import tower_shape
 from slaeval.recognition.batches import Preprocessing
+from slaeval.training.augmentation import longest_view
 
-__all__ = ["MODEL_SOURCES", "SOURCES", "Recipe", "model_changes", "recipe_for"]
+__all__ = ["DEVIATIONS", "MODEL_SOURCES", "SOURCES", "Recipe", "model_changes", "recipe_for"]
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -51,6 +52,9 @@ class Recipe:
         Chance that a clip is mirrored.
     rescale : float
         Clips are resampled to (1 ± this) of their length.
+    sampling : {"random", "even"}
+        How the frames of the new length are chosen: drawn at random as in the field (at least
+        32, rounded up to a multiple of four), or spread evenly.
     max_frames : int
         Longer clips are resampled to so many frames.
     epochs, batch_size, accumulate : int
@@ -60,6 +64,11 @@ class Recipe:
         Adam with L2 decay as in the field, or with decoupled decay.
     learning_rate, weight_decay : float
         Of the optimiser; no decay on biases and norms with ``"adamw"``.
+    lr_scaling : {"none", "sqrt", "linear"}
+        Multiply the rate by (a power of) the clips a step has over `lr_batch`. A step has
+        `batch_size` × `accumulate` × processes.
+    lr_batch : int
+        Clips a step that `learning_rate` is meant for.
     schedule : {"multistep", "one-cycle"}
         Multiply by `gamma` at `milestones` (epochs), or one warm-up and cosine cycle.
     milestones : tuple of int
@@ -91,6 +100,7 @@ class Recipe:
     normalisation: str = "auto"
     flip: float = 0.5
     rescale: float = 0.2
+    sampling: str = "random"
     max_frames: int = 230
     epochs: int = 40
     batch_size: int = 2
@@ -98,10 +108,12 @@ class Recipe:
     optimiser: str = "adam"
     learning_rate: float = 1e-4
     weight_decay: float = 1e-4
+    lr_scaling: str = "none"
+    lr_batch: int = 2
     schedule: str = "multistep"
     milestones: tuple[int, ...] = (20, 30)
     gamma: float = 0.2
-    clip_norm: float = 5.0
+    clip_norm: float = 0.0
     sequence: float = 1.0
     convolution: float = 1.0
     distillation: float = 25.0
@@ -116,7 +128,9 @@ class Recipe:
             "variant": TRAINABLE_VARIANTS,
             "labels": ("raw", "cleaned"),
             "normalisation": ("auto", *NORMALISATIONS),
+            "sampling": ("random", "even"),
             "optimiser": ("adam", "adamw"),
+            "lr_scaling": ("none", "sqrt", "linear"),
             "schedule": ("multistep", "one-cycle"),
             "precision": ("auto", "fp32", "bf16", "fp16"),
         }
@@ -127,7 +141,10 @@ class Recipe:
                     f"{name} cannot be {value!r}{nearest(str(value), known)}; known: "
                     + ", ".join(known)
                 )
-        for name in ("resize", "crop", "max_frames", "epochs", "batch_size", "accumulate"):
+        for name in (
+            *("resize", "crop", "max_frames", "epochs", "batch_size", "accumulate"),
+            "lr_batch",
+        ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, found {getattr(self, name)}")
         if self.crop > self.resize:
@@ -163,7 +180,12 @@ class Recipe:
 
     def most_frames(self, frames: int) -> int:
         """Return how many frames a clip may have in training, at most."""
-        return min(self.max_frames, round(frames * (1 + self.rescale)))
+        return longest_view(frames, self.rescale, self.sampling, self.max_frames)
+
+    def rate_for(self, clips: int) -> float:
+        """Return the learning rate of a step over so many clips."""
+        power = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}[self.lr_scaling]
+        return float(self.learning_rate * (clips / self.lr_batch) ** power)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as plain values for JSON."""
@@ -238,6 +260,7 @@ SOURCES = {
     "normalisation": f"{_OURS} (AdaptSign: half)",
     "flip": _ADAPTSIGN,
     "rescale": _ADAPTSIGN,
+    "sampling": _ADAPTSIGN,
     "max_frames": _ADAPTSIGN,
     "epochs": _ADAPTSIGN,
     "batch_size": _ADAPTSIGN,
@@ -245,10 +268,12 @@ SOURCES = {
     "optimiser": _ADAPTSIGN,
     "learning_rate": _ADAPTSIGN,
     "weight_decay": _ADAPTSIGN,
+    "lr_scaling": _ADAPTSIGN,
+    "lr_batch": _ADAPTSIGN,
     "schedule": _ADAPTSIGN,
     "milestones": _ADAPTSIGN,
     "gamma": _ADAPTSIGN,
-    "clip_norm": _OURS,
+    "clip_norm": _ADAPTSIGN,
     "sequence": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
     "convolution": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
     "distillation": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
@@ -259,6 +284,58 @@ SOURCES = {
     "seed": _OURS,
 }
 
+#: Where training differs from AdaptSign's code whatever the recipe says: what, there, here, why.
+DEVIATIONS = (
+    (
+        "batches",
+        "clips in random order",
+        "clips of similar length together",
+        "less padding in the head",
+    ),
+    (
+        "batch normalisation",
+        "over padding too",
+        "over the clips' own steps, all processes together",
+        "the same result whatever shares a batch, on one card or several",
+    ),
+    (
+        "distillation",
+        "mean over padding too",
+        "mean over the clip's own steps",
+        "a clip's loss does not depend on the longest of its batch; alone it is the same",
+    ),
+    (
+        "ends of a clip",
+        "12 copies of its first and last picture",
+        "as many copies of their features",
+        "a tenth less work; no copies for shift and convolution inside the backbone to mix in",
+    ),
+    (
+        "resizing",
+        "Lanczos 4 of OpenCV, into files beforehand",
+        "bilinear with antialiasing of Pillow, as frames are read",
+        "no second copy of a corpus on disk",
+    ),
+    (
+        "pixels",
+        "x / 127.5 - 1",
+        "the mean and deviation the weights were trained with",
+        "what the frozen backbone expects; --set normalisation=half is AdaptSign's",
+    ),
+    (
+        "infinite or undefined loss",
+        "the clip is passed over, gradients that are no number become 0",
+        "clips too short for their labels are named before the first step; the run stops",
+        "nothing is left out in silence",
+    ),
+    (
+        "precision",
+        "fp16, head too",
+        "bf16 where the card has it; head and losses in fp32",
+        "no scaling of the loss; CTC over hundreds of steps needs the digits",
+    ),
+)
+
 # A tower of 32 pixels, random and frozen, for the sample corpora on two cores. A picture of
 # 32 pixels has none to spare for a cut, and its few signers of either hand need no mirror.
 _TINY = {
@@ -268,10 +345,12 @@ _TINY = {
     "crop": 32,
     "flip": 0.0,
     "rescale": 0.1,
+    "sampling": "even",
     "epochs": 28,
     "batch_size": 6,
     "optimiser": "adamw",
     "learning_rate": 3e-3,
+    "lr_batch": 6,
     "weight_decay": 0.01,
     "schedule": "one-cycle",
     "milestones": (),
@@ -289,6 +368,9 @@ MODEL_SOURCES = {
     "shift_fraction": f"{_PAPER} (shift), {_OURS} (share, as TSM)",
     "adapter_ratio": _OURS,
     "adapter_kernel": f"{_PAPER} (3-D convolution), {_OURS} (size)",
+    "adapter_position": _OURS,
+    "adapter_activation": _OURS,
+    "adapter_class_token": _OURS,
     "hidden": _ADAPTSIGN,
     "lstm_layers": _ADAPTSIGN,
     "dropout": _ADAPTSIGN,
@@ -298,6 +380,9 @@ MODEL_SOURCES = {
 def model_changes(settings: Mapping[str, str]) -> dict[str, Any]:
     """Read fields of the model configuration from text (``--set KEY=VALUE``).
 
+    ``adapter=st-adapter`` stands for the values of that name in
+    :data:`slaeval.models.config.ADAPTERS`; values of their own change them.
+
     Raises
     ------
     UsageError
@@ -305,10 +390,19 @@ def model_changes(settings: Mapping[str, str]) -> dict[str, Any]:
     """
     kinds = {field.name: str(field.type) for field in fields(ModelConfig)}
     new: dict[str, Any] = {}
+    if "adapter" in settings:
+        named = settings["adapter"]
+        if named not in ADAPTERS:
+            raise UsageError(
+                f"unknown adapter {named!r}{nearest(named, ADAPTERS)}; known: {', '.join(ADAPTERS)}"
+            )
+        new |= ADAPTERS[named]
     for key, text in settings.items():
         name = key.replace("-", "_")
+        if name == "adapter":
+            continue
         if name not in MODEL_SOURCES:
-            known = (*SOURCES, *MODEL_SOURCES)
+            known = (*SOURCES, *MODEL_SOURCES, "adapter")
             raise UsageError(f"unknown value {key!r}{nearest(name, known)}; see --show-recipe")
         new[name] = _read(key, text, kinds[name])
     return new

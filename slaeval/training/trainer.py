@@ -255,8 +255,9 @@ class _Trainer:
         self.batch = recipe.batch_size * self.world.size
         self.batches_per_epoch = len(epoch_plan(self.lengths, self.batch, 0, recipe.seed))
         self.steps_per_epoch = math.ceil(self.batches_per_epoch / recipe.accumulate)
-        self.optimiser = optimiser_of(recipe, self.parameters)
-        self.schedule = schedule_of(recipe, self.optimiser, self.steps_per_epoch)
+        self.rate = recipe.rate_for(self.batch * recipe.accumulate)
+        self.optimiser = optimiser_of(recipe, self.parameters, self.rate)
+        self.schedule = schedule_of(recipe, self.optimiser, self.rate, self.steps_per_epoch)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=setup.precision == "fp16")
         self.preprocessing = recipe.preprocessing()
         self.weights = LossWeights(
@@ -557,9 +558,19 @@ class _Trainer:
         self.log(
             f"{self.device}, {self.setup.precision}: {clips} clips a step ({' × '.join(parts)}), "
             f"{self.steps_per_epoch} steps an epoch, "
-            f"{self.steps_per_epoch * recipe.epochs} in all; learning rate "
-            f"{recipe.learning_rate:g}, {recipe.schedule}"
+            f"{self.steps_per_epoch * recipe.epochs} in all; learning rate {self.rate:g}, "
+            f"{recipe.schedule}"
         )
+        if clips != recipe.lr_batch and recipe.lr_scaling == "none":
+            self.log(
+                f"  Note: the rate is meant for {recipe.lr_batch} clips a step and is not scaled; "
+                "--set lr_scaling=sqrt or linear scales it by the clips a step has"
+            )
+        elif clips != recipe.lr_batch:
+            self.log(
+                f"  the rate of {recipe.learning_rate:g} for {recipe.lr_batch} clips, "
+                f"{recipe.lr_scaling} scaling"
+            )
 
     def _add(self, name: str, value: float) -> None:
         self.at.sums[name] = self.at.sums.get(name, 0.0) + value

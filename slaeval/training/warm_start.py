@@ -17,7 +17,10 @@ __all__ = ["warm_start"]
 
 
 #: Settings under which the same weights mean something else.
-_MEANING = ("lora_alpha", "shift_fraction")
+_MEANING = (
+    *("lora_alpha", "shift_fraction"),
+    *("adapter_position", "adapter_activation", "adapter_class_token"),
+)
 
 
 def warm_start(

@@ -33,6 +33,63 @@ def test_each_value_of_the_recipe_has_a_true_source(slaeval: Run) -> None:
     assert tiny["temperature"] == ("8.0", "AdaptSign")
 
 
+def test_differences_from_the_predecessor_are_listed_with_reasons(slaeval: Run) -> None:
+    shown = slaeval("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
+    for part in ("batch normalisation: ", "distillation: ", "resizing: ", "ends of a clip: "):
+        entry = shown.partition(part)[2]
+        assert "AdaptSign: " in entry
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "mine.yaml"])
+def test_a_recipe_goes_into_a_file_and_back(slaeval: Run, tmp_path: Path, name: str) -> None:
+    if name.endswith(".toml"):
+        pytest.importorskip("tomllib")
+    start = ("train", "--dataset", "phoenix2014t")
+    changes = ("--variant", "sla-adapter", "--set", "adapter=st-adapter", "--set", "lr=0.003")
+    done = slaeval(*start, *changes, "--set", "milestones=3,5", "--save-recipe", name)
+    assert done.returncode == 0, done.stderr
+    assert "# AdaptSign" in (tmp_path / name).read_text()
+    again = _sources(slaeval(*start, "--recipe", name, "--epochs", "7", "--show-recipe").stdout)
+    assert again["learning_rate"] == ("0.003", "the recipe's file")
+    assert again["variant"][0] == "sla-adapter"
+    assert again["adapter_kernel"][0] == "3, 1, 1"
+    assert again["adapter_class_token"][0] == "False"
+    assert again["milestones"][0] == "3, 5"
+    assert again["epochs"] == ("7", "this command")
+
+
+def test_the_recipe_of_a_checkpoint(slaeval: Run, checkpoint: Callable[..., Path]) -> None:
+    recipe = {"variant": "sla-adapter", "backbone": "slaeval-tiny", "epochs": 3, "milestones": [2]}
+    path = checkpoint("sla-adapter", recipe=recipe)
+    shown = slaeval("train", "--dataset", "phoenix2014t", "--recipe", path, "--show-recipe")
+    values = _sources(shown.stdout)
+    assert values["epochs"][0] == "3"
+    assert values["hidden"][0] == "32"
+    assert values["backbone"][0] == "slaeval-tiny"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "part"),
+    [
+        ("a.toml", "epochs 3", "not TOML"),
+        ("a.yaml", "epochs: [3", "not YAML"),
+        ("a.yaml", "- 3", "one 'name: value' a line"),
+        ("a.yaml", "epochs: {a: 3}", "epochs is not a single value"),
+        ("a.yaml", "epoch: 3", "did you mean 'epochs'"),
+        ("a.json", "{}", "a .toml or .yaml file, or a checkpoint"),
+    ],
+)
+def test_a_recipe_that_cannot_be_read(
+    slaeval: Run, tmp_path: Path, name: str, text: str, part: str
+) -> None:
+    if name.endswith(".toml"):
+        pytest.importorskip("tomllib")
+    (tmp_path / name).write_text(text)
+    done = slaeval("train", "--dataset", "phoenix2014t", "--recipe", name, "--show-recipe")
+    assert done.returncode in (1, 2)
+    assert part in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

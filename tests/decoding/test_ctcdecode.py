@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from reference_decoding import probabilities
 
-from slaeval.decoding import CTCBeamDecoder, decode
+from slaeval.decoding import CTCDECODE, CTCBeamDecoder, Decoding, decode
 from slaeval.errors import InputError, UsageError
 
 Array = np.ndarray[Any, Any]
@@ -171,3 +171,26 @@ def test_input_that_cannot_be_meant() -> None:
     broken[1, 2, 3] = np.nan
     with pytest.raises(InputError, match="nan"):
         decoder.decode(broken)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_settings_of_that_name_decode_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 3, (3, 12, 60)).astype(np.float32)
+    probs = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    lengths = rng.integers(1, 13, 3)
+    decoder = CTCBeamDecoder([str(n) for n in range(60)], beam_width=10)
+    results, _, _, sizes = decoder.decode(probs, lengths)
+    theirs = [results[row, 0, : sizes[row, 0]].tolist() for row in range(3)]
+    settings = {**CTCDECODE.to_dict(), "merge_repeats": False}
+    assert decode(np.log(probs), lengths, **settings) == theirs
+
+
+def test_the_blank_counts_among_the_classes() -> None:
+    # The blank is third of three in the middle step, where two classes are looked at: without
+    # it, the two likely glosses of the ends cannot be two.
+    probs = np.array([[[0.1, 0.8, 0.1], [0.1, 0.6, 0.3], [0.1, 0.8, 0.1]]], np.float32)
+    assert decode(np.log(probs), tokens=2, pruning="ctcdecode", merge_repeats=False) == [[1]]
+    assert str(CTCDECODE) == "beam10ctcdecode40+merged"
+    with pytest.raises(UsageError, match="did you mean 'ctcdecode'"):
+        Decoding(pruning="ctcdecoder")  # type: ignore[arg-type]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,17 @@ pytest.importorskip("torch")
 import torch
 
 from slaeval.models.adapter import Adapter, install_adapters
+from slaeval.models.config import ADAPTERS, TINY, ModelConfig, preset
+from slaeval.models.recogniser import build_recogniser
 from slaeval.models.temporal import Bounds
 from slaeval.models.tower import Shape, Tower
 
 LENGTHS = [3, 1, 2]
 BOUNDS = Bounds.of(torch.tensor(LENGTHS))
+
+
+def _config(**changes: Any) -> ModelConfig:
+    return ModelConfig("sla-adapter", "small", None, 5, adapter_ratio=0.5, **changes)
 
 
 def _adapter(kernel: tuple[int, int, int] | None) -> Adapter:
@@ -101,7 +108,7 @@ def test_starts_as_nothing() -> None:
 @pytest.mark.parametrize(("pool", "last"), [("tok", False), ("avg", True)])
 def test_no_convolution_where_nobody_reads_it(small: Shape, pool: str, last: bool) -> None:
     tower = Tower("small", replace(small, layers=3, pool=pool))
-    install_adapters(tower, 0.5, (3, 3, 3))
+    install_adapters(tower, _config())
     found = [block.adapter.conv is not None for block in tower.each_block()]
     assert found == [True, True, last]
     # Every one of them has a gradient once the way up is not zero.
@@ -110,3 +117,48 @@ def test_no_convolution_where_nobody_reads_it(small: Shape, pool: str, last: boo
     tower(torch.randn(6, 3, 8, 8), BOUNDS).square().sum().backward()
     for name, value in tower.named_parameters():
         assert (value.grad is not None and bool(value.grad.any())) is (".adapter." in name), name
+
+
+#: Down, Conv3d over [B, C, T, H, W], up: the steps of https://github.com/linziyi96/st-adapter
+#: (bded03c), done with torch's own layers on the weights below; every fifth value.
+RECORDED = [
+    *(-0.008085, 1.285392, -0.006318, 1.269475, 0.567874),
+    *(1.588039, -1.562051, -0.613261, 0.740176, -0.16118),
+]
+
+
+def test_st_adapter_as_its_own_steps() -> None:
+    adapter = Adapter(4, 2, (3, 1, 1), "none", class_token=False)
+    with torch.no_grad():
+        for number, value in enumerate(adapter.parameters(), 1):
+            value.copy_(torch.sin(torch.arange(value.numel()) * number + number).view_as(value))
+        x = torch.cos(torch.arange(3 * 5 * 4) * 0.7).view(3, 5, 4)
+        bounds = Bounds.of(torch.tensor([3]))
+        found = adapter(x, bounds, (2, 2))
+    assert not found[:, 0].any()
+    torch.testing.assert_close(
+        found[:, 1:].flatten()[::5], torch.tensor(RECORDED), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_named_adapter_starts_as_nothing_and_learns_everywhere(name: str) -> None:
+    config = replace(preset("sla-adapter", TINY, 5), hidden=8, **ADAPTERS[name])
+    model = build_recogniser(config).eval()
+    plain = build_recogniser(replace(config, variant="frozen"), seed=0).eval()
+    frames, lengths = torch.randn(7, 3, 32, 32), torch.tensor([3, 4])
+    bounds = Bounds.of(lengths)
+    torch.testing.assert_close(model.tower(frames, bounds), plain.tower(frames, bounds))
+    for key, value in model.trainable_parameters().items():
+        if ".up." in key:
+            torch.nn.init.normal_(value)
+    model.tower(frames, bounds).square().sum().backward()
+    learned = {k: v for k, v in model.trainable_parameters().items() if k.startswith("adapter.")}
+    assert len(learned) == {"slaeval": 3 * 6 - 2, "st-adapter": 3 * 6}[name]
+    assert all(value.grad is not None and value.grad.any() for value in learned.values())
+    # What one frame shows reaches its neighbours, not another video.
+    other = frames.clone()
+    other[0] += 1
+    moved = (model.tower(other, bounds) - model.tower(frames, bounds)).abs().amax(1) > 1e-6
+    assert moved[:2].all()
+    assert not moved[3:].any()

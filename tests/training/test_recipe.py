@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from slaeval.errors import InputError, UsageError
-from slaeval.models.config import TINY, ModelConfig
+from slaeval.models.config import ADAPTERS, TINY, ModelConfig
 from slaeval.training.optimisation import schedule_of
 from slaeval.training.recipe import MODEL_SOURCES, SOURCES, Recipe, model_changes, recipe_for
 
@@ -31,6 +31,35 @@ def test_the_documented_predecessor_is_the_default() -> None:
     recipe = recipe_for()
     assert (recipe.learning_rate, recipe.epochs, recipe.milestones) == (1e-4, 40, (20, 30))
     assert (recipe.distillation, recipe.temperature, recipe.batch_size) == (25.0, 8.0, 2)
+
+
+def test_the_predecessors_own_ways_are_the_default_and_ours_have_names() -> None:
+    recipe = recipe_for()
+    assert (recipe.sampling, recipe.clip_norm, recipe.lr_scaling) == ("random", 0.0, "none")
+    assert recipe.changed({"sampling": "even"}).sampling == "even"
+    assert (recipe.most_frames(100), recipe.most_frames(10), recipe.most_frames(500)) == (
+        *(120, 32, 232),
+    )
+    even = recipe.changed({"sampling": "even"})
+    assert (even.most_frames(100), even.most_frames(10), even.most_frames(500)) == (120, 12, 230)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "rate"), [("none", 1e-4), ("linear", 8e-4), ("sqrt", 1e-4 * 8**0.5)]
+)
+def test_the_rate_of_a_larger_step(scaling: str, rate: float) -> None:
+    recipe = recipe_for().changed({"lr_scaling": scaling})
+    assert recipe.rate_for(2) == pytest.approx(1e-4)
+    assert recipe.rate_for(16) == pytest.approx(rate)
+
+
+def test_a_named_adapter_and_changes_to_it() -> None:
+    assert model_changes({"adapter_ratio": "0.25", "adapter": "st-adapter"}) == {
+        **ADAPTERS["st-adapter"],
+        "adapter_ratio": 0.25,
+    }
+    with pytest.raises(UsageError, match="did you mean 'st-adapter'"):
+        model_changes({"adapter": "stadapter"})
 
 
 def test_values_from_the_command_line() -> None:
@@ -83,7 +112,7 @@ def test_a_recipe_of_a_newer_version_is_refused() -> None:
 def _rates(recipe: Recipe, steps_per_epoch: int) -> list[float]:
     """Return the learning rate of each step of a run."""
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], recipe.learning_rate)
-    schedule = schedule_of(recipe, optimiser, steps_per_epoch)
+    schedule = schedule_of(recipe, optimiser, recipe.learning_rate, steps_per_epoch)
     rates = []
     for _ in range(recipe.epochs * steps_per_epoch):
         rates.append(optimiser.param_groups[0]["lr"])

@@ -1,0 +1,49 @@
+"""``slaeval export``: the glosses of a finished run in time, for other programs."""
+
+from __future__ import annotations
+
+import click
+
+from slaeval.cli.options import existing
+
+__all__ = ["export"]
+
+
+@click.command()
+@click.argument("run", type=existing(), metavar="RUN")
+@click.option(
+    "--to",
+    "kinds",
+    default="eaf,srt,tsv",
+    show_default=True,
+    metavar="KINDS",
+    help="What to write: eaf for ELAN, srt for video players, tsv for a spreadsheet.",
+)
+@click.option(
+    "--out", type=existing(), metavar="DIR", help="Where to.  [default: into the folder of RUN]"
+)
+@click.option(
+    "--root",
+    type=existing(),
+    metavar="DIR",
+    help="Folder of the corpus, whose videos say when a frame begins.  [default: the run's]",
+)
+@click.option(
+    "--fps",
+    type=float,
+    metavar="N",
+    help="Frames a second, where neither the videos nor the corpus say.",
+)
+def export(run: str, kinds: str, out: str | None, root: str | None, fps: float | None) -> None:
+    """Write the recognised glosses of a finished run with their times.
+
+    \b
+    slaeval export runs/sla_lora-phoenix2014t-test
+    slaeval export runs/mine --to eaf --root ~/data/Isharah-500
+    """
+    from slaeval.evaluation.export import export_run, parse_kinds
+    from slaeval.evaluation.run_folder import Run
+
+    wanted = parse_kinds(kinds)
+    for path in export_run(Run.open(run), wanted, out, root=root, fps=fps):
+        click.echo(path)
