@@ -23,7 +23,7 @@ from slaeval.scoring.segments import AlignedSegment, AlignedSegments
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite", "length_range", "range_name"]
+__all__ = ["GROUPINGS", "Confusion", "Counts", "Score", "finite"]
 
 #: What :meth:`Score.by` can group segments by.
 GROUPINGS = ("signer", "length", "sentence")
@@ -51,7 +51,7 @@ class Confusion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
+class Counts:
     """Counts over some segments.
 
     Attributes
@@ -73,7 +73,7 @@ class Group:
     insertions: int
 
     @classmethod
-    def of(cls, name: str, paths: Sequence[str]) -> Group:
+    def of(cls, name: str, paths: Sequence[str]) -> Counts:
         """Count over segments of these alignment paths."""
         path = "".join(paths)
         correct = path.count("C")
@@ -147,7 +147,7 @@ class Score:
         Resamples for the interval; 0 for the linearised estimator.
     bleu : dict
         BLEU and chrF over glosses with sacrebleu's signatures, where asked for.
-    floor : Group or None
+    floor : Counts or None
         What a perfect transcript scores under this protocol, where it was computed.
     other_readings : tuple of Score
         The same file under another protocol that readers may take for the official one.
@@ -161,7 +161,7 @@ class Score:
     warnings: tuple[str, ...] = ()
     bootstrap: int = 0
     bleu: dict[str, Any] = field(default_factory=dict)
-    floor: Group | None = None
+    floor: Counts | None = None
     other_readings: tuple[Score, ...] = ()
 
     def __post_init__(self) -> None:
@@ -173,9 +173,9 @@ class Score:
         return self.segments  # type: ignore[return-value]  # see __post_init__
 
     @cached_property
-    def total(self) -> Group:
+    def total(self) -> Counts:
         """Counts over all segments."""
-        return Group.of("all", self._columns.paths)
+        return Counts.of("all", self._columns.paths)
 
     @property
     def wer(self) -> float:
@@ -255,7 +255,7 @@ class Score:
         """Return the same score with a bootstrap interval of so many resamples."""
         return replace(self, bootstrap=resamples)
 
-    def by(self, grouping: str) -> list[Group]:
+    def by(self, grouping: str) -> list[Counts]:
         """Count by group.
 
         Parameters
@@ -269,6 +269,10 @@ class Score:
         UsageError
             Unknown grouping.
         """
+        return [Counts.of(name, paths) for name, paths in self.paths_by(grouping).items()]
+
+    def paths_by(self, grouping: str) -> dict[str, list[str]]:
+        """Return the alignments by group: its name to the ops of its segments; as :meth:`by`."""
         if grouping not in GROUPINGS:
             raise UsageError(
                 f"cannot group by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
@@ -278,18 +282,18 @@ class Score:
         if grouping == "signer":
             keys = (signer or "unknown" for signer in self._columns.signers)
         elif grouping == "length":
-            keys = (length_range(len(words)) for words in self._columns.references)
+            keys = (_length_range(len(words)) for words in self._columns.references)
         else:
             keys = map(" ".join, self._columns.references)
         groups: dict[Any, list[str]] = {}
         for key, path in zip(keys, self._columns.paths, strict=True):
             groups.setdefault(key, []).append(path)
         if grouping == "length":
-            return [Group.of(range_name(key), groups[key]) for key in _LENGTHS if key in groups]
-        return [Group.of(key, groups[key]) for key in sorted(groups)]
+            return {_range_name(key): groups[key] for key in _LENGTHS if key in groups}
+        return {key: groups[key] for key in sorted(groups)}
 
     @property
-    def by_signer(self) -> list[Group]:
+    def by_signer(self) -> list[Counts]:
         """Counts by signer, in the order of their names."""
         return self.by("signer")
 
@@ -462,16 +466,29 @@ def finite(value: float) -> float | None:
     return value if value == value else None
 
 
-def length_range(length: int) -> tuple[int, int | None]:
+def _length_range(length: int) -> tuple[int, int | None]:
     """Return the range of reference lengths that `length` belongs to; None: no upper end."""
     return next(
         (low, high) for low, high in _LENGTHS if length >= low and (high is None or length <= high)
     )
 
 
-def range_name(key: tuple[int, int | None]) -> str:
+def _range_name(key: tuple[int, int | None]) -> str:
     """Name a range of lengths for people."""
     low, high = key
     if high is None:
         return f"{low} words and more"
     return f"{low} words" if low == high else f"{low}–{high} words"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Group":
+        import warnings
+
+        warnings.warn(
+            "slaeval.scoring.score.Group is now Counts; the old name goes in version 0.2",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return Counts
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.claims import Claim
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format, Printed
-    from slaeval.scoring.score import Group
+    from slaeval.scoring.score import Counts
 
 __all__ = ["audit", "pasted", "render"]
 
@@ -151,7 +151,7 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
         LaTeX has one row per protocol, the others one per protocol and split.
     """
     if form == "latex":
-        cells: dict[str, dict[str, Group | Printed]] = {}
+        cells: dict[str, dict[str, Counts | Printed]] = {}
         for result in results:
             for row in result.rows:
                 mine = cells.setdefault(row.protocol.name, {})

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.compare import Comparison, Pair
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Counts, Score
 
 __all__ = ["compare", "pasted"]
 
@@ -278,7 +278,7 @@ def _latex(
     literature: list[dict[str, Any]],
     dev: Sequence[Score],
 ) -> str:
-    cells: dict[tuple[str, str], dict[str, Group | Printed]] = {}
+    cells: dict[tuple[str, str], dict[str, Counts | Printed]] = {}
     for row in literature:
         printed = Printed(row["wer"], row["deletions"], row["insertions"])
         system = row["system"] if row["first_hand"] else f"{row['system']}*"
@@ -293,7 +293,7 @@ def _latex(
         notes.append("*: as listed by somebody else than the authors")
     for number, name in enumerate(names):
         of_system = [*dev[number : number + 1], scores[number]]
-        own: dict[str, Group | Printed] = {score.split or "": score.total for score in of_system}
+        own: dict[str, Counts | Printed] = {score.split or "": score.total for score in of_system}
         stem, end = os.path.splitext(name)
         rows.append(PaperRow(stem if end in _HYPOTHESES else name, own, scores[number].protocol))
         notes += [note for score in of_system for note in latex_notes(name, score)]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Counts, Score
 
 __all__ = ["pasted", "render", "score"]
 
@@ -45,7 +45,7 @@ __all__ = ["pasted", "render", "score"]
     "groupings",
     multiple=True,
     metavar="GROUP",
-    help="Group counts by signer, length or sentence; repeatable.  [default: signer]",
+    help="Counts counts by signer, length or sentence; repeatable.  [default: signer]",
 )
 @click.option(
     "--top",
@@ -164,7 +164,7 @@ def _score(evaluation: Evaluation, bootstrap: int, bleu: bool) -> Score:
 
 def pasted(
     systems: Sequence[tuple[str, Score]],
-    groups: Mapping[str, list[Group]],
+    groups: Mapping[str, list[Counts]],
     top: int,
     form: Format,
 ) -> str:
@@ -257,7 +257,7 @@ def _write(
             write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
 
 
-def render(result: Score, groups: Mapping[str, list[Group]], top: int) -> str:
+def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     """Lay a score out for a person."""
     from slaeval.scoring.protocols import OFFICIAL, protocol
 
@@ -346,7 +346,7 @@ def _other_reading(result: Score, other: Score) -> str:
     )
 
 
-def group_table(rows: list[Group], grouping: str) -> str:
+def group_table(rows: list[Counts], grouping: str) -> str:
     """Lay out counts by group, the table of ``--by``."""
     shown = rows
     if grouping == "sentence":

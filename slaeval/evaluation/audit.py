@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slaeval.errors import ScoreWarning
+from slaeval.errors import ScoreWarning, counted
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
-from slaeval.scoring.score import Group, Score, finite
+from slaeval.scoring.score import Counts, Score, finite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +68,7 @@ class AuditRow:
         What it gives.
     difference : float
         Percentage points above official.
-    floor : Group
+    floor : Counts
         What a perfect transcript scores.
     reference_rules, hypothesis_rules : dict
         Rule to how many words or sentences it changed on that side.
@@ -79,10 +79,16 @@ class AuditRow:
     protocol: Protocol
     score: Score
     difference: float
-    floor: Group
+    floor: Counts
     reference_rules: dict[str, int]
     hypothesis_rules: dict[str, int]
     moved: list[ChangedSegment]
+
+    def __repr__(self) -> str:
+        return (
+            f"<AuditRow {self.protocol.name}: {self.score.wer:.2f} % ({self.difference:+.2f}), "
+            f"{counted(len(self.moved), 'changed segment')}>"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,13 @@ class Audit:
     dataset: str | None
     split: str | None
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{row.protocol.name} {row.score.wer:.2f} %" for row in self.rows)
+        return f"<Audit {self.dataset or 'own references'} {self.split or ''}: {shown}>"
+
+    def _repr_html_(self) -> str:
+        return self.to_pandas().to_html(index=False, float_format="{:.2f}".format)
 
     @property
     def spread(self) -> float:

@@ -83,6 +83,9 @@ class Pair:
     by_signer: dict[str, tuple[float, float]]
     segments: list[SegmentDifference]
 
+    def __repr__(self) -> str:
+        return f"<Pair {self.verdict}>"
+
     @property
     def verdict(self) -> str:
         """Say in words whether the difference is significant at 5 %, and by which test."""
@@ -170,6 +173,9 @@ class Comparison:
                 },
             }
         )
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(self.names)}: {len(self.pairs)} pairs>"
 
     def __str__(self) -> str:
         lines = [f"{name}: {score}" for name, score in zip(self.names, self.scores, strict=True)]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
-from slaeval.errors import InputError, UsageError
+from slaeval.errors import InputError, UsageError, counted
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.tables import Role, Table, plain_lists, table_of
@@ -72,6 +72,10 @@ class ReferenceSet(NamedTuple):
     corpus: tuple[str, str | os.PathLike[str] | None, str | None] | None = None
     path: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        what = " ".join(filter(None, (self.dataset, self.split))) or "own references"
+        return f"<ReferenceSet {what}: {counted(len(self.references), 'segment')}>"
 
     def glosses(self) -> set[str]:
         """Return the words of the references and of the other splits, where a corpus has some."""

@@ -25,7 +25,7 @@ from slaeval.evaluation.request import Request
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol
 from slaeval.scoring.protocols import protocol as named_protocol
-from slaeval.scoring.score import Group, Score
+from slaeval.scoring.score import Counts, Score
 from slaeval.scoring.scorer import floor, score_segments
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Evaluation:
         self.source = source
         self.run = run
         self._readings: dict[str, Score] = {}
-        self._floors: dict[str, Group] = {}
+        self._floors: dict[str, Counts] = {}
         self._scores: dict[str, Score] = {}
         if references is not None:
             self.references = references
@@ -216,7 +216,7 @@ class Evaluation:
             )
         return self._readings[rules.identifier]
 
-    def floor(self, protocol: str | Protocol | None = None) -> Group:
+    def floor(self, protocol: str | Protocol | None = None) -> Counts:
         """Return what a perfect transcript scores under a protocol."""
         rules = self._rules(protocol)
         if rules.identifier not in self._floors:

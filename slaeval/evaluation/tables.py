@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from slaeval.console import width
 
 if TYPE_CHECKING:
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Counts, Score
 
 __all__ = [
     "Format",
@@ -115,7 +115,7 @@ class PaperRow(NamedTuple):
     """
 
     name: str
-    cells: Mapping[str, Group | Printed]
+    cells: Mapping[str, Counts | Printed]
     protocol: str = ""
 
 
@@ -137,7 +137,7 @@ def score_row(name: str, score: Score) -> dict[str, Any]:
     }
 
 
-def group_row(grouping: str, group: Group) -> dict[str, Any]:
+def group_row(grouping: str, group: Counts) -> dict[str, Any]:
     """Return the row of one signer, length or sentence."""
     return {grouping: group.name, **group.to_dict()}
 
@@ -297,7 +297,7 @@ def as_printed(value: float) -> str:
     return f"{value:.1f}" if round(value, 1) == value else f"{value:.2f}"
 
 
-def _latex_cells(value: Group | Printed | None) -> tuple[str, str]:
+def _latex_cells(value: Counts | Printed | None) -> tuple[str, str]:
     from slaeval.scoring.sclite_paths import half_up
 
     if value is None:

@@ -18,7 +18,7 @@ from slaeval.errors import counted
 from slaeval.evaluation.compare import SegmentDifference
 from slaeval.evaluation.tables import p_value
 from slaeval.scoring.protocols import protocol
-from slaeval.scoring.score import Confusion, Group, Score
+from slaeval.scoring.score import Confusion, Counts, Score
 from slaeval.scoring.segments import AlignedSegment
 
 __all__ = [
@@ -103,7 +103,7 @@ class Bar(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def bar(group: Group, highest: float, interval: tuple[float, float] | None = None) -> Bar | None:
+def bar(group: Counts, highest: float, interval: tuple[float, float] | None = None) -> Bar | None:
     """Return the bar of a group, `highest` percent long at full length; None for no bar."""
     if not group.reference_words or not highest:
         return None
