@@ -23,7 +23,15 @@ from slaeval.scoring.segments import AlignedSegment, AlignedSegments
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GROUPINGS", "Confusion", "Counts", "Score", "finite"]
+__all__ = [
+    "GROUPINGS",
+    "Confusion",
+    "Counts",
+    "Score",
+    "finite",
+    "length_range",
+    "range_name",
+]
 
 #: What :meth:`Score.by` can group segments by.
 GROUPINGS = ("signer", "length", "sentence")
@@ -282,14 +290,14 @@ class Score:
         if grouping == "signer":
             keys = (signer or "unknown" for signer in self._columns.signers)
         elif grouping == "length":
-            keys = (_length_range(len(words)) for words in self._columns.references)
+            keys = (length_range(len(words)) for words in self._columns.references)
         else:
             keys = map(" ".join, self._columns.references)
         groups: dict[Any, list[str]] = {}
         for key, path in zip(keys, self._columns.paths, strict=True):
             groups.setdefault(key, []).append(path)
         if grouping == "length":
-            return {_range_name(key): groups[key] for key in _LENGTHS if key in groups}
+            return {range_name(key): groups[key] for key in _LENGTHS if key in groups}
         return {key: groups[key] for key in sorted(groups)}
 
     @property
@@ -466,19 +474,19 @@ def finite(value: float) -> float | None:
     return value if value == value else None
 
 
-def _length_range(length: int) -> tuple[int, int | None]:
+def length_range(length: int) -> tuple[int, int | None]:
     """Return the range of reference lengths that `length` belongs to; None: no upper end."""
     return next(
         (low, high) for low, high in _LENGTHS if length >= low and (high is None or length <= high)
     )
 
 
-def _range_name(key: tuple[int, int | None]) -> str:
+def range_name(key: tuple[int, int | None], unit: str = "words") -> str:
     """Name a range of lengths for people."""
     low, high = key
     if high is None:
-        return f"{low} words and more"
-    return f"{low} words" if low == high else f"{low}–{high} words"
+        return f"{low} {unit} and more"
+    return f"{low} {unit}" if low == high else f"{low}–{high} {unit}"
 
 
 def __getattr__(name: str) -> Any:

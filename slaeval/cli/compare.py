@@ -11,10 +11,13 @@ from slaeval.cli.options import (
     dev_evaluations,
     existing,
     format_options,
+    is_given,
+    refuse_given,
     request_options,
     sources_argument,
     tell_references,
 )
+from slaeval.cli.text import compare_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
@@ -97,6 +100,7 @@ _FEW = 4
     is_flag=True,
     help="Of more than four systems, test every pair and not only those with the leader.",
 )
+@text_option
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
 def compare(
@@ -109,6 +113,7 @@ def compare(
     seed: int,
     top: int,
     all_pairs: bool,
+    text: bool,
     form: Format,
     csv: str | None,
 ) -> None:
@@ -126,6 +131,12 @@ def compare(
     slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
         --format latex
     """
+    if text:
+        refuse_given(("against", "seed"), "that is for glosses, not --text:")
+        check_outputs([*sources, *dev], [csv], request)
+        samples = bootstrap if is_given("bootstrap") else 0
+        compare_text(sources, request, dev, samples, top, form, csv)
+        return
     if len(sources) < 2 and (against is None or not sources):
         raise UsageError("name at least two systems, or add --against published")
     check_outputs([*sources, *dev], [csv], request)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from slaeval.errors import ScoreWarning, counted
 from slaeval.evaluation.request import Request
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slaeval.evaluation.references import Source
+    from slaeval.evaluation.text.audit import TextAudit
     from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "rule_counts"]
@@ -162,27 +163,54 @@ class Audit:
         )
 
 
+@overload
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = ...,
+    *,
+    level: Literal["glosses"] = ...,
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = ...,
+    *,
+    level: Literal["text"],
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+) -> TextAudit: ...
+
+
 def audit(
     references: Source,
     hypotheses: Source,
     names: Sequence[str] | None = None,
     *,
+    level: Literal["glosses", "text"] = "glosses",
     dataset: str | None = None,
     split: str | None = None,
     signers: Mapping[str, str] | None = None,
-) -> Audit:
+) -> Audit | TextAudit:
     """Score hypotheses under every protocol.
 
     Parameters
     ----------
-    references, hypotheses, dataset, split, signers
+    references, hypotheses, level, dataset, split, signers
         As for :func:`slaeval.score`.
     names : sequence of str, optional
         Protocols; all of them without it. Official comes first in any case.
 
     Returns
     -------
-    Audit
+    Audit or TextAudit
         One row per protocol: score, floor, rules applied, segments that change.
 
     Raises
@@ -199,7 +227,14 @@ def audit(
     66.7
     """
     request = Request(dataset, split)
-    result = audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
+    if level == "text":
+        from slaeval.evaluation.text.audit import audit_text
+        from slaeval.evaluation.text.evaluation import TextEvaluation
+
+        evaluation = TextEvaluation.of(references, hypotheses, request, signers)
+        result: Audit | TextAudit = audit_text(evaluation, names)
+    else:
+        result = audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
     for message in result.warnings:
         warnings.warn(message, ScoreWarning, stacklevel=2)
     return result

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ReferenceSet",
+    "corpus_label",
     "corpus_references",
     "hypotheses_given",
     "is_corpus",
@@ -166,7 +167,7 @@ def load_references(
     if ref is not None and root is not None:
         raise UsageError("--ref and --root cannot be combined: name a file or a folder")
     name = None if dataset is None else loaders.resolve(dataset)
-    label = None if name is None else _label(name, setup)
+    label = None if name is None else corpus_label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
         rows = loaders.read_reference_rows(path, name, split or "test")
@@ -202,7 +203,7 @@ def _rows(samples: Iterable[Sample]) -> list[Reference]:
     ]
 
 
-def _label(name: str, setup: str | None) -> str:
+def corpus_label(name: str, setup: str | None) -> str:
     """Name a corpus for a signature: with its setup where it has several."""
     from slaeval.loaders.registry import layout
 
@@ -224,7 +225,7 @@ def corpus_references(corpus: Corpus) -> ReferenceSet:
     """Return the references of a corpus that is loaded."""
     return ReferenceSet(
         _rows(corpus),
-        _label(corpus.name, corpus.setup),
+        corpus_label(corpus.name, corpus.setup),
         corpus.split,
         corpus.name,
         corpus=(corpus.name, corpus.root, corpus.setup),

@@ -20,6 +20,7 @@ from slaeval.evaluation.tables import p_value
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.score import Confusion, Counts, Score
 from slaeval.scoring.segments import AlignedSegment
+from slaeval.scoring.text.protocols import corpus_default
 
 __all__ = [
     "FILTERS",
@@ -314,6 +315,7 @@ def _hash(text: str) -> str:
 FILTERS = {
     "bar": bar,
     "columns": columns,
+    "corpus_default": corpus_default,
     "counted": counted,
     "direction": direction,
     "examples": examples,

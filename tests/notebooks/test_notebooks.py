@@ -27,6 +27,7 @@ PICTURES = {
     "02-two-systems": 9,
     "03-protocol-audit": 5,
     "04-train-run-look": 9,
+    "05-translations": 3,
 }
 
 #: Training takes minutes; here it is to run, not to learn.

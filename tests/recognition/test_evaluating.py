@@ -640,8 +640,7 @@ def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(
     loaded = load_checkpoint(checkpoint(seed=6, corpus=at_half))
     run = evaluate(loaded, root=root, out="out")
     assert run.settings["notes"] == [
-        "5 of 5 videos are filmed at 25 frames a second or unevenly: frames are taken by time, "
-        "12.5 a second"
+        "5 of 5 videos were filmed at 25 frames a second: frames are taken by time, 12.5 a second"
     ]
     for clip in find_video_clips(corpus)[0]:
         mine = run.alignments[clip.id]
