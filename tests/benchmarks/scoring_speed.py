@@ -175,6 +175,7 @@ def _inside(code: str, checkout: Path) -> list[float]:
     done = subprocess.run(
         [sys.executable, "-c", _PREPARED + code],
         env=_environment(checkout),
+        cwd=tempfile.gettempdir(),  # Python looks for modules here first
         capture_output=True,
         text=True,
         check=False,
