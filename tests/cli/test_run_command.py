@@ -135,7 +135,7 @@ def test_a_run_that_was_killed_ends_with_the_same_page(
         (tmp_path / "o" / name).unlink()
     code, _, err = command("run", *options)
     assert code == 0
-    assert "were done before" in err
+    assert "resumed" in err
     assert (tmp_path / "o" / "report.html").read_bytes() == whole
 
 
