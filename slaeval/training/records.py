@@ -10,16 +10,17 @@ import importlib
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from slaeval.errors import UsageError
 from slaeval.files import write_whole
+from slaeval.recognition.batches import LoadedBatch
 from slaeval.training.state import TrainingFolder
 
-__all__ = ["STEP_COLUMNS", "TRACKERS", "Records", "peak_memory"]
+__all__ = ["STEP_COLUMNS", "TRACKERS", "Clock", "Records", "peak_memory"]
 
 #: Columns of ``steps.csv``: losses as in ``log.csv``; seconds of the whole step and of waiting for
 #: frames; memory in GiB, at most so far, on cards only.
@@ -124,6 +125,31 @@ class Records:
             file.close()
         if self._tracker is not None:
             self._tracker.finish()
+
+
+class Clock:
+    """How long steps take, and how much of that they wait for frames."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._waited = 0.0
+
+    def waiting(self, batches: Iterator[LoadedBatch]) -> Iterator[LoadedBatch]:
+        """Yield batches, counting the time until each is there."""
+        while True:
+            begun = time.perf_counter()
+            loaded = next(batches, None)
+            self._waited += time.perf_counter() - begun
+            if loaded is None:
+                return
+            yield loaded
+
+    def lap(self) -> tuple[float, float]:
+        """Return the seconds since the last lap, and those of waiting; begin the next."""
+        now = time.perf_counter()
+        found = now - self._begun, self._waited
+        self._begun, self._waited = now, 0.0
+        return found
 
 
 def peak_memory(device: torch.device) -> float:

@@ -18,7 +18,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ from slaeval.evaluation.score import score_references
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.models.float32 import without_tf32
 from slaeval.models.losses import LossWeights, losses
-from slaeval.recognition.batches import Batch, FrameLoader, LoadedBatch, prepare
+from slaeval.recognition.batches import Batch, FrameLoader, prepare
 from slaeval.recognition.devices import choose_device, choose_precision
 from slaeval.recognition.distributed import World, joined
 from slaeval.recognition.predictor import out_of_memory, recognise_corpus
@@ -47,7 +47,7 @@ from slaeval.training.memory import check_memory
 from slaeval.training.optimisation import advance, optimiser_of, schedule_of, sum_gradients
 from slaeval.training.options import Options
 from slaeval.training.recipe import Recipe, recipe_for
-from slaeval.training.records import Records, peak_memory
+from slaeval.training.records import Clock, Records, peak_memory
 from slaeval.training.setup import (
     BuiltModel,
     Log,
@@ -306,7 +306,7 @@ class _Trainer:
             self.signals.postponed(),
         ):
             group: list[Batch] = []
-            clock = _Clock()
+            clock = Clock()
             for number, loaded in enumerate(clock.waiting(reader.batches(share)), 1):
                 assert loaded.batch is not None
                 group.append(loaded.batch)
@@ -610,7 +610,7 @@ class _Trainer:
         )
 
     def _step_row(
-        self, before: Mapping[str, float], group: Sequence[Batch], clock: _Clock
+        self, before: Mapping[str, float], group: Sequence[Batch], clock: Clock
     ) -> dict[str, float]:
         """Return a line of ``steps.csv``; `before` are the sums before the step."""
         at = self.at
@@ -633,31 +633,6 @@ class _Trainer:
             "frames_per_second": frames / max(seconds, 1e-9),
             "memory_gib": peak_memory(self.device),
         }
-
-
-class _Clock:
-    """How long steps take, and how much of that they wait for frames."""
-
-    def __init__(self) -> None:
-        self._begun = time.perf_counter()
-        self._waited = 0.0
-
-    def waiting(self, batches: Iterator[LoadedBatch]) -> Iterator[LoadedBatch]:
-        """Yield batches, counting the time until each is there."""
-        while True:
-            begun = time.perf_counter()
-            loaded = next(batches, None)
-            self._waited += time.perf_counter() - begun
-            if loaded is None:
-                return
-            yield loaded
-
-    def lap(self) -> tuple[float, float]:
-        """Return the seconds since the last lap, and those of waiting; begin the next."""
-        now = time.perf_counter()
-        found = now - self._begun, self._waited
-        self._begun, self._waited = now, 0.0
-        return found
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:
