@@ -9,7 +9,7 @@ here, and tensors are read one at a time.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,32 +91,37 @@ class WeightsFile:
         self._stored: dict[str, Stored] = {}
         if form_inside(self.path, what) == "pt":
             self._archive = Archive(self.path, ignored)
-            try:
-                found = self._unwrapped(self._archive.content)
-            except BaseException:
-                self._archive.close()
-                raise
-        else:
-            found = {
-                name: Weight(name, dtype, shape)
-                for name, (dtype, shape) in described(self.path)[1].items()
-            }
-        self.others = tuple(name for name, weight in found.items() if weight is None)
-        self.weights: dict[str, Weight] = {}
-        for weight in filter(None, found.values()):
+        try:
+            found = self._found()
+            self.others = tuple(name for name, weight in found.items() if weight is None)
+            self.weights = self._plainly_named(filter(None, found.values()))
+        except BaseException:
+            self.close()
+            raise
+
+    def _found(self) -> dict[str, Weight | None]:
+        if self._archive is not None:
+            return self._unwrapped(self._archive.content)
+        return {
+            name: Weight(name, dtype, shape)
+            for name, (dtype, shape) in described(self.path)[1].items()
+        }
+
+    def _plainly_named(self, weights: Iterable[Weight]) -> dict[str, Weight]:
+        named: dict[str, Weight] = {}
+        for weight in weights:
             plain = plain_name(weight.name)
-            if plain in self.weights:
+            if plain in named:
                 raise InputError(
-                    f"duplicate tensor {plain}, as {self.weights[plain].name} and {weight.name}",
+                    f"duplicate tensor {plain}, as {named[plain].name} and {weight.name}",
                     self.path,
                 )
-            self.weights[plain] = weight
+            named[plain] = weight
+        return named
 
     def _unwrapped(self, content: Any) -> dict[str, Weight | None]:
         """Find the weights in what was saved; what is no tensor is None."""
-        while isinstance(content, dict) and not any(
-            isinstance(value, Stored) for value in content.values()
-        ):
+        while isinstance(content, dict):
             wrapper = next((w for w in _WRAPPERS if isinstance(content.get(w), dict)), None)
             if wrapper is None:
                 break

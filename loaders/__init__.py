@@ -65,3 +65,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(f"slaeval.loaders.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'slaeval.loaders' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -259,4 +259,9 @@ def _rows_of_split(rows: list[Row], path: str, split: str) -> list[Row]:
         for _, cells in rows_of(beside, "the CSL-Daily split file", ("name", "split"))
         if cells[1].strip() == split
     }
-    return [row for row in rows if row.id in wanted]
+    # Its sentences are written with blanks between the characters.
+    return [
+        row._replace(translation=row.translation and row.translation.replace(" ", ""))
+        for row in rows
+        if row.id in wanted
+    ]

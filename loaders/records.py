@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from slaeval.errors import InputError
+from slaeval.errors import InputError, counted
 from slaeval.formats.words import split_words
 
 if TYPE_CHECKING:
@@ -137,6 +137,12 @@ class Corpus(Sequence[Sample]):
                     sample.source,
                 )
         return {sample.id: list(sample.glosses) for sample in self.samples}
+
+    def __repr__(self) -> str:
+        return (
+            f"<Corpus {self.name} ({self.setup}) {self.split or 'all splits'}: "
+            f"{counted(len(self), 'sample')}, {self.root}>"
+        )
 
     @property
     def signers(self) -> tuple[str, ...]:

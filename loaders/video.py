@@ -118,7 +118,7 @@ class VideoClip:
             begins, end = self.times[:-1], float(self.times[-1])
         else:
             uneven, end = False, self.num_frames / self.fps
-        if not uneven and abs(self.fps / fps - 1) <= _SAME_RATE:
+        if not uneven and _same_rate(self.fps, fps):
             return self
         moments = np.arange(max(1, round(end * fps))) / fps
         nearest = np.searchsorted((begins[:-1] + begins[1:]) / 2, moments)
@@ -228,6 +228,10 @@ def miscount_note(corpus: Corpus, footage: Sequence[VideoClip]) -> str:
     )
 
 
+def _same_rate(one: float | None, other: float) -> bool:
+    return one is not None and abs(one / other - 1) <= _SAME_RATE
+
+
 def common_rate(footage: Sequence[VideoClip]) -> float | None:
     """Return the frames a second of most clips, their median; None where nobody says."""
     rates = [clip.fps for clip in footage if clip.fps is not None]
@@ -236,19 +240,24 @@ def common_rate(footage: Sequence[VideoClip]) -> float | None:
 
 def rate_note(footage: Sequence[VideoClip], fps: float) -> str:
     """Say which clips :meth:`VideoClip.at_rate` changed, or could not; ``""`` where none."""
-    other = sorted({f"{clip.fps:.4g}" for clip in footage if clip.taken is not None})
+    changed = [clip for clip in footage if clip.taken is not None]
+    other = sorted({f"{clip.fps:.4g}" for clip in changed if not _same_rate(clip.fps, fps)})
     unknown = sum(clip.fps is None for clip in footage)
     said = []
-    if other:
-        count = sum(clip.taken is not None for clip in footage)
-        of = f"{count} of {len(footage)} videos are" if len(footage) > 1 else "the video is"
-        rates = f"{', '.join(other[:4])}{', …' if other[4:] else ''}"
+    if changed:
+        of = f"{len(changed)} of {len(footage)} videos" if len(footage) > 1 else "the video"
+        how = []
+        if other:
+            rates = ", ".join(other[:4]) + (", …" if other[4:] else "")
+            how.append(f"at {rates} frames a second")
+        if any(_same_rate(clip.fps, fps) for clip in changed):
+            how.append("unevenly")
         said.append(
-            f"{of} filmed at {rates} frames a second or unevenly: frames are taken by time, "
-            f"{fps:.4g} a second"
+            f"{of} {'were' if len(changed) > 1 else 'was'} filmed {' or '.join(how)}: frames are "
+            f"taken by time, {fps:.4g} a second"
         )
     if unknown:
-        of = f"of {unknown} videos " if len(footage) > 1 else ""
+        of = f"of {unknown} of {len(footage)} videos " if len(footage) > 1 else ""
         said.append(f"the frame rate {of}is not known: taken to be {fps:.4g} a second")
     return "; ".join(said)
 

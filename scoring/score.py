@@ -23,7 +23,15 @@ from slaeval.scoring.segments import AlignedSegment, AlignedSegments
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GROUPINGS", "Confusion", "Group", "Score", "finite", "length_range", "range_name"]
+__all__ = [
+    "GROUPINGS",
+    "Confusion",
+    "Counts",
+    "Score",
+    "finite",
+    "length_range",
+    "range_name",
+]
 
 #: What :meth:`Score.by` can group segments by.
 GROUPINGS = ("signer", "length", "sentence")
@@ -51,7 +59,7 @@ class Confusion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
+class Counts:
     """Counts over some segments.
 
     Attributes
@@ -73,7 +81,7 @@ class Group:
     insertions: int
 
     @classmethod
-    def of(cls, name: str, paths: Sequence[str]) -> Group:
+    def of(cls, name: str, paths: Sequence[str]) -> Counts:
         """Count over segments of these alignment paths."""
         path = "".join(paths)
         correct = path.count("C")
@@ -147,7 +155,7 @@ class Score:
         Resamples for the interval; 0 for the linearised estimator.
     bleu : dict
         BLEU and chrF over glosses with sacrebleu's signatures, where asked for.
-    floor : Group or None
+    floor : Counts or None
         What a perfect transcript scores under this protocol, where it was computed.
     other_readings : tuple of Score
         The same file under another protocol that readers may take for the official one.
@@ -161,7 +169,7 @@ class Score:
     warnings: tuple[str, ...] = ()
     bootstrap: int = 0
     bleu: dict[str, Any] = field(default_factory=dict)
-    floor: Group | None = None
+    floor: Counts | None = None
     other_readings: tuple[Score, ...] = ()
 
     def __post_init__(self) -> None:
@@ -173,9 +181,9 @@ class Score:
         return self.segments  # type: ignore[return-value]  # see __post_init__
 
     @cached_property
-    def total(self) -> Group:
+    def total(self) -> Counts:
         """Counts over all segments."""
-        return Group.of("all", self._columns.paths)
+        return Counts.of("all", self._columns.paths)
 
     @property
     def wer(self) -> float:
@@ -255,7 +263,7 @@ class Score:
         """Return the same score with a bootstrap interval of so many resamples."""
         return replace(self, bootstrap=resamples)
 
-    def by(self, grouping: str) -> list[Group]:
+    def by(self, grouping: str) -> list[Counts]:
         """Count by group.
 
         Parameters
@@ -269,6 +277,10 @@ class Score:
         UsageError
             Unknown grouping.
         """
+        return [Counts.of(name, paths) for name, paths in self.paths_by(grouping).items()]
+
+    def paths_by(self, grouping: str) -> dict[str, list[str]]:
+        """Return the alignments by group: its name to the ops of its segments; as :meth:`by`."""
         if grouping not in GROUPINGS:
             raise UsageError(
                 f"cannot group by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
@@ -285,11 +297,11 @@ class Score:
         for key, path in zip(keys, self._columns.paths, strict=True):
             groups.setdefault(key, []).append(path)
         if grouping == "length":
-            return [Group.of(range_name(key), groups[key]) for key in _LENGTHS if key in groups]
-        return [Group.of(key, groups[key]) for key in sorted(groups)]
+            return {range_name(key): groups[key] for key in _LENGTHS if key in groups}
+        return {key: groups[key] for key in sorted(groups)}
 
     @property
-    def by_signer(self) -> list[Group]:
+    def by_signer(self) -> list[Counts]:
         """Counts by signer, in the order of their names."""
         return self.by("signer")
 
@@ -469,9 +481,22 @@ def length_range(length: int) -> tuple[int, int | None]:
     )
 
 
-def range_name(key: tuple[int, int | None]) -> str:
+def range_name(key: tuple[int, int | None], unit: str = "words") -> str:
     """Name a range of lengths for people."""
     low, high = key
     if high is None:
-        return f"{low} words and more"
-    return f"{low} words" if low == high else f"{low}–{high} words"
+        return f"{low} {unit} and more"
+    return f"{low} {unit}" if low == high else f"{low}–{high} {unit}"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Group":
+        import warnings
+
+        warnings.warn(
+            "slaeval.scoring.score.Group is now Counts; the old name goes in version 0.2",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return Counts
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

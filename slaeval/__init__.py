@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from slaeval.recognition.model import CSLRModel as CSLRModel
     from slaeval.recognition.model import load_model as load_model
     from slaeval.scoring.protocols import protocols as protocols
+    from slaeval.scoring.text.protocols import text_protocols as text_protocols
     from slaeval.training import recipe_for as recipe_for
     from slaeval.training import train as train
 
@@ -48,6 +49,7 @@ __all__ = [
     "read_frames",
     "recipe_for",
     "score",
+    "text_protocols",
     "train",
     "write_sample",
 ]
@@ -67,6 +69,7 @@ _HOMES = {
     "read_frames": "slaeval.loaders",
     "recipe_for": "slaeval.training",
     "score": "slaeval.evaluation.score",
+    "text_protocols": "slaeval.scoring.text.protocols",
     "train": "slaeval.training",
     "write_sample": "slaeval.loaders",
 }

@@ -52,6 +52,7 @@ _KINDS = (
     (rb"ARROW1|FEA1", "an Arrow file"),
     (rb"\x89HDF", "an HDF5 file"),
     (rb"SQLite format 3", "an SQLite database"),
+    (rb"version https://git-lfs", "a pointer of Git LFS (fetch the file itself: git lfs pull)"),
     (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "a packed file (unpack it first)"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|....ftyp|\x1aE\xdf\xa3", "a picture, a film or a PDF"),
 )

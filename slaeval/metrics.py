@@ -58,9 +58,11 @@ class _Metric:
     def __call__(self, ids: Sequence[str], hypotheses: Sequence[Words]) -> float:
         """Take hypotheses and return the WER of these alone."""
         before, self.records = self.records, []
-        self.update(ids, hypotheses)
-        value: float = self.compute()
-        self.records = before + self.records
+        try:
+            self.update(ids, hypotheses)
+            value: float = self.compute()
+        finally:
+            self.records = before + self.records
         return value
 
     def update(self, ids: Sequence[str], hypotheses: Sequence[Words]) -> None:
@@ -127,6 +129,8 @@ class WordErrorRate(_Metric):
             # Its own way to other ranks knows numbers only.
             settings["sync_on_compute"] = False
         super().__init__(**settings)
+        if dataset is None and references is None:
+            raise UsageError("WordErrorRate needs a dataset or references")
         self._rules = named_protocol(protocol)
         self._known: ReferenceSet = (
             load_references(dataset, split, root=root, setup=setup)

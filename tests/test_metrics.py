@@ -150,7 +150,7 @@ def test_what_cannot_be_meant(call: Callable[[Any], object], message: str) -> No
 
 
 def test_neither_corpus_nor_references() -> None:
-    with pytest.raises(UsageError, match="what to score against"):
+    with pytest.raises(UsageError, match="needs a dataset or references"):
         WordErrorRate()
 
 

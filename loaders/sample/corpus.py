@@ -4,7 +4,8 @@ They let everything be tried without a licence and without a download. The sente
 little grammars of our own, over words that are typical of each corpus: markers such as
 ``loc-``, ``cl-`` and ``-PLUSPLUS`` in the raw German annotation, digits that are glosses in
 the Chinese one, right-to-left text in the Arabic one. No sentence of dev or test is in train.
-Beside the corpus lie two invented hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``.
+Beside the corpus lie two invented hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``, and
+where it has translations two of these, ``translations.tsv`` and ``translations_b.tsv``.
 
 On request each sentence is signed by a drawn figure, in pictures laid out as the corpus has them
 (:mod:`slaeval.loaders.sample.rendering`). Those sentences are others, made to be learned: two words
@@ -55,6 +56,8 @@ class _Draft:
     again : Random
         Draws a sentence once more where the first one is in train already; apart from `rng`,
         so that all others stay as they are.
+    translators : Random
+        Draws what two systems translate; apart from the others, likewise.
     sizes : mapping
         Sentences a split.
     filmed : bool
@@ -67,6 +70,7 @@ class _Draft:
 
     rng: random.Random
     again: random.Random
+    translators: random.Random
     sizes: Mapping[str, int]
     filmed: bool = False
     files: dict[str, str] = field(default_factory=dict)
@@ -237,7 +241,8 @@ def write_sample(
 def _drafted(name: str, seed: int, sizes: Mapping[str, int], filmed: bool) -> _Draft:
     """Invent a corpus."""
     start = f"{name} {seed} filmed" if filmed else f"{name} {seed}"
-    draft = _Draft(random.Random(start), random.Random(f"{start} again"), sizes, filmed)
+    again, translators = (random.Random(f"{start} {apart}") for apart in ("again", "translations"))
+    draft = _Draft(random.Random(start), again, translators, sizes, filmed)
     _MAKERS[name](draft)
     return draft
 
@@ -370,6 +375,8 @@ def _phoenix2014t(draft: _Draft) -> None:
         ]
         if split == "test":
             files.update(_hypotheses(rng, rows))
+            # As systems write them that learned from slt's pickles: a full stop of its own.
+            files.update(_translations(draft, rows, " ."))
 
 
 def _csl_daily(draft: _Draft) -> None:
@@ -410,6 +417,7 @@ def _csl_daily(draft: _Draft) -> None:
             )
         if split == "test":
             draft.files.update(_hypotheses(rng, rows))
+            draft.files.update(_translations(draft, rows, "。", joined=True))
     draft.files["sentence_label/video_map.txt"] = "\n".join(video_map) + "\n"
     draft.files["sentence_label/split_1.txt"] = "\n".join(names) + "\n"
 
@@ -460,6 +468,7 @@ def _isharah(draft: _Draft) -> None:
                 )
             if setup == "SI" and split == "test":
                 files.update(_hypotheses(rng, rows))
+                files.update(_translations(draft, rows, ""))
 
 
 def _hypotheses(rng: random.Random, rows: Sequence[_Sentence]) -> dict[str, str]:
@@ -489,6 +498,33 @@ def _hypotheses(rng: random.Random, rows: Sequence[_Sentence]) -> dict[str, str]
                 f"{id} 1 {place * 0.01:.2f} {place * 0.01 + 0.01:.2f} {word}\n"
                 for place, word in enumerate(said)
             ]
+        files[file] = "".join(lines)
+    return files
+
+
+def _translations(
+    draft: _Draft, rows: Sequence[_Sentence], end: str, joined: bool = False
+) -> dict[str, str]:
+    """Invent what two systems translated: words lost, repeated, replaced and moved."""
+    rng = draft.translators
+    words = sorted({word for *_, text in rows for word in text.split()})
+    files = {}
+    for file, scale in (("translations.tsv", 1.0), ("translations_b.tsv", 1.5)):
+        lines = ["id\ttranslation\n"]
+        for id, _, _, text in rows:
+            said: list[str] = []
+            for word in text.split():
+                chance = rng.random() / scale
+                if chance < 0.05:
+                    continue
+                said.append(rng.choice(words) if chance < 0.15 else word)
+                if rng.random() < 0.03 * scale:
+                    said.append(word)
+            if len(said) > 2 and rng.random() < 0.15 * scale:
+                place = rng.randrange(len(said) - 1)
+                said[place : place + 2] = said[place + 1], said[place]
+            sentence = ("" if joined else " ").join(said)
+            lines.append(f"{id}\t{sentence}{end if said else ''}\n")
         files[file] = "".join(lines)
     return files
 

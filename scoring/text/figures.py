@@ -12,15 +12,18 @@ shared by all figures, and the interval is its 2.5 and 97.5 percentiles.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from slaeval.scoring.text.protocols import Form
 
 if TYPE_CHECKING:
     import numpy as np
+    from sacrebleu.metrics.base import Metric
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF
+
+    from slaeval.scoring.text.score import TextScore
 
 __all__ = [
     "ORDERS",
@@ -31,6 +34,7 @@ __all__ = [
     "chrf_metric",
     "chrf_of",
     "interval",
+    "paired_tests",
     "resampling",
     "statistics",
 ]
@@ -141,3 +145,49 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     ordered = sorted(values)
     beyond = len(ordered) // 40
     return float(ordered[beyond]), float(ordered[-beyond - 1])
+
+
+def paired_tests(
+    scores: Sequence[TextScore], names: Sequence[str], test: Literal["bs", "ar"], samples: int
+) -> tuple[dict[str, dict[str, float]], str]:
+    """Run sacrebleu's paired tests of every system against the first.
+
+    Parameters
+    ----------
+    scores : sequence of TextScore
+        Over the same references under the same protocol.
+    names : sequence of str
+        Of the systems.
+    test : {"bs", "ar"}
+        Paired bootstrap or approximate randomisation.
+    samples : int
+        Resamples or trials; 0 for sacrebleu's own number.
+
+    Returns
+    -------
+    tuple
+        System to the p-values of ``"bleu4"`` and ``"chrf"``, and sacrebleu's signatures.
+    """
+    from sacrebleu.significance import PairedTest
+
+    form = scores[0].form
+    cases: tuple[tuple[str, Metric, Callable[[str], str]], ...] = (
+        ("bleu4", bleu_metric(form), form.for_bleu),
+        ("chrf", chrf_metric(), str),
+    )
+    found: dict[str, dict[str, float]] = {name: {} for name in names[1:]}
+    signatures = []
+    for key, metric, written in cases:
+        said = [[written(segment.hypothesis) for segment in score.segments] for score in scores]
+        references = [[written(segment.reference) for segment in scores[0].segments]]
+        systems: list[tuple[str, Sequence[str]]] = [
+            (str(number), sentences) for number, sentences in enumerate(said)
+        ]
+        tested, results = PairedTest(
+            systems, {key: metric}, references, test_type=test, n_samples=samples
+        )()
+        column = next(name for name in results if name != "System")
+        for name, result in zip(names[1:], results[column][1:], strict=True):
+            found[name][key] = float(cast(Any, result).p_value)
+        signatures.append(f"{column} {tested[column]}")
+    return found, ", ".join(signatures)

@@ -74,7 +74,7 @@ class TextCleanup:
 
     def apply(self, text: str) -> str:
         """Return the sentence as it is compared."""
-        return rewrite(text.lower() if self.lower else text, self.rules)
+        return rewrite(text.lower() if self.lower else text, self.rules).strip()
 
     def trace(self, text: str) -> list[str]:
         """Name what changes a sentence."""
@@ -312,8 +312,8 @@ _bare_chinese = TextCleanup((_NO_PUNCTUATION, _NO_BLANKS), lower=True)
 register(
     TextProtocol(
         "signjoey",
-        "slt: BLEU over words as they stand, ROUGE-L with beta 1.2, every reference ends in a "
-        "full stop",
+        "BLEU over words as they stand, ROUGE-L with beta 1.2, every reference ends in a full "
+        "stop (slt)",
         "Sign Language Transformers (Camgöz et al. 2020) and most work on 2014 T since",
         "neccam/slt: signjoey/metrics.py, signjoey/data.py, configs/sign.yaml",
         words=Form(TextCleanup((_ADD_STOP,), lower=True)),
@@ -323,7 +323,7 @@ register(
 register(
     TextProtocol(
         "twostream",
-        "SLRT: BLEU over words (Chinese: characters) as they stand, ROUGE-L with beta = P/R",
+        "BLEU over words (Chinese: characters) as they stand, ROUGE-L with beta = P/R (SLRT)",
         "TwoStreamNetwork, MMTLB and others of FangyunWei/SLRT; CSL-Daily since",
         "FangyunWei/SLRT: TwoStreamNetwork/utils/metrics.py, modelling/Tokenizer.py",
         words=Form(TextCleanup((_ADD_STOP,)), TextCleanup((_STOP_APART,)), rouge=PRECISION_RECALL),
@@ -334,8 +334,8 @@ register(
 register(
     TextProtocol(
         "gfslt",
-        "GFSLT-VLP: BLEU over words as they stand and ROUGE-L with beta 1.2 by nlg-eval, no full "
-        "stop in the references",
+        "BLEU over words as they stand and ROUGE-L with beta 1.2 by nlg-eval, no full stop in the "
+        "references (GFSLT-VLP)",
         "GFSLT-VLP (Zhou et al. 2023) and gloss-free work on its labels",
         "zhoubenjia/GFSLT-VLP: train_slt.py, its labels; Maluuba/nlg-eval: pycocoevalcap",
         words=Form(TextCleanup((_DROP_STOP,))),
@@ -345,8 +345,8 @@ register(
 register(
     TextProtocol(
         "unisign",
-        "Uni-Sign: sacrebleu 1.4.2 with tokeniser 13a (Chinese: over characters, commas and "
-        "question marks of the references ASCII), ROUGE-L over distinct words",
+        "sacrebleu 1.4.2 with tokeniser 13a (Chinese: over characters, commas and question marks "
+        "of the references ASCII), ROUGE-L over distinct words (Uni-Sign)",
         "Uni-Sign (Li et al. 2025)",
         "ZechengLi19/Uni-Sign: fine_tuning.py, SLRT_metrics.py; the package rouge 1.0.1",
         words=Form(tokenizer="13a", smoothing="exp", rouge=DISTINCT_WORDS),
@@ -376,7 +376,7 @@ register(
     TextProtocol(
         "13a",
         "sacrebleu called without naming the language: tokeniser 13a on any text",
-        "a mistake on Chinese, where a whole clause becomes one word",
+        "whoever forgets the language: on Chinese a whole clause becomes one word",
         "sacrebleu's defaults",
         chinese=Form(tokenizer="13a", smoothing="exp"),
         caveat="not to be reported: unspaced Chinese has no words for this tokeniser",
@@ -386,7 +386,7 @@ register(
     TextProtocol(
         "unpunctuated",
         "no punctuation on either side, BLEU over words (Chinese: characters) as they stand",
-        "a common ground: it does not depend on who kept the full stop",
+        "nobody in particular: it does not depend on who kept the full stop",
         "slaeval",
         words=Form(_bare, _bare),
         chinese=Form(_bare_chinese, _bare_chinese, unit="characters"),

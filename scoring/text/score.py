@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from slaeval.errors import UsageError, nearest
+from slaeval.scoring.alignment import align
+from slaeval.scoring.score import finite, length_range, range_name
 from slaeval.scoring.segments import AlignedSegment
 from slaeval.scoring.text.figures import (
     ORDERS,
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["TextScore", "TextSegment"]
+__all__ = ["GROUPINGS", "TextGroup", "TextScore", "TextSegment"]
+
+#: What :meth:`TextScore.by` can group sentences by.
+GROUPINGS = ("signer", "length")
 
 
 class TextSegment(NamedTuple):
@@ -45,15 +51,35 @@ class TextSegment(NamedTuple):
         Which; signer ``""`` where unknown.
     reference, hypothesis : str
         As compared, after the protocol's cleanup.
-    aligned : AlignedSegment
-        Their units, with the alignment that WER counts.
     """
 
     id: str
     signer: str
     reference: str
     hypothesis: str
-    aligned: AlignedSegment
+
+
+class TextGroup(NamedTuple):
+    """Figures over some sentences, in percent.
+
+    Attributes
+    ----------
+    name : str
+        What they share: a signer, a range of reference lengths.
+    segments, reference_units, hypothesis_units : int
+        How many.
+    bleu, chrf, rouge, wer : float
+        BLEU-4 and chrF2 of them taken together, mean ROUGE-L, WER; nan where there are no units.
+    """
+
+    name: str
+    segments: int
+    reference_units: int
+    hypothesis_units: int
+    bleu: float
+    chrf: float
+    rouge: float
+    wer: float
 
 
 @dataclass(frozen=True)
@@ -131,6 +157,19 @@ class TextScore:
         return rows, str(metric.get_signature())
 
     @cached_property
+    def aligned(self) -> list[AlignedSegment]:
+        """The units of every sentence, with the alignment that WER counts."""
+        units = self.form.units
+        left = [units(segment.reference).split() for segment in self.segments]
+        right = [units(segment.hypothesis).split() for segment in self.segments]
+        return [
+            AlignedSegment(segment.id, segment.signer, words, said, path)
+            for segment, words, said, path in zip(
+                self.segments, left, right, align(left, right, fold=False), strict=True
+            )
+        ]
+
+    @cached_property
     def _rouge(self) -> list[float]:
         """ROUGE-L of each sentence, between 0 and 1."""
         sentence, units = self.form.rouge.sentence, self.form.units
@@ -156,8 +195,8 @@ class TextScore:
     @property
     def wer(self) -> float:
         """Word error rate over the protocol's units in percent; nan without any."""
-        units = sum(len(segment.aligned.reference) for segment in self.segments)
-        errors = sum(segment.aligned.errors for segment in self.segments)
+        units = sum(len(segment.reference) for segment in self.aligned)
+        errors = sum(segment.errors for segment in self.aligned)
         return 100 * errors / units if units else float("nan")
 
     @cached_property
@@ -170,30 +209,83 @@ class TextScore:
             "rouge": ("ROUGE-L", self.rouge, f"rouge[{self.form.rouge.signature}|{self.unit}]"),
             "wer": ("WER", self.wer, f"wer[4/3/3|{self.unit}]"),
         }
-        intervals = self._intervals()
         return {
-            key: Figure(name, value, intervals.get(key), f"{self.base}|{metric}")
+            key: Figure(
+                name,
+                value,
+                interval(self.drawn[key]) if key in self.drawn else None,
+                f"{self.base}|{metric}",
+            )
             for key, (name, value, metric) in values.items()
         }
 
-    def _intervals(self) -> dict[str, tuple[float, float]]:
-        """Return the bootstrap intervals of all figures, over the same resamples."""
+    @cached_property
+    def drawn(self) -> dict[str, list[float]]:
+        """Every figure in each bootstrap resample; empty where there is nothing to resample."""
         if not self.bootstrap or len(self.segments) < 2:
             return {}
         import numpy as np
 
         times = resampling(len(self.segments), self.bootstrap)
         bleu, chrf = times @ self._bleu[0], times @ self._chrf[0]
-        aligned = [segment.aligned for segment in self.segments]
-        errors = times @ np.array([segment.errors for segment in aligned])
-        units = times @ np.array([len(segment.reference) for segment in aligned])
+        errors = times @ np.array([segment.errors for segment in self.aligned])
+        units = times @ np.array([len(segment.reference) for segment in self.aligned])
         metric = chrf_metric()
         drawn = {f"bleu{n}": [bleu_of(row, self.form, n) for row in bleu] for n in ORDERS}
         drawn["chrf"] = [chrf_of(row, metric) for row in chrf]
         drawn["rouge"] = list(100 * (times @ np.array(self._rouge)) / len(self.segments))
-        if units.all():
-            drawn["wer"] = list(100 * errors / units)
-        return {key: interval(values) for key, values in drawn.items()}
+        if units.any():
+            drawn["wer"] = list(100 * errors / np.maximum(units, 1))
+        return drawn
+
+    @cached_property
+    def sentence_bleu(self) -> list[float]:
+        """BLEU of each sentence, smoothed, as ``sacrebleu --sentence-level`` computes it."""
+        return [bleu_of(row, self.form, sentence=True) for row in self._bleu[0]]
+
+    def by(self, grouping: str) -> list[TextGroup]:
+        """Return the figures by group.
+
+        Parameters
+        ----------
+        grouping : {"signer", "length"}
+            ``"length"``: ranges of reference units.
+
+        Raises
+        ------
+        UsageError
+            Unknown grouping.
+        """
+        if grouping not in GROUPINGS:
+            raise UsageError(
+                f"cannot group translations by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
+                + ", ".join(GROUPINGS)
+            )
+        places: dict[Any, list[int]] = {}
+        for place, segment in enumerate(self.aligned):
+            key: Any = segment.signer or "unknown"
+            if grouping == "length":
+                key = length_range(len(segment.reference))
+            places.setdefault(key, []).append(place)
+        return [
+            self._group(range_name(key, self.unit) if grouping == "length" else key, places[key])
+            for key in sorted(places)
+        ]
+
+    def _group(self, name: str, places: Sequence[int]) -> TextGroup:
+        aligned = [self.aligned[place] for place in places]
+        units = sum(len(segment.reference) for segment in aligned)
+        errors = sum(segment.errors for segment in aligned)
+        return TextGroup(
+            name,
+            len(places),
+            units,
+            sum(len(segment.hypothesis) for segment in aligned),
+            bleu_of(self._bleu[0][places].sum(axis=0), self.form),
+            chrf_of(self._chrf[0][places].sum(axis=0), chrf_metric()),
+            100 * sum(self._rouge[place] for place in places) / len(places),
+            100 * errors / units if units else float("nan"),
+        )
 
     @property
     def signature(self) -> str:
@@ -212,10 +304,10 @@ class TextScore:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        out: dict[str, Any] = {key: figure.value for key, figure in self.figures.items()}
+        out: dict[str, Any] = {key: finite(figure.value) for key, figure in self.figures.items()}
         out["figures"] = {
             key: {
-                "value": figure.value,
+                "value": finite(figure.value),
                 "ci": None if figure.interval is None else list(figure.interval),
                 "signature": figure.signature,
             }
@@ -226,8 +318,8 @@ class TextScore:
             "unit": self.unit,
             "rouge_beta": self.form.rouge.beta,
             "segments": len(self.segments),
-            "reference_units": sum(len(segment.aligned.reference) for segment in self.segments),
-            "hypothesis_units": sum(len(segment.aligned.hypothesis) for segment in self.segments),
+            "reference_units": sum(len(segment.reference) for segment in self.aligned),
+            "hypothesis_units": sum(len(segment.hypothesis) for segment in self.aligned),
             "protocol": self.protocol,
             "dataset": self.dataset,
             "split": self.split,
@@ -255,16 +347,21 @@ class TextScore:
                 "signer": segment.signer,
                 "reference": segment.reference,
                 "hypothesis": segment.hypothesis,
-                "bleu": bleu_of(bleu, self.form, sentence=True),
+                "bleu": bleu,
                 "chrf": chrf_of(chrf, metric),
                 "rouge": 100 * rouge,
-                "ops": segment.aligned.ops,
-                "errors": segment.aligned.errors,
-                "reference_units": len(segment.aligned.reference),
-                "hypothesis_units": len(segment.aligned.hypothesis),
+                "ops": aligned.ops,
+                "errors": aligned.errors,
+                "reference_units": len(aligned.reference),
+                "hypothesis_units": len(aligned.hypothesis),
             }
-            for segment, bleu, chrf, rouge in zip(
-                self.segments, self._bleu[0], self._chrf[0], self._rouge, strict=True
+            for segment, aligned, bleu, chrf, rouge in zip(
+                self.segments,
+                self.aligned,
+                self.sentence_bleu,
+                self._chrf[0],
+                self._rouge,
+                strict=True,
             )
         ]
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from slaeval._version import __version__
-from slaeval.scoring.alignment import align
 from slaeval.scoring.scorer import lines_hash
-from slaeval.scoring.segments import AlignedSegment
 from slaeval.scoring.text.figures import RESAMPLES
 from slaeval.scoring.text.protocols import DEFAULT, TextProtocol, script_of, text_protocol
 from slaeval.scoring.text.score import TextScore, TextSegment
@@ -76,21 +74,14 @@ def score_texts(
     rules = text_protocol(rules, dataset)
     script = script_of(reference.text for reference in references)
     form = rules.form(script)
-    left = [form.reference.apply(reference.text) for reference in references]
-    right = [form.hypothesis.apply(hypotheses.get(reference.id, "")) for reference in references]
-    units = [[form.units(text).split() for text in side] for side in (left, right)]
-    paths = align(*units, fold=False)
     segments = [
         TextSegment(
             reference.id,
             reference.signer,
-            said,
-            heard,
-            AlignedSegment(reference.id, reference.signer, words, answer, path),
+            form.reference.apply(reference.text),
+            form.hypothesis.apply(hypotheses.get(reference.id, "")),
         )
-        for reference, said, heard, words, answer, path in zip(
-            references, left, right, *units, paths, strict=True
-        )
+        for reference in references
     ]
     hashed = lines_hash(f"{name}\t{text}\n" for name, _, text in references)
     base = (

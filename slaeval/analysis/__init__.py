@@ -73,3 +73,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(f"slaeval.analysis.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'slaeval.analysis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

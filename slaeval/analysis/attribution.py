@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -30,7 +30,7 @@ from slaeval.errors import UsageError, nearest
 from slaeval.scoring import intervals
 from slaeval.scoring.alignment import FOLD
 from slaeval.scoring.protocols import protocols
-from slaeval.scoring.score import Group, Score, length_range, range_name
+from slaeval.scoring.score import Counts, Score
 
 if TYPE_CHECKING:
     from slaeval.scoring.segments import AlignedSegment
@@ -113,10 +113,10 @@ class Attribution(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ErrorGroup(Group):
+class ErrorGroup(Counts):
     """Counts over some steps.
 
-    As :class:`~slaeval.scoring.score.Group`, but of steps: `segments` is how many segments
+    As :class:`~slaeval.scoring.score.Counts`, but of steps: `segments` is how many segments
     have one in this group, `segment_errors` how many have an error in it.
 
     Attributes
@@ -199,7 +199,7 @@ def group(
     if parts < 1:
         raise UsageError(f"a sentence has one part or more, not {parts}")
     if by in ("signer", "length"):
-        return _by_segment(score, by)
+        return [_tally(paths).group(name) for name, paths in score.paths_by(by).items()]
 
     frequency = _frequencies(score, training)
     key = _keys(score, by, parts)
@@ -368,17 +368,11 @@ class _Tally:
         )
 
 
-def _by_segment(score: Score, by: str) -> list[ErrorGroup]:
-    tallies: dict[Any, _Tally] = {}
-    for segment in score.segments:
-        key: Any = segment.signer or "unknown"
-        if by == "length":
-            key = length_range(len(segment.reference))
-        tallies.setdefault(key, _Tally()).add(segment.ops)
-    # No two ranges begin with the same length, so None is never compared.
-    return [
-        tallies[key].group(range_name(key) if by == "length" else key) for key in sorted(tallies)
-    ]
+def _tally(paths: Iterable[str]) -> _Tally:
+    tally = _Tally()
+    for path in paths:
+        tally.add(path)
+    return tally
 
 
 def _steps(

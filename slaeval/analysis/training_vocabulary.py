@@ -66,7 +66,7 @@ def training_of(
     from slaeval import loaders
 
     request = evaluation.request
-    rules = protocol or request.protocol
+    rules = evaluation.rules(protocol)
     if train is not None:
         samples = loaders.read_references_file(os.fspath(train), None, "train")
         corpus = loaders.Corpus("own", "own", "train", "", tuple(samples))

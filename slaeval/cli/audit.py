@@ -15,6 +15,7 @@ from slaeval.cli.options import (
     source_argument,
     tell_references,
 )
+from slaeval.cli.text import audit_text, list_protocols, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.claims import Claim
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format, Printed
-    from slaeval.scoring.score import Group
+    from slaeval.scoring.score import Counts
 
 __all__ = ["audit", "pasted", "render"]
 
@@ -68,11 +69,12 @@ __all__ = ["audit", "pasted", "render"]
     metavar="N",
     help="Number of changed segments to show per protocol.",
 )
+@text_option
 @click.option(
     "--claimed",
-    metavar="WER",
+    metavar="FIGURE",
     help="A published WER, as printed: show which protocols, roundings and splits of this file "
-    "give it.",
+    "give it. With --text a BLEU-4, or another figure: rouge=38.7.",
 )
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per protocol.")
@@ -84,6 +86,7 @@ def audit(
     dev: str | None,
     top: int,
     claimed: str | None,
+    text: bool,
     form: Format,
     csv: str | None,
     list_: bool,
@@ -98,6 +101,9 @@ def audit(
     slaeval audit hyp.ctm --dataset phoenix2014t
     slaeval audit hyp.ctm --dataset phoenix2014t --dev dev.ctm --claimed 24.3
     """
+    if list_ and text:
+        click.echo(list_protocols())
+        return
     if list_:
         for rules in protocols():
             click.echo(f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}")
@@ -107,10 +113,13 @@ def audit(
         return
     source = needed(source)
     check_outputs([source, dev], [csv], request)
+    if claimed is not None and form not in ("table", "json"):
+        raise UsageError(f"--claimed is answered as a table or JSON, not as {form}")
+    if text:
+        audit_text(source, request, names, dev, top, form, csv, claimed)
+        return
     if claimed is not None:
         parse_claim(claimed)  # better now than after the scoring
-        if form not in ("table", "json"):
-            raise UsageError(f"--claimed is answered as a table or JSON, not as {form}")
     evaluation = Evaluation.open(source, request)
     # A claim is held to both splits in one table; other tables of two splits are pasted.
     side_by_side = "markdown" if claimed is not None else form
@@ -151,7 +160,7 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
         LaTeX has one row per protocol, the others one per protocol and split.
     """
     if form == "latex":
-        cells: dict[str, dict[str, Group | Printed]] = {}
+        cells: dict[str, dict[str, Counts | Printed]] = {}
         for result in results:
             for row in result.rows:
                 mine = cells.setdefault(row.protocol.name, {})

@@ -11,10 +11,13 @@ from slaeval.cli.options import (
     dev_evaluations,
     existing,
     format_options,
+    is_given,
+    refuse_given,
     request_options,
     sources_argument,
     tell_references,
 )
+from slaeval.cli.text import compare_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.compare import Comparison, Pair
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Counts, Score
 
 __all__ = ["compare", "pasted"]
 
@@ -92,6 +95,7 @@ _SPELLED_OUT = 6
     metavar="N",
     help="Number of segments to show, those that differ most first.",
 )
+@text_option
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
 def compare(
@@ -103,6 +107,7 @@ def compare(
     bootstrap: int,
     seed: int,
     top: int,
+    text: bool,
     form: Format,
     csv: str | None,
 ) -> None:
@@ -120,6 +125,12 @@ def compare(
     slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
         --format latex
     """
+    if text:
+        refuse_given(("against", "seed"), "that is for glosses, not --text:")
+        check_outputs([*sources, *dev], [csv], request)
+        samples = bootstrap if is_given("bootstrap") else 0
+        compare_text(sources, request, dev, samples, top, form, csv)
+        return
     if len(sources) < 2 and (against is None or not sources):
         raise UsageError("name at least two systems, or add --against published")
     check_outputs([*sources, *dev], [csv], request)
@@ -263,7 +274,7 @@ def _latex(
     literature: list[dict[str, Any]],
     dev: Sequence[Score],
 ) -> str:
-    cells: dict[tuple[str, str], dict[str, Group | Printed]] = {}
+    cells: dict[tuple[str, str], dict[str, Counts | Printed]] = {}
     for row in literature:
         printed = Printed(row["wer"], row["deletions"], row["insertions"])
         system = row["system"] if row["first_hand"] else f"{row['system']}*"
@@ -278,7 +289,7 @@ def _latex(
         notes.append("*: as listed by somebody else than the authors")
     for number, name in enumerate(names):
         of_system = [*dev[number : number + 1], scores[number]]
-        own: dict[str, Group | Printed] = {score.split or "": score.total for score in of_system}
+        own: dict[str, Counts | Printed] = {score.split or "": score.total for score in of_system}
         stem, end = os.path.splitext(name)
         rows.append(PaperRow(stem if end in _HYPOTHESES else name, own, scores[number].protocol))
         notes += [note for score in of_system for note in latex_notes(name, score)]

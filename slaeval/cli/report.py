@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.cli.options import existing, needed, request_options, source_argument, tell_references
+from slaeval.cli.options import (
+    existing,
+    needed,
+    refuse_given,
+    request_options,
+    source_argument,
+    tell_references,
+)
+from slaeval.cli.text import report_text, text_option
 from slaeval.console import warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
@@ -45,6 +53,13 @@ PICTURES = 40
     metavar="N",
     help="For a run: show thumbnails of the N segments with the most errors.",
 )
+@text_option
+@click.option(
+    "--glosses",
+    type=existing(),
+    metavar="RUN|FILE",
+    help="With --text: recognised glosses of the same segments, shown beside the sentences.",
+)
 @click.option(
     "--out",
     type=existing(),
@@ -57,6 +72,8 @@ def report(
     against: str | None,
     train: str | None,
     pictures: int,
+    text: bool,
+    glosses: str | None,
     out: str | None,
 ) -> None:
     """Write an HTML page about a hypothesis file or a run.
@@ -69,6 +86,7 @@ def report(
     slaeval report hyp.ctm --dataset phoenix2014t
     slaeval report runs/sla_lora
     slaeval report a.ctm --against b.ctm --dataset phoenix2014t --out a_b.html
+    slaeval report --text hyp.tsv --glosses hyp.ctm --dataset phoenix2014t
     """
     from slaeval.evaluation.run_folder import REPORT
     from slaeval.files import write_whole
@@ -80,7 +98,12 @@ def report(
         out = os.path.join(source, REPORT) if os.path.isdir(source) else REPORT
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name a file with --out")
-    check_outputs([source, against, train], [out], request)
+    check_outputs([source, against, train, glosses], [out], request)
+    if text:
+        refuse_given(("train", "pictures"), "that is for glosses, not --text:")
+        report_text(source, request, against, glosses, out)
+        return
+    refuse_given(("glosses",), "recognised glosses stand beside translations, with --text:")
     systems = open_systems([source] if against is None else [source, against], request)
     found = collect(*systems, train=train, pictures=pictures)
     tell_references(systems[0].references)
@@ -90,9 +113,9 @@ def report(
         warn(f"errors by training frequency are left out: {found.training}")
     if found.alignments and pictures and not found.thumbnails.pictures:
         warn(found.thumbnails.note)
-    text = render(found)
-    write_whole(out, text)
-    size = len(text.encode())
+    page = render(found)
+    write_whole(out, page)
+    size = len(page.encode())
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     score = found.score
     wer = f"WER {percent(score.wer)} % ({score.protocol})"

@@ -11,10 +11,12 @@ from slaeval.cli.options import (
     existing,
     format_options,
     needed,
+    refuse_given,
     request_options,
     source_argument,
     tell_references,
 )
+from slaeval.cli.text import score_text, text_option
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.overwriting import check_outputs
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Counts, Score
 
 __all__ = ["pasted", "render", "score"]
 
@@ -45,7 +47,7 @@ __all__ = ["pasted", "render", "score"]
     "groupings",
     multiple=True,
     metavar="GROUP",
-    help="Group counts by signer, length or sentence; repeatable.  [default: signer]",
+    help="Counts counts by signer, length or sentence; repeatable.  [default: signer]",
 )
 @click.option(
     "--top",
@@ -63,6 +65,7 @@ __all__ = ["pasted", "render", "score"]
     help="Compute the interval from N bootstrap resamples instead of the linearised estimator.",
 )
 @click.option("--bleu", is_flag=True, help="Also BLEU and chrF over glosses, by sacrebleu.")
+@text_option
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
 @click.option(
@@ -94,6 +97,7 @@ def score(
     top: int,
     bootstrap: int,
     bleu: bool,
+    text: bool,
     form: Format,
     csv: str | None,
     alignments: str | None,
@@ -112,12 +116,22 @@ def score(
     slaeval score hyp.ctm --ref phoenix2014-groundtruth-test.stm
     slaeval score test.ctm --dev dev.ctm --dataset phoenix2014t --format latex
     slaeval score runs/sla_lora
+
+    With --text: BLEU-1 to -4, chrF, ROUGE-L and WER of translations, with bootstrap intervals.
+
+    \b
+    slaeval score --text --pred hyp.txt --dataset phoenix2014t
     """
     source = needed(source)
     if groupings and form == "csv":
         raise UsageError(
             "--format csv writes one row per file: leave out --by, or use --format json"
         )
+    if text:
+        refuse_given(("bleu", "alignments", "pra", "dtl"), "that is for glosses, not --text:")
+        check_outputs([source, dev], [csv, html], request)
+        score_text(source, request, dev, groupings, top, bootstrap, form, csv, html)
+        return
     check_outputs([source, dev], [csv, alignments, pra, dtl, html], request)
     evaluation = Evaluation.open(source, request)
     others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
@@ -164,7 +178,7 @@ def _score(evaluation: Evaluation, bootstrap: int, bleu: bool) -> Score:
 
 def pasted(
     systems: Sequence[tuple[str, Score]],
-    groups: Mapping[str, list[Group]],
+    groups: Mapping[str, list[Counts]],
     top: int,
     form: Format,
 ) -> str:
@@ -257,7 +271,7 @@ def _write(
             write_whole(dtl, sclite_reports.dtl(segments, fold=fold))
 
 
-def render(result: Score, groups: Mapping[str, list[Group]], top: int) -> str:
+def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     """Lay a score out for a person."""
     from slaeval.scoring.protocols import OFFICIAL, protocol
 
@@ -346,7 +360,7 @@ def _other_reading(result: Score, other: Score) -> str:
     )
 
 
-def group_table(rows: list[Group], grouping: str) -> str:
+def group_table(rows: list[Counts], grouping: str) -> str:
     """Lay out counts by group, the table of ``--by``."""
     shown = rows
     if grouping == "sentence":

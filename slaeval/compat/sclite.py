@@ -351,6 +351,7 @@ def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Ite
             )
     speaker = ""
     counts: dict[str, int] = {}
+    places: dict[str, int] = {}
     before = 0
     for name, number, text in hypotheses:
         found = _speaker(name, settings.ids)
@@ -360,7 +361,7 @@ def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Ite
         else:
             speaker = found
         counts[speaker] = counts.get(speaker, 0) + 1
-        place = list(counts).index(speaker) if len(counts) > 1 else 0
+        place = places.setdefault(speaker, len(places))
         settings.say(
             ("\n" if place != before else "")
             + f"\r    Alignment# {counts[speaker]} for speaker {speaker}          "

@@ -176,7 +176,7 @@ def _cleaned(lines: Iterable[str], path: str) -> list[str]:
     words: dict[str, int] = {}
     last_id, last_line = "", ""
     for number, raw in enumerate(lines, 1):
-        if len(raw.split()) < 5:
+        if len(raw.split()) < 4:  # without a word it is an empty hypothesis
             raise InputError(
                 f"a CTM line has 'name channel start duration word', this one: {raw!r:.80}",
                 path,

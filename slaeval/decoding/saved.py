@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from slaeval.errors import InputError, UsageError
 
-__all__ = ["VALUES", "Values", "as_log_probs", "read_saved", "saved_files"]
+__all__ = ["NORMALISED", "VALUES", "Values", "as_log_probs", "read_saved", "saved_files"]
 
 Values = Literal["log-probs", "logits", "probs"]
 
@@ -31,7 +31,7 @@ VALUES: tuple[Values, ...] = ("log-probs", "logits", "probs")
 _ENDS = (".npy", ".npz", ".pt", ".pth")
 
 #: How far the probabilities of a step may be from 1 together, in logarithms: 16 bits round.
-_NORMALISED = 0.05
+NORMALISED = 0.05
 
 
 def saved_files(path: str | os.PathLike[str]) -> list[str]:
@@ -156,7 +156,7 @@ def as_log_probs(
     if np.isnan(found).any():
         raise InputError(f"{name}: nan at step {int(np.isnan(found).any(1).argmax())}")
     if values == "probs":
-        if (found < 0).any() or (abs(found.sum(1) - 1) > _NORMALISED).any():
+        if (found < 0).any() or (abs(found.sum(1) - 1) > NORMALISED).any():
             raise InputError(f"{name}: the values of a step do not add up to 1: no probabilities")
         with np.errstate(divide="ignore"):
             found = np.log(found)
@@ -167,7 +167,7 @@ def as_log_probs(
         if values == "logits":
             found -= total
         else:
-            off = np.flatnonzero(~(abs(total[:, 0]) <= _NORMALISED))
+            off = np.flatnonzero(~(abs(total[:, 0]) <= NORMALISED))
             if off.size:
                 raise InputError(
                     f"{name}: the probabilities of step {off[0]} add up to "

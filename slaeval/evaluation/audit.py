@@ -11,19 +11,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from slaeval.errors import ScoreWarning
+from slaeval.errors import ScoreWarning, counted
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
-from slaeval.scoring.score import Group, Score, finite
+from slaeval.scoring.score import Counts, Score, finite
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slaeval.evaluation.references import Source
+    from slaeval.evaluation.text.audit import TextAudit
     from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "rule_counts"]
@@ -68,7 +69,7 @@ class AuditRow:
         What it gives.
     difference : float
         Percentage points above official.
-    floor : Group
+    floor : Counts
         What a perfect transcript scores.
     reference_rules, hypothesis_rules : dict
         Rule to how many words or sentences it changed on that side.
@@ -79,10 +80,16 @@ class AuditRow:
     protocol: Protocol
     score: Score
     difference: float
-    floor: Group
+    floor: Counts
     reference_rules: dict[str, int]
     hypothesis_rules: dict[str, int]
     moved: list[ChangedSegment]
+
+    def __repr__(self) -> str:
+        return (
+            f"<AuditRow {self.protocol.name}: {self.score.wer:.2f} % ({self.difference:+.2f}), "
+            f"{counted(len(self.moved), 'changed segment')}>"
+        )
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,13 @@ class Audit:
     dataset: str | None
     split: str | None
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{row.protocol.name} {row.score.wer:.2f} %" for row in self.rows)
+        return f"<Audit {self.dataset or 'own references'} {self.split or ''}: {shown}>"
+
+    def _repr_html_(self) -> str:
+        return self.to_pandas().to_html(index=False, float_format="{:.2f}".format)
 
     @property
     def spread(self) -> float:
@@ -149,27 +163,54 @@ class Audit:
         )
 
 
+@overload
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = ...,
+    *,
+    level: Literal["glosses"] = ...,
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    references: Source,
+    hypotheses: Source,
+    names: Sequence[str] | None = ...,
+    *,
+    level: Literal["text"],
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+) -> TextAudit: ...
+
+
 def audit(
     references: Source,
     hypotheses: Source,
     names: Sequence[str] | None = None,
     *,
+    level: Literal["glosses", "text"] = "glosses",
     dataset: str | None = None,
     split: str | None = None,
     signers: Mapping[str, str] | None = None,
-) -> Audit:
+) -> Audit | TextAudit:
     """Score hypotheses under every protocol.
 
     Parameters
     ----------
-    references, hypotheses, dataset, split, signers
+    references, hypotheses, level, dataset, split, signers
         As for :func:`slaeval.score`.
     names : sequence of str, optional
         Protocols; all of them without it. Official comes first in any case.
 
     Returns
     -------
-    Audit
+    Audit or TextAudit
         One row per protocol: score, floor, rules applied, segments that change.
 
     Raises
@@ -186,7 +227,14 @@ def audit(
     66.7
     """
     request = Request(dataset, split)
-    result = audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
+    if level == "text":
+        from slaeval.evaluation.text.audit import audit_text
+        from slaeval.evaluation.text.evaluation import TextEvaluation
+
+        evaluation = TextEvaluation.of(references, hypotheses, request, signers)
+        result: Audit | TextAudit = audit_text(evaluation, names)
+    else:
+        result = audit_evaluation(Evaluation.of(references, hypotheses, request, signers), names)
     for message in result.warnings:
         warnings.warn(message, ScoreWarning, stacklevel=2)
     return result

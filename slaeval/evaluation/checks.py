@@ -11,7 +11,7 @@ from slaeval.scoring.protocols import EMPTY
 from slaeval.scoring.scorer import ignored_ids
 from slaeval.scoring.segments import Reference
 
-__all__ = ["coverage", "observations", "skipped_notice", "special_words"]
+__all__ = ["coverage", "few", "observations", "skipped_notice", "special_words"]
 
 
 def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     if ignored:
         notes.append(
             f"{counted(len(ignored), 'segment is', 'segments are')} left out of the score"
-            f"{_few(sorted(ignored))}: marked IGNORE_TIME_SEGMENT_IN_SCORING in the references"
+            f"{few(sorted(ignored))}: marked IGNORE_TIME_SEGMENT_IN_SCORING in the references"
         )
     notes += coverage(
         [reference.id for reference in references if reference.id not in ignored],
@@ -46,7 +46,11 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
 
 
 def coverage(
-    ids: Sequence[str], named: Iterable[str], empty: Sequence[str], wordless: Sequence[str]
+    ids: Sequence[str],
+    named: Iterable[str],
+    empty: Sequence[str] = (),
+    wordless: Sequence[str] = (),
+    unknown_costs: str = "; the official script would give no score",
 ) -> list[str]:
     """Compare the segments of a hypothesis with those of the references.
 
@@ -56,29 +60,31 @@ def coverage(
         Segments of the references, and of the hypothesis.
     empty, wordless : sequence of str
         Those without words in the hypothesis, and in the references.
+    unknown_costs : str
+        What follows from segments that the references lack.
     """
     known, there = set(ids), dict.fromkeys(named)
     notes = []
     if wordless:
         notes.append(
-            f"{counted(len(wordless), 'reference')} without words{_few(wordless)}: every word "
+            f"{counted(len(wordless), 'reference')} without words{few(wordless)}: every word "
             "recognised there is an insertion"
         )
     missing = [] if known == there.keys() else [name for name in ids if name not in there]
     if missing:
         notes.append(
             f"no hypothesis for {len(missing)} of {counted(len(ids), 'segment')}"
-            f"{_few(missing)}; scored as empty"
+            f"{few(missing)}; scored as empty"
         )
     unknown = [name for name in there if name not in known] if there.keys() - known else []
     if unknown:
         notes.append(
             f"{counted(len(unknown), 'segment')} of the hypothesis not in the references, left "
-            f"out{_few(unknown)}; the official script would give no score"
+            f"out{few(unknown)}{unknown_costs}"
         )
     if empty:
         notes.append(
-            f"{counted(len(empty), 'segment')} with an empty hypothesis{_few(empty)}; the RWTH "
+            f"{counted(len(empty), 'segment')} with an empty hypothesis{few(empty)}; the RWTH "
             "scripts put the word [EMPTY] in each"
         )
     return notes
@@ -111,7 +117,7 @@ def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> l
     return [
         f"{counted(len(other), 'segment is', 'segments are')} on another channel than the "
         f"reference (here {channels[first.id]!r}, there {first.channel!r})"
-        f"{_few([row.id for row in other])}; matched by id, but the official script would give no "
+        f"{few([row.id for row in other])}; matched by id, but the official script would give no "
         "score"
     ]
 
@@ -138,12 +144,13 @@ def special_words(vocabulary: Collection[str]) -> list[str]:
     if marked:
         notes.append(
             f"{counted(len(marked), 'word')} of the hypothesis with marks of sclite"
-            f"{_few(marked)}: protocols that use sclite read them so, others as written"
+            f"{few(marked)}: protocols that use sclite read them so, others as written"
         )
     return notes
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """Return the first three names in parentheses."""
     return f" ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
 
 
@@ -163,7 +170,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     if apart:
         notes.append(
             f"the lines of {counted(len(apart), 'segment')} are not contiguous"
-            f"{_few(sorted(apart))}; they were joined"
+            f"{few(sorted(apart))}; they were joined"
         )
     as_text = [
         name
@@ -173,7 +180,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     if as_text:
         notes.append(
             f"in {counted(len(as_text), 'segment')} the lines are sorted by time as text (10.00 "
-            f"before 9.00){_few(as_text)}: the words are probably in the wrong order"
+            f"before 9.00){few(as_text)}: the words are probably in the wrong order"
         )
     moved = [
         name
@@ -183,7 +190,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     if moved:
         notes.append(
             f"{counted(len(moved), 'segment has', 'segments have')} times from 10 s on"
-            f"{_few(moved)}: the official script sorts times as text and reorders their words; "
+            f"{few(moved)}: the official script sorts times as text and reorders their words; "
             "write times below 10 s (0.01 s per word, as is common) to avoid this"
         )
     jumbled = [name for name, mine in starts.items() if mine != sorted(mine, key=float)]
@@ -191,7 +198,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
     if jumbled:
         notes.append(
             f"in {counted(len(jumbled), 'segment')} the lines are not in order of time"
-            f"{_few(jumbled)}; the official script sorts them, other protocols keep the order of "
+            f"{few(jumbled)}; the official script sorts them, other protocols keep the order of "
             "the file"
         )
     if more_columns:

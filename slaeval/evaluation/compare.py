@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 from slaeval.errors import UsageError
 from slaeval.scoring.score import Score, finite
@@ -19,6 +19,9 @@ from slaeval.scoring.significance import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from slaeval.evaluation.text.compare import TextComparison
+    from slaeval.scoring.text.score import TextScore
 
 __all__ = ["Comparison", "Pair", "SegmentDifference", "compare"]
 
@@ -82,6 +85,9 @@ class Pair:
     tied: int
     by_signer: dict[str, tuple[float, float]]
     segments: list[SegmentDifference]
+
+    def __repr__(self) -> str:
+        return f"<Pair {self.verdict}>"
 
     @property
     def verdict(self) -> str:
@@ -171,35 +177,57 @@ class Comparison:
             }
         )
 
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(self.names)}: {len(self.pairs)} pairs>"
+
     def __str__(self) -> str:
         lines = [f"{name}: {score}" for name, score in zip(self.names, self.scores, strict=True)]
         return "\n".join([*lines, *(pair.verdict for pair in self.pairs)])
 
 
+@overload
 def compare(
     *scores: Score,
+    names: Sequence[str] | None = ...,
+    resamples: int | None = ...,
+    seed: int = ...,
+    against_first: bool = ...,
+) -> Comparison: ...
+
+
+@overload
+def compare(
+    *scores: TextScore, names: Sequence[str] | None = ..., resamples: int | None = ...
+) -> TextComparison: ...
+
+
+def compare(
+    *scores: Score | TextScore,
     names: Sequence[str] | None = None,
-    resamples: int = 10_000,
+    resamples: int | None = None,
     seed: int = 0,
     against_first: bool = False,
-) -> Comparison:
+) -> Comparison | TextComparison:
     """Compare systems.
 
     Parameters
     ----------
-    *scores : Score
+    *scores : Score or TextScore
         Two or more, over the same references under the same protocol.
     names : sequence of str, optional
         What to call them; ``"A"``, ``"B"``, … without it.
-    resamples, seed : int
-        Resamples and random seed of the paired bootstrap.
+    resamples : int, optional
+        Resamples of the paired bootstrap: 10,000, for translations sacrebleu's 1000.
+    seed : int
+        Random seed of the resamples; for translations sacrebleu's (``SACREBLEU_SEED``).
     against_first : bool
-        Only the pairs with the first system; p-values are adjusted over those alone.
+        Only the pairs with the first system; p-values are adjusted over those alone. Translations
+        are always tested so.
 
     Returns
     -------
-    Comparison
-        Every pair of systems, with tests.
+    Comparison or TextComparison
+        Every pair of systems, with tests; of translations the first against every other one.
 
     Raises
     ------
@@ -231,6 +259,22 @@ def compare(
             (s.id, s.reference) for s in first.segments
         ]:
             raise UsageError(f"{called[0]} and {name} are scored on different references")
+    if not isinstance(first, Score):
+        from slaeval.evaluation.text.compare import compare_texts
+
+        return compare_texts(cast("Sequence[TextScore]", scores), called, resamples or 0)
+    samples = 10_000 if resamples is None else resamples
+    return _compared(called, cast("tuple[Score, ...]", scores), samples, seed, against_first)
+
+
+def _compared(
+    called: tuple[str, ...],
+    scores: tuple[Score, ...],
+    resamples: int,
+    seed: int,
+    against_first: bool,
+) -> Comparison:
+    """Test systems that can be compared, pair by pair."""
     systems = [_Counted.of(name, score) for name, score in zip(called, scores, strict=True)]
     matches = list(combinations(range(len(systems)), 2))
     if against_first:

@@ -109,9 +109,10 @@ _READINGS = (
         _parts,
     ),
     _Reading(
-        "parts of a reference that has something else between its words than an ASCII blank",
+        "parts of a reference that has something else between its words than an ASCII blank, or "
+        "is a printed list",
         lambda word: (word,),
-        lambda gloss: _parts(gloss) or (),
+        lambda gloss: (*(_parts(gloss) or ()), *(_unprinted(gloss) or ())),
     ),
     _Reading("UTF-8 that was read as Latin-1: decode the text again", _misread),
 )

@@ -17,7 +17,6 @@ from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.compare import Pair, compare
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
-from slaeval.scoring.protocols import protocol as named_protocol
 from slaeval.scoring.score import Score, finite
 
 __all__ = [
@@ -207,7 +206,7 @@ def open_each(
     InputError, UsageError
         The references cannot be read, or the protocol is unknown: nothing can be scored.
     """
-    named_protocol(request.protocol)  # what is wrong with the request is no submission's fault
+    Evaluation(request=request).rules()  # what is wrong with the request is no submission's fault
     opened: list[Evaluation] = []
     failed: dict[str, str] = {}
     for source in sources:

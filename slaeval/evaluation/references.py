@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
-from slaeval.errors import InputError, UsageError
+from slaeval.errors import InputError, UsageError, counted
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.tables import Role, Table, plain_lists, table_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ReferenceSet",
+    "corpus_label",
     "corpus_references",
     "hypotheses_given",
     "is_corpus",
@@ -72,6 +73,10 @@ class ReferenceSet(NamedTuple):
     corpus: tuple[str, str | os.PathLike[str] | None, str | None] | None = None
     path: str | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        what = " ".join(filter(None, (self.dataset, self.split))) or "own references"
+        return f"<ReferenceSet {what}: {counted(len(self.references), 'segment')}>"
 
     def glosses(self) -> set[str]:
         """Return the words of the references and of the other splits, where a corpus has some."""
@@ -162,7 +167,7 @@ def load_references(
     if ref is not None and root is not None:
         raise UsageError("--ref and --root cannot be combined: name a file or a folder")
     name = None if dataset is None else loaders.resolve(dataset)
-    label = None if name is None else _label(name, setup)
+    label = None if name is None else corpus_label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
         rows = loaders.read_reference_rows(path, name, split or "test")
@@ -198,7 +203,7 @@ def _rows(samples: Iterable[Sample]) -> list[Reference]:
     ]
 
 
-def _label(name: str, setup: str | None) -> str:
+def corpus_label(name: str, setup: str | None) -> str:
     """Name a corpus for a signature: with its setup where it has several."""
     from slaeval.loaders.registry import layout
 
@@ -220,7 +225,7 @@ def corpus_references(corpus: Corpus) -> ReferenceSet:
     """Return the references of a corpus that is loaded."""
     return ReferenceSet(
         _rows(corpus),
-        _label(corpus.name, corpus.setup),
+        corpus_label(corpus.name, corpus.setup),
         corpus.split,
         corpus.name,
         corpus=(corpus.name, corpus.root, corpus.setup),

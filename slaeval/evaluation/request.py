@@ -6,11 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slaeval.scoring.protocols import OFFICIAL
-
 if TYPE_CHECKING:
     from slaeval.evaluation.references import ReferenceSet
     from slaeval.scoring.protocols import Protocol
+    from slaeval.scoring.text.protocols import TextProtocol
 
 __all__ = ["Request"]
 
@@ -31,8 +30,9 @@ class Request:
         A file with references, in any format the loaders read.
     setup : str or None
         ``"SI"`` or ``"US"`` for Isharah.
-    protocol : str or Protocol
-        The evaluation protocol; ``"official"`` is ``"rwth-2014"``.
+    protocol : str, Protocol or TextProtocol
+        The evaluation protocol; ``"official"`` is ``"rwth-2014"``, of translations the one of
+        the corpus.
     format : str
         Format of hypothesis files; ``"auto"`` detects it from the content.
     fix_ids : bool
@@ -44,7 +44,7 @@ class Request:
     root: str | os.PathLike[str] | None = None
     ref: str | os.PathLike[str] | None = None
     setup: str | None = None
-    protocol: str | Protocol = OFFICIAL
+    protocol: str | Protocol | TextProtocol = "official"
     format: str = "auto"
     fix_ids: bool = False
 

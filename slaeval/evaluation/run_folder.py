@@ -26,9 +26,9 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.files import read_start, read_text, write_whole
@@ -36,6 +36,7 @@ from slaeval.files import read_start, read_text, write_whole
 if TYPE_CHECKING:
     from slaeval.evaluation.references import ReferenceSet
     from slaeval.evaluation.score import Evaluation
+    from slaeval.loaders.video import VideoClip
     from slaeval.scoring.score import Score
 
 __all__ = [
@@ -171,6 +172,42 @@ class Run:
         """Segments whose pictures could not be read, and why; scored as empty."""
         skipped: dict[str, str] = self.settings["skipped"]
         return skipped
+
+    def clips(
+        self,
+        names: Sequence[str],
+        root: str | os.PathLike[str] | None = None,
+        on_missing: Literal["stop", "skip"] = "stop",
+    ) -> dict[str, VideoClip]:
+        """Return the videos of some segments, as far as the corpus of the run has them.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The segments.
+        root : path-like, optional
+            Folder of the corpus; without it the one the run was on.
+        on_missing : {"stop", "skip"}
+            What to do with a segment whose pictures are missing.
+
+        Raises
+        ------
+        InputError
+            The corpus, or pictures that must be there, cannot be read.
+        """
+        from slaeval import loaders
+        from slaeval.loaders.video import find_video_clips
+
+        corpus = loaders.load_corpus(
+            self.settings["dataset"],
+            root or self.settings.get("root"),
+            self.settings.get("split"),
+            self.settings.get("setup"),
+        )
+        wanted = set(names)
+        samples = tuple(sample for sample in corpus if sample.id in wanted)
+        found, _ = find_video_clips(replace(corpus, samples=samples), on_missing)
+        return {clip.id: clip for clip in found}
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Run:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from slaeval.errors import InputError, ScoreWarning, UsageError
 from slaeval.evaluation.checks import observations, skipped_notice
@@ -25,12 +25,15 @@ from slaeval.evaluation.request import Request
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol
 from slaeval.scoring.protocols import protocol as named_protocol
-from slaeval.scoring.score import Group, Score
+from slaeval.scoring.score import Counts, Score
 from slaeval.scoring.scorer import floor, score_segments
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import Source
     from slaeval.evaluation.run_folder import Run
+    from slaeval.evaluation.text.evaluation import TextEvaluation
+    from slaeval.scoring.text.protocols import TextProtocol
+    from slaeval.scoring.text.score import TextScore
 
 __all__ = ["Evaluation", "open_systems", "score", "score_file", "score_references", "system_names"]
 
@@ -73,7 +76,7 @@ class Evaluation:
         self.source = source
         self.run = run
         self._readings: dict[str, Score] = {}
-        self._floors: dict[str, Group] = {}
+        self._floors: dict[str, Counts] = {}
         self._scores: dict[str, Score] = {}
         if references is not None:
             self.references = references
@@ -203,7 +206,7 @@ class Evaluation:
 
     def reading(self, protocol: str | Protocol | None = None) -> Score:
         """Return the bare counts under a protocol: no floor, no notices, no other reading."""
-        rules = self._rules(protocol)
+        rules = self.rules(protocol)
         if rules.identifier not in self._readings:
             known = self.references
             self._readings[rules.identifier] = score_segments(
@@ -216,9 +219,9 @@ class Evaluation:
             )
         return self._readings[rules.identifier]
 
-    def floor(self, protocol: str | Protocol | None = None) -> Group:
+    def floor(self, protocol: str | Protocol | None = None) -> Counts:
         """Return what a perfect transcript scores under a protocol."""
-        rules = self._rules(protocol)
+        rules = self.rules(protocol)
         if rules.identifier not in self._floors:
             known = self.references
             self._floors[rules.identifier] = floor(
@@ -247,13 +250,17 @@ class Evaluation:
         UsageError
             Unknown names.
         """
-        rules = self._rules(protocol)
+        rules = self.rules(protocol)
         if rules.identifier not in self._scores:
             self._scores[rules.identifier] = self._annotated(rules)
         return self._scores[rules.identifier]
 
-    def _rules(self, protocol: str | Protocol | None) -> Protocol:
-        return named_protocol(self.request.protocol if protocol is None else protocol)
+    def rules(self, protocol: str | Protocol | None = None) -> Protocol:
+        """Return the protocol of this name, of the request without it."""
+        named = self.request.protocol if protocol is None else protocol
+        if not isinstance(named, (str, Protocol)):
+            raise UsageError(f"{named.name} is a protocol for translations, not for glosses")
+        return named_protocol(named)
 
     def _annotated(self, rules: Protocol) -> Score:
         result = replace(self.reading(rules), warnings=self.notices(rules))
@@ -280,7 +287,7 @@ def open_systems(
     return opened
 
 
-def system_names(systems: Sequence[Evaluation]) -> list[str]:
+def system_names(systems: Sequence[Evaluation | TextEvaluation]) -> list[str]:
     """Return short names of systems that tell them apart."""
     short = [system.name for system in systems]
     if len(set(short)) == len(short):
@@ -305,17 +312,47 @@ def score_references(
     return Evaluation(references, hypotheses).score(protocol)
 
 
+@overload
 def score(
     references: Source,
     hypotheses: Source,
-    protocol: str | Protocol = OFFICIAL,
+    protocol: str | Protocol = ...,
     *,
+    level: Literal["glosses"] = ...,
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+    bootstrap: int = ...,
+    bleu: bool = ...,
+) -> Score: ...
+
+
+@overload
+def score(
+    references: Source,
+    hypotheses: Source,
+    protocol: str | TextProtocol = ...,
+    *,
+    level: Literal["text"],
+    dataset: str | None = ...,
+    split: str | None = ...,
+    signers: Mapping[str, str] | None = ...,
+    bootstrap: int = ...,
+) -> TextScore: ...
+
+
+def score(
+    references: Source,
+    hypotheses: Source,
+    protocol: str | Protocol | TextProtocol = "official",
+    *,
+    level: Literal["glosses", "text"] = "glosses",
     dataset: str | None = None,
     split: str | None = None,
     signers: Mapping[str, str] | None = None,
     bootstrap: int = 0,
     bleu: bool = False,
-) -> Score:
+) -> Score | TextScore:
     """Score hypotheses against references.
 
     Parameters
@@ -326,22 +363,27 @@ def score(
         DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
         another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
         path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or a list of sentences on both
-        sides, one beside the other; their ids are ``"1"``, ``"2"``, …
-    protocol : str or Protocol
-        The evaluation protocol; ``"official"`` is ``"rwth-2014"``.
+        sides, one beside the other; their ids are ``"1"``, ``"2"``, … Translations come in the
+        same forms, a segment with one sentence; a list of hypotheses is in the order of the
+        references.
+    protocol : str, Protocol or TextProtocol
+        The evaluation protocol; ``"official"`` is ``"rwth-2014"``, for translations the text
+        protocol of the corpus (:mod:`slaeval.scoring.text.protocols`).
+    level : {"glosses", "text"}
+        Whether these are glosses or translations.
     dataset, split : str, optional
         For the signature; taken from a Corpus.
     signers : mapping, optional
         Segment id to signer.
     bootstrap : int
-        Resamples for the interval; 0 for the linearised estimator.
+        Resamples for the interval; 0 for the linearised estimator, for translations for 1000.
     bleu : bool
         Also BLEU and chrF over glosses, by sacrebleu.
 
     Returns
     -------
-    Score
-        Counts, rates, alignments, signature.
+    Score or TextScore
+        Counts, rates, alignments, signature; of translations BLEU, chrF, ROUGE-L and WER.
 
     Raises
     ------
@@ -365,6 +407,17 @@ def score(
     ['HEUTE', 'NORD', 'REGEN'] CDC
     """
     request = Request(dataset, split, protocol=protocol)
+    if level == "text":
+        from slaeval.evaluation.text.evaluation import score_text
+
+        if bleu:
+            raise UsageError("bleu=True is for glosses; a score of translations has BLEU anyway")
+        text = score_text(references, hypotheses, request, signers, bootstrap)
+        for message in text.warnings:
+            warnings.warn(message, ScoreWarning, stacklevel=2)
+        return text
+    if level != "glosses":
+        raise UsageError(f"unknown level {level!r}; known: glosses, text")
     result = Evaluation.of(references, hypotheses, request, signers).score()
     for message in result.warnings:
         warnings.warn(message, ScoreWarning, stacklevel=2)

@@ -21,11 +21,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from slaeval.console import width
+from slaeval.scoring.score import Counts, finite
 
 if TYPE_CHECKING:
-    from slaeval.scoring.score import Group, Score
+    from slaeval.scoring.score import Score
+    from slaeval.scoring.text.score import TextScore
 
 __all__ = [
+    "TEXT_HEADS",
     "Format",
     "PaperRow",
     "Printed",
@@ -40,6 +43,8 @@ __all__ = [
     "markdown_escaped",
     "p_value",
     "score_row",
+    "text_notes",
+    "text_row",
 ]
 
 Format = Literal["table", "markdown", "latex", "csv", "json"]
@@ -57,11 +62,18 @@ _COLUMNS: dict[str, tuple[str, int | None]] = {
     "insertions": ("I", None),
     "reference_words": ("words", None),
     "floor": ("floor %", 2),
+    **{f"bleu{order}": (f"BLEU-{order}", 2) for order in (1, 2, 3, 4)},
+    "bleu4_low": ("95 % low", 2),
+    "bleu4_high": ("95 % high", 2),
+    "chrf": ("chrF2", 2),
+    "rouge": ("ROUGE-L", 2),
     "difference": ("minus the first", 2),
     "difference_low": ("95 % low", 2),
     "difference_high": ("95 % high", 2),
     "mapsswe_p": ("MAPSSWE p", 4),
     "permutation_p": ("permutation p", 4),
+    "bootstrap_p": ("bootstrap p", 4),
+    "randomisation_p": ("randomisation p", 4),
     "moved_segments": ("moved", None),
 }
 
@@ -80,6 +92,9 @@ _LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }
+
+#: Headings of translations, in the order papers print them; figures have two decimals.
+TEXT_HEADS = ("ROUGE", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
 
 #: In which order papers print the splits.
 _SPLITS = ("train", "dev", "test")
@@ -109,13 +124,14 @@ class PaperRow(NamedTuple):
     name : str
         System, protocol or signer.
     cells : mapping
-        Split (``""`` where it has no name) to counts, or to what a paper printed.
+        Split (``""`` where it has no name) to counts, to what a paper printed, or to the score
+        of translations.
     protocol : str
         Under which it was scored; ``""`` where the name says it.
     """
 
     name: str
-    cells: Mapping[str, Group | Printed]
+    cells: Mapping[str, Counts | Printed | TextScore]
     protocol: str = ""
 
 
@@ -137,7 +153,7 @@ def score_row(name: str, score: Score) -> dict[str, Any]:
     }
 
 
-def group_row(grouping: str, group: Group) -> dict[str, Any]:
+def group_row(grouping: str, group: Counts) -> dict[str, Any]:
     """Return the row of one signer, length or sentence."""
     return {grouping: group.name, **group.to_dict()}
 
@@ -203,8 +219,13 @@ def p_value(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[str] = ()) -> str:
-    r"""Return rows as a LaTeX ``tabular``: two columns a split, and the protocol.
+def as_latex(
+    rows: Sequence[PaperRow],
+    first: str = "Method",
+    notes: Iterable[str] = (),
+    heads: Sequence[str] = ("del/ins", "WER"),
+) -> str:
+    r"""Return rows as a LaTeX ``tabular``: the `heads` of each split, and the protocol.
 
     Parameters
     ----------
@@ -214,6 +235,8 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
         Heading of the first column.
     notes : iterable of str
         Printed above the table as comments.
+    heads : sequence of str
+        Headings of the figures: those of glosses, or :data:`TEXT_HEADS`.
 
     Returns
     -------
@@ -234,7 +257,11 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
             [
                 latex_escaped(row.name),
                 *((latex_escaped(row.protocol) or "--",) if protocols else ()),
-                *(cell for split in splits for cell in _latex_cells(row.cells.get(split))),
+                *(
+                    cell
+                    for split in splits
+                    for cell in _latex_cells(row.cells.get(split), len(heads))
+                ),
             ]
         )
         + r" \\"
@@ -245,7 +272,10 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
             [
                 "",
                 *(("",) if protocols else ()),
-                *(rf"\multicolumn{{2}}{{c}}{{{latex_escaped(s.capitalize())}}}" for s in splits),
+                *(
+                    rf"\multicolumn{{{len(heads)}}}{{c}}{{{latex_escaped(s.capitalize())}}}"
+                    for s in splits
+                ),
             ]
         )
         + r" \\"
@@ -253,11 +283,12 @@ def as_latex(rows: Sequence[PaperRow], first: str = "Method", notes: Iterable[st
     return "\n".join(
         [
             *comments,
-            rf"\begin{{tabular}}{{l{'l' * protocols}{'cc' * len(splits)}}}",
+            rf"\begin{{tabular}}{{l{'l' * protocols}{'c' * len(heads) * len(splits)}}}",
             r"\hline",
             *(over if splits != [""] else []),
-            f"{latex_escaped(first)}{' & Protocol' * protocols}{' & del/ins & WER' * len(splits)} "
-            + r"\\",
+            f"{latex_escaped(first)}{' & Protocol' * protocols}"
+            + "".join(f" & {head}" for _ in splits for head in heads)
+            + r" \\",
             r"\hline",
             *body,
             r"\hline",
@@ -283,6 +314,36 @@ def latex_notes(name: str, score: Score) -> list[str]:
     return [*notes, *bleu_lines(score)]
 
 
+def text_row(name: str, score: TextScore) -> dict[str, Any]:
+    """Return the score of translations in one row, the columns of ``--format csv``."""
+    row: dict[str, Any] = {
+        "system": name,
+        "protocol": score.protocol,
+        "dataset": score.dataset,
+        "split": score.split,
+    }
+    for key, figure in score.figures.items():
+        low, high = figure.interval or (None, None)
+        row |= {key: finite(figure.value), f"{key}_low": low, f"{key}_high": high}
+    units = {"unit": score.unit, "rouge_beta": score.form.rouge.beta}
+    return {**row, **units, "segments": len(score.segments), "signature": score.signature}
+
+
+def text_notes(name: str, score: TextScore) -> list[str]:
+    """Return the comments that stand above the LaTeX row of translations."""
+    bleu = score.figures["bleu4"]
+    between = "" if bleu.interval is None else ", 95 % [{:.2f}, {:.2f}]".format(*bleu.interval)
+    return [
+        f"{name}, {score.split or 'own references'}, {score.protocol}: BLEU-4 {bleu.value:.2f}"
+        f"{between}; ROUGE-L with beta {score.form.rouge.beta}, over {score.unit}",
+        score.signature,
+        *(
+            f"the same file under {other.protocol}: {' & '.join(_latex_cells(other))}"
+            for other in score.other_readings
+        ),
+    ]
+
+
 def bleu_lines(score: Score) -> list[str]:
     """Return BLEU and chrF with sacrebleu's signatures, where they were asked for."""
     return [
@@ -297,15 +358,17 @@ def as_printed(value: float) -> str:
     return f"{value:.1f}" if round(value, 1) == value else f"{value:.2f}"
 
 
-def _latex_cells(value: Group | Printed | None) -> tuple[str, str]:
+def _latex_cells(value: Counts | Printed | TextScore | None, columns: int = 2) -> tuple[str, ...]:
     from slaeval.scoring.sclite_paths import half_up
 
     if value is None:
-        return "--", "--"
+        return ("--",) * columns
     if isinstance(value, Printed):
         parts = (value.deletions, value.insertions)
         shown = "/".join(as_printed(part) for part in parts if part is not None)
         return shown or "--", as_printed(value.wer)
+    if not isinstance(value, Counts):
+        return tuple(f"{figure:.2f}" for figure in (value.rouge, *map(value.bleu, (1, 2, 3, 4))))
     if not value.reference_words:
         return "--", "--"
     deleted, inserted, wer = (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from slaeval.errors import InputError, UsageError, nearest
+from slaeval.errors import InputError, UsageError, counted, nearest
 from slaeval.files import read_text
 from slaeval.formats.detection import detect_format
 
@@ -53,6 +53,9 @@ class Hypotheses(NamedTuple):
     vocabulary: set[str] | None = None
     notes: tuple[str, ...] = ()
     channels: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"<Hypotheses {self.path or self.format}: {counted(len(self.words), 'segment')}>"
 
 
 def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:

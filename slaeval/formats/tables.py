@@ -35,6 +35,12 @@ reference that reads ``nan``, ``NaN``, ``None`` or ``<NA>`` is such a hole too. 
 reference offer alternatives, as in an STM (:mod:`slaeval.formats.stm`). A hypothesis may be given
 twice with the same words; a reference may not.
 
+Sentences
+---------
+On request a segment has a sentence in the place of glosses: its column is named for the side, else
+``translation``, ``text`` or ``sentence``; the whole cell is the sentence, braces are characters of
+it, and a list of words is none.
+
 Every error names the file and the line, or the segment, what was expected and what to do.
 """
 
@@ -42,6 +48,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
@@ -100,14 +107,22 @@ _WORDS: dict[Role, tuple[tuple[str, ...], ...]] = {
     "hypothesis": (_HYPOTHESIS, _GLOSSES, _ANNOTATION, _TEXT),
     "reference": (_REFERENCE, (*_GLOSSES, *_ANNOTATION), _TEXT),
 }
+_OF_TEXT = ("translation", "text", "txt", "sentence", "spoken", "spoken sentence")
+_SENTENCES: dict[Role, tuple[tuple[str, ...], ...]] = {
+    "hypothesis": (("txt hyp", "text hyp", "hyp txt", "hyp text", *_HYPOTHESIS), _OF_TEXT),
+    "reference": (("txt ref", "text ref", "ref txt", "ref text", *_REFERENCE), _OF_TEXT),
+}
 _SIGNER = ("signer", "speaker", "signer id", "speaker id")
-_TRANSLATION = ("translation", "text")
+_TRANSLATION = ("translation", "text", "char")
 _FRAMES = ("num frames", "length")
 
 _ID_NAMES = tuple(name for group in IDS for name in group)
 _KNOWN = tuple(
     name
-    for group in (*IDS, *_WORDS["hypothesis"], *_WORDS["reference"], _SIGNER, _TRANSLATION, _FRAMES)
+    for group in (
+        *(*IDS, *_WORDS["hypothesis"], *_WORDS["reference"], *_SENTENCES["hypothesis"]),
+        *(*_SENTENCES["reference"], _SIGNER, _TRANSLATION, _FRAMES),
+    )
     for name in group
 )
 #: No gloss is written like this.
@@ -202,14 +217,22 @@ class Collector:
         What they are.
     path : str, optional
         The file; without it messages speak of a value of Python.
+    sentences : bool
+        A segment has a sentence, kept as it is, in the place of glosses.
     """
 
-    def __init__(self, role: Role, path: str | None = None) -> None:
+    def __init__(self, role: Role, path: str | None = None, sentences: bool = False) -> None:
         self.role: Role = role
         self.path = path
+        self.sentences = sentences
         self._rows: dict[str, Row] = {}
         self._repeated: list[str] = []
         self._missing: list[str] = []
+
+    @property
+    def noun(self) -> str:
+        """What stands beside the id: ``"glosses"`` or ``"sentence"``."""
+        return "sentence" if self.sentences else "glosses"
 
     def error(self, message: str, line: int | None = None) -> InputError:
         """Return an error that says where it is."""
@@ -227,7 +250,8 @@ class Collector:
             It was there before, in a reference or with other words; or the braces of a
             reference do not pair.
         """
-        if self.role == "reference" and ("{" in row.glosses or "}" in row.glosses):
+        braces = not self.sentences and ("{" in row.glosses or "}" in row.glosses)
+        if self.role == "reference" and braces:
             try:
                 check_braces(split_words(row.glosses))
             except InputError as error:
@@ -307,6 +331,8 @@ class Collector:
         if isinstance(value, str):
             check_text(value, self.path, line)
             return value.strip(BLANKS)
+        if self.sentences:
+            raise self.error(f"segment {name!r}: a sentence is a text, found {value!r:.80}", line)
         if hasattr(value, "tolist"):  # arrays and series
             value = value.tolist()
         if isinstance(value, (list, tuple)):
@@ -374,7 +400,7 @@ def _find(
     return None
 
 
-def _columns(names: Sequence[str], role: Role) -> _Columns:
+def _columns(names: Sequence[str], role: Role, sentences: bool) -> _Columns:
     """Find the columns of a role by their names.
 
     Raises
@@ -386,19 +412,22 @@ def _columns(names: Sequence[str], role: Role) -> _Columns:
     id = _find(keys, names, IDS, "id")
     if id is None and len(keys) > 1 and not keys[0]:
         id = 0  # an index that pandas wrote without a name
-    words = _find(keys, names, _WORDS[role], f"glosses of a {role}")
+    noun, example, known = "glosses", "gloss", _WORDS
+    if sentences:
+        noun, example, known = "sentence", "translation", _SENTENCES
+    words = _find(keys, names, known[role], f"{noun} of a {role}")
     listed = ", ".join(repr(name) for name in names)
     if id is None:
         raise InputError(f"expected a column 'id' (or 'name', 'video_id', …), found {listed}")
     if words is None:
         other: Role = "reference" if role == "hypothesis" else "hypothesis"
-        if _find(keys, names, _WORDS[other], f"glosses of a {other}") is not None:
+        if _find(keys, names, known[other], f"{noun} of a {other}") is not None:
             raise InputError(
                 f"expected a column with the {role}, found only that of the {other}: {listed}"
             )
         raise InputError(
-            f"expected a column 'glosses' (or 'gloss', {role!r}, …), found {listed}; rename the "
-            "one with the words"
+            f"expected a column {noun!r} (or {example!r}, {role!r}, …), found {listed}; rename "
+            "the one with the words"
         )
 
     def first(wanted: tuple[str, ...]) -> int | None:
@@ -411,7 +440,7 @@ def _columns(names: Sequence[str], role: Role) -> _Columns:
 def _named(names: Sequence[str], collected: Collector, line: int | None = None) -> _Columns:
     """Find the columns by name; an error says where."""
     try:
-        return _columns(names, collected.role)
+        return _columns(names, collected.role, collected.sentences)
     except InputError as error:
         raise collected.error(str(error), line) from None
 
@@ -500,7 +529,9 @@ def _rows(
         csv.field_size_limit(limit)
 
 
-def parse_table(text: str, role: Role = "hypothesis", path: str | None = None) -> Table:
+def parse_table(
+    text: str, role: Role = "hypothesis", path: str | None = None, *, sentences: bool = False
+) -> Table:
     r"""Parse separated values.
 
     Parameters
@@ -511,6 +542,8 @@ def parse_table(text: str, role: Role = "hypothesis", path: str | None = None) -
         Which side's columns are wanted.
     path : str, optional
         For messages.
+    sentences : bool
+        Each segment has a sentence, in a column such as ``translation``.
 
     Raises
     ------
@@ -522,7 +555,7 @@ def parse_table(text: str, role: Role = "hypothesis", path: str | None = None) -
     >>> parse_table("id,gloss\r\n02_0001,A B\r\n".replace("\r", "")).words
     {'02_0001': ['A', 'B']}
     """
-    collected = Collector(role, path)
+    collected = Collector(role, path, sentences)
     lines = text.split("\n")
     first = next((place for place, line in enumerate(lines) if line.strip(BLANKS)), 0)
     named = re.fullmatch(r'"?sep=(.)"?', lines[first].strip(" "))
@@ -533,8 +566,8 @@ def parse_table(text: str, role: Role = "hypothesis", path: str | None = None) -
     separator = named[1] if named else found[0] if found else separator_of(lines[first])
     if separator is None:
         raise collected.error(
-            "expected an id and its glosses with a tab, '|', ';' or ',' between them, found "
-            f"{_shown(lines[first])}",
+            f"expected an id and its {collected.noun} with a tab, '|', ';' or ',' between them, "
+            f"found {_shown(lines[first])}",
             first + 1,
         )
     top = next(_rows([lines[first]], separator, '"' in lines[first]))[1]
@@ -545,15 +578,16 @@ def parse_table(text: str, role: Role = "hypothesis", path: str | None = None) -
         names = next(rows)[1]
     elif separator == "|" and len(top) == len(_ISHARAH) and _ISHARAH_ID.fullmatch(top[0]):
         names = _ISHARAH
-    columns = _named(names or ("id", "glosses"), collected, first + 1)
+    columns = _named(names or ("id", collected.noun), collected, first + 1)
     for number, cells in rows:
         if separator == "|" and all(map(_RULE, cells)):
             continue  # the line below the header of a table in Markdown
         _check_width(collected, cells, names, columns, number, separator)
         if role == "reference" and cells[columns.words] in _PRINTED_HOLES:
             raise collected.error(
-                f"segment {cells[columns.id]!r} has {cells[columns.words]!r} for glosses: a hole "
-                "of another table; leave the segment out, or leave its cell empty",
+                f"segment {cells[columns.id]!r} has {cells[columns.words]!r} for "
+                f"{collected.noun}: a hole of another table; leave the segment out, or leave its "
+                "cell empty",
                 number,
             )
         _put(collected, cells, columns, number)
@@ -569,7 +603,7 @@ def _check_first(collected: Collector, rows: Sequence[Row]) -> None:
     if not first and others and all(others):
         raise collected.error(
             f"{rows[0].id!r} looks like the name of a column, not like an id; call the columns "
-            "'id' and 'glosses'",
+            f"'id' and {collected.noun!r}",
             rows[0].line,
         )
 
@@ -592,20 +626,20 @@ def _check_width(
     if not names and len(cells) > 2:
         raise collected.error(
             f"{len(cells)} columns and no header that names them, found "
-            f"{_shown(separator.join(cells))}; write id{shown}glosses, or a header such as "
-            f"'id{shown}glosses' with the names of all columns",
+            f"{_shown(separator.join(cells))}; write id{shown}{collected.noun}, or a header such "
+            f"as 'id{shown}{collected.noun}' with the names of all columns",
             line,
         )
     if len(cells) > wanted:
         raise collected.error(
             f"{len(cells)} cells for the {wanted} columns of the header, found "
-            f"{_shown(separator.join(cells))}; put glosses that hold {shown!r} in quotes",
+            f"{_shown(separator.join(cells))}; put a cell that holds {shown!r} in quotes",
             line,
         )
     if len(cells) <= max(columns.id, columns.words):
         raise collected.error(
-            f"expected an id and its glosses in {wanted} columns with {shown!r} between them, "
-            f"found {_shown(separator.join(cells))}; empty glosses keep their separator",
+            f"expected an id and its {collected.noun} in {wanted} columns, {shown!r} between "
+            f"them, found {_shown(separator.join(cells))}; an empty cell keeps its separator",
             line,
         )
     # The first column without a name is the index that pandas writes.
@@ -649,7 +683,9 @@ def parse_kaldi(text: str, role: Role = "hypothesis", path: str | None = None) -
 # ---------------------------------------------------------------- JSON
 
 
-def parse_json(text: str, role: Role = "hypothesis", path: str | None = None) -> Table:
+def parse_json(
+    text: str, role: Role = "hypothesis", path: str | None = None, *, sentences: bool = False
+) -> Table:
     """Parse JSON lines, a list of objects, a map of ids to glosses or of names to columns.
 
     Raises
@@ -659,16 +695,30 @@ def parse_json(text: str, role: Role = "hypothesis", path: str | None = None) ->
     """
     import json
 
-    collected = Collector(role, path)
+    collected = Collector(role, path, sentences)
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=_unique)
+    except _TwiceError as error:
+        raise InputError(str(error), path) from None
     except (ValueError, RecursionError):
-        whole = None
+        whole = None  # read line by line, which says where it fails
     if isinstance(whole, Mapping) and not _is_record(whole):
         return _from_mapping(whole, collected, None if "\n" in text.strip() else 1)
     if isinstance(whole, list):
         return _from_records(((None, item) for item in whole), collected)
     return _from_records(_json_lines(text, path), collected)
+
+
+class _TwiceError(Exception):
+    """A name stands twice in an object of JSON, where only the last would be kept."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    items = dict(pairs)
+    if len(items) != len(pairs):
+        times = Counter(name for name, _ in pairs)
+        raise _TwiceError(f"{times.most_common(1)[0][0]!r} stands twice in one object")
+    return items
 
 
 def _json_lines(text: str, path: str | None) -> Iterator[tuple[int, Any]]:
@@ -678,7 +728,9 @@ def _json_lines(text: str, path: str | None) -> Iterator[tuple[int, Any]]:
         if not line.strip(BLANKS):
             continue
         try:
-            yield number, json.loads(line)
+            yield number, json.loads(line, object_pairs_hook=_unique)
+        except _TwiceError as error:
+            raise InputError(str(error), path, number) from None
         except ValueError as error:
             printed = re.match(r"[\[{\s]*'", text) is not None
             why = "; this is what Python prints, json.dump writes JSON" if printed else ""
@@ -704,7 +756,8 @@ def _from_records(items: Iterable[tuple[int | None, Any]], collected: Collector)
     for place, (number, item) in enumerate(items, 1):
         if not isinstance(item, Mapping):
             raise collected.error(
-                f"expected an object with 'id' and 'glosses' in place {place}, found {item!r:.80}",
+                f"expected an object with 'id' and {collected.noun!r} in place {place}, found "
+                f"{item!r:.80}",
                 number,
             )
         names = tuple(item)
@@ -733,8 +786,8 @@ def _from_mapping(items: Mapping[Any, Any], collected: Collector, line: int | No
         inner = value if isinstance(value, (list, tuple)) else (value,)
         if any(isinstance(mine, Mapping) for mine in inner):
             raise collected.error(
-                f"{name!r} holds objects, not glosses; write a list of objects with 'id' and "
-                "'glosses', or one object that maps ids to glosses",
+                f"{name!r} holds objects, not {collected.noun}; write a list of objects with 'id' "
+                f"and {collected.noun!r}, or one object that maps ids to {collected.noun}",
                 line,
             )
         collected.put(name, value, line)
@@ -744,7 +797,7 @@ def _from_mapping(items: Mapping[Any, Any], collected: Collector, line: int | No
 # ---------------------------------------------------------------- Python
 
 
-def table_of(source: Any, role: Role) -> Table | None:
+def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | None:
     """Read a value of Python; None where it is none of the kinds of this module.
 
     Raises
@@ -752,7 +805,7 @@ def table_of(source: Any, role: Role) -> Table | None:
     InputError
         See the rules of this module.
     """
-    collected = Collector(role)
+    collected = Collector(role, sentences=sentences)
     if isinstance(source, Mapping):
         return _from_mapping(source, collected, None)
     if hasattr(source, "columns") and hasattr(source, "to_dict"):

@@ -37,6 +37,7 @@ from torch import Tensor, nn
 
 from slaeval.checkpoints import check_vocabulary
 from slaeval.decoding import Decoding
+from slaeval.decoding.saved import NORMALISED
 from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError, UsageError, nearest
 from slaeval.recognition.batches import Preprocessing, collate
@@ -64,9 +65,6 @@ __all__ = [
 
 #: Of the entry points by which a package offers models under a name.
 GROUP = "slaeval.models"
-
-#: How far the probabilities of a step may be from 1 together, in logarithms: 16 bits round.
-_NORMALISED = 0.05
 
 
 class FrameRateWarning(UserWarning):
@@ -504,7 +502,7 @@ def _refuse_logits(log_probs: Tensor, steps: Tensor, path: str) -> None:
     """Refuse what is not normalised: a beam search would rank it wrongly."""
     real = torch.arange(log_probs.shape[1])[None] < steps[:, None]
     total = log_probs.logsumexp(-1)[real.to(log_probs.device)]
-    off = total[total.isfinite() & (total.abs() > _NORMALISED)]
+    off = total[total.isfinite() & (total.abs() > NORMALISED)]
     if len(off):
         raise InputError(
             f"the probabilities of a step add up to e^{off[0].item():.2f}, not to 1: let the model "

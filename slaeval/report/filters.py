@@ -18,8 +18,9 @@ from slaeval.errors import counted
 from slaeval.evaluation.compare import SegmentDifference
 from slaeval.evaluation.tables import p_value
 from slaeval.scoring.protocols import protocol
-from slaeval.scoring.score import Confusion, Group, Score
+from slaeval.scoring.score import Confusion, Counts, Score
 from slaeval.scoring.segments import AlignedSegment
+from slaeval.scoring.text.protocols import corpus_default
 
 __all__ = [
     "FILTERS",
@@ -103,7 +104,7 @@ class Bar(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def bar(group: Group, highest: float, interval: tuple[float, float] | None = None) -> Bar | None:
+def bar(group: Counts, highest: float, interval: tuple[float, float] | None = None) -> Bar | None:
     """Return the bar of a group, `highest` percent long at full length; None for no bar."""
     if not group.reference_words or not highest:
         return None
@@ -314,6 +315,7 @@ def _hash(text: str) -> str:
 FILTERS = {
     "bar": bar,
     "columns": columns,
+    "corpus_default": corpus_default,
     "counted": counted,
     "direction": direction,
     "examples": examples,

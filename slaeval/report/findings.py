@@ -64,6 +64,9 @@ class ReportData:
     alignments: Mapping[str, Alignment] = field(default_factory=dict)
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
+    def __repr__(self) -> str:
+        return f"<ReportData {self.name}: {self.score}>"
+
 
 def collect(
     evaluation: Evaluation,

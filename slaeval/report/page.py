@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from slaeval._version import __version__
-from slaeval.report.filters import FILTERS, LONGEST, OPERATIONS, language, without_controls
+from slaeval.report.filters import FILTERS, LONGEST, OPERATIONS, language, percent, without_controls
 from slaeval.report.segment_data import as_script, segment_data
 from slaeval.report.thumbnails import worst
 from slaeval.scoring.protocols import OFFICIAL
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from slaeval.report.findings import ReportData
 
-__all__ = ["asset", "environment", "render"]
+__all__ = ["Section", "asset", "environment", "render"]
 
 #: Rows of the tables of words; of the segments on paper; of those won and lost; of a table of
 #: groups that stands as it is.
@@ -52,11 +52,12 @@ _GROUPS = {
 }
 
 
-class _Section(NamedTuple):
-    """A part of the page; its template goes by the id."""
+class Section(NamedTuple):
+    """A part of the page; its template goes by the id, unless it is named."""
 
     id: str
     title: str
+    template: str = ""
 
 
 def render(found: ReportData) -> str:
@@ -68,14 +69,14 @@ def render(found: ReportData) -> str:
         What :func:`slaeval.report.collect` gathered.
     """
     sections = [
-        _Section("summary", "Summary"),
-        _Section("where", "Where the errors are"),
-        _Section("confusions", "Confusions"),
-        _Section("words", "Deleted and inserted"),
+        Section("summary", "Summary"),
+        Section("where", "Where the errors are"),
+        Section("confusions", "Confusions"),
+        Section("words", "Deleted and inserted"),
     ]
     if found.comparison is not None:
-        sections.append(_Section("comparison", "Comparison"))
-    sections += [_Section("audit", "Protocols"), _Section("segments", "Segments")]
+        sections.append(Section("comparison", "Comparison"))
+    sections += [Section("audit", "Protocols"), Section("segments", "Segments")]
     score = found.score
     tag = language(score.dataset)
     names = [found.name] if found.comparison is None else list(found.comparison.names)
@@ -84,6 +85,7 @@ def render(found: ReportData) -> str:
         environment()
         .get_template("page.html")
         .render(
+            rate=f"WER {percent(score.wer)} %",
             found=found,
             score=score,
             sections=sections,
@@ -100,7 +102,7 @@ def render(found: ReportData) -> str:
 
 
 def environment() -> Environment:
-    """Return what renders templates."""
+    """Return what renders the templates: everything escaped, nothing undefined."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(

@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from slaeval.errors import InputError, SlaevalError, counted
+from slaeval.extras import require
 
 if TYPE_CHECKING:
     import os
@@ -93,7 +94,8 @@ def take(
     if not wanted:
         return Thumbnails({}, "The run has no frames to show.")
     try:
-        footage = _footage(run, wanted, root)
+        require("run", "showing pictures")
+        footage = run.clips(wanted, root, on_missing="skip")
     except InputError:
         return Thumbnails(
             {}, "No pictures: those of the corpus were not found (name its folder with --root DIR)."
@@ -133,27 +135,6 @@ def take(
 
 def _spans(run: Run, name: str) -> list[tuple[int, int]]:
     return run.alignments[name].spans
-
-
-def _footage(
-    run: Run, wanted: Sequence[str], root: str | os.PathLike[str] | None
-) -> dict[str, Any]:
-    from slaeval.extras import require
-
-    require("run", "showing pictures")
-    from slaeval import loaders
-    from slaeval.loaders.video import find_video_clips
-
-    corpus = loaders.load_corpus(
-        run.settings["dataset"],
-        root or run.settings.get("root"),
-        run.settings.get("split"),
-        run.settings.get("setup"),
-    )
-    chosen = set(wanted)
-    samples = tuple(sample for sample in corpus if sample.id in chosen)
-    found, _ = find_video_clips(replace(corpus, samples=samples), on_missing="skip")
-    return {footage.id: footage for footage in found}
 
 
 def _strips(footage: Any, spans: Sequence[tuple[int, int]]) -> list[str]:

@@ -32,3 +32,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(f"slaeval.training.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'slaeval.training' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

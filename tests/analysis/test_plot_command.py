@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from slaeval.analysis.plots import PLOTS
 from slaeval.cli.main import main
-from slaeval.cli.plot import KINDS
 from slaeval.loaders import write_sample
 
 Plot = Callable[..., tuple[int, str, str]]
-ERRORS = [kind for kind in KINDS if kind not in ("curves", "posteriors")]
+ERRORS = [kind for kind in PLOTS if kind not in ("curves", "posteriors")]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_every_kind_of_a_hypothesis_file(
     given = (kind, corpus / "hyp.ctm", "--dataset", "phoenix2014t", "--root", corpus)
     code, out, err = plot(*given, "--out", "a.pdf")
     assert code == 0, err
-    assert out == f"a.pdf: {KINDS[kind]}\n"
+    assert out == f"a.pdf: {PLOTS[kind].what}\n"
     plot(*given, "--out", "b.pdf")
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert (tmp_path / "a.pdf").stat().st_size > 3000
@@ -57,7 +57,7 @@ def test_every_kind_of_a_hypothesis_file(
 def test_a_log_of_a_training(plot: Plot, tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("epoch,loss,dev_wer\n1,2.5,90\n2,1.5,80\n")
     code, out, err = plot("curves", "log.csv", "--out", "curves.svg")
-    assert (code, out) == (0, f"curves.svg: {KINDS['curves']}\n"), err
+    assert (code, out) == (0, f"curves.svg: {PLOTS['curves'].what}\n"), err
     assert "svg" in (tmp_path / "curves.svg").read_text()
     for option in (("--dataset", "phoenix2014t"), ("--protocol", "official"), ("--fix-ids",)):
         code, _, err = plot("curves", "log.csv", "--out", "c.svg", *option)
@@ -136,7 +136,7 @@ def test_missing_glyphs_are_a_warning(
 def test_every_kind_is_in_the_help(plot: Plot) -> None:
     code, out, _ = plot("--help")
     assert code == 0
-    for kind, what in KINDS.items():
+    for kind, what in ((plot.name, plot.what) for plot in PLOTS.values()):
         assert kind in out
         assert what in out
 
@@ -180,7 +180,7 @@ def test_posteriors_of_a_run_with_frames(
 
 def test_a_run_brings_its_references(plot: Plot, run: Path) -> None:
     code, out, err = plot("segment", run, "--out", "s.svg")
-    assert (code, out) == (0, f"s.svg: {KINDS['segment']}\n"), err
+    assert (code, out) == (0, f"s.svg: {PLOTS['segment'].what}\n"), err
     code, _, err = plot("segment", run, "--split", "dev", "--out", "s.svg")
     assert code == 2
     assert "--split needs --dataset" in err

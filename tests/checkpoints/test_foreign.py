@@ -169,7 +169,7 @@ def test_what_a_model_was_wrapped_in(
     state = trained(Vac()).state_dict()
     content: dict[str, Any] = {prefix + name: value for name, value in state.items()}
     for wrapper in wrappers:
-        content = {"epoch": 7, wrapper: content}
+        content = {"epoch": 7, "best": torch.tensor(18.9), wrapper: content}
     torch.save(content, tmp_path / "wrapped.pt")
     assert is_foreign(str(tmp_path / "wrapped.pt"))
     head = read_head(tmp_path / "wrapped.pt", GLOSSES)

@@ -135,7 +135,7 @@ def test_a_run_that_was_killed_ends_with_the_same_page(
         (tmp_path / "o" / name).unlink()
     code, _, err = command("run", *options)
     assert code == 0
-    assert "were done before" in err
+    assert "resumed" in err
     assert (tmp_path / "o" / "report.html").read_bytes() == whole
 
 
@@ -266,7 +266,7 @@ def test_video_at_another_rate_is_seen_at_the_checkpoints(
         code, out, err = command(*call, "--json")
         assert code == 0, err
         told[name] = json.loads(out)
-        said = "the video is filmed at 50 frames a second or unevenly: frames are taken by time, 25"
+        said = "the video was filmed at 50 frames a second: frames are taken by time, 25"
         assert (said in err) == (name != "slow.mp4")
     slow, fast = told["slow.mp4"], told["fast.mp4"]
     assert slow["notes"] == []
@@ -293,7 +293,7 @@ def test_an_older_checkpoint_is_taken_to_have_its_corpuss_rate(
     assert code == 0
     assert "does not say how many frames a second" in err
     assert "taken to be 25, as phoenix2014t has" in err
-    assert "the video is filmed at 10 frames a second" in err
+    assert "the video was filmed at 10 frames a second" in err
     # 15 frames at 10 a second are seen as 37 or 38 at 25.
     assert json.loads(out)["frames"] == 15
     for wrong in (0, -25, "25", 1e9, [25]):

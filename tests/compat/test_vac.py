@@ -127,6 +127,12 @@ def test_an_empty_hypothesis_is_no_error(work: str) -> None:
     assert Path(work, "out.hyp.ctm").read_text().count("[EMPTY]") == 5
 
 
+def test_a_line_without_a_word_is_an_empty_hypothesis(work: str) -> None:
+    Path(work, "hyp.ctm").write_text("s-1 1 0.00 0.01\ns-2 1 0.00 0.01 HEUTE\n")
+    evaluate(work, "dev", f"{work}slr_eval", "phx", "hyp.ctm")
+    assert Path(work, "out.hyp.ctm").read_text().startswith("s-1 1 0.00 0.01 [EMPTY]\ns-10 1 0.000")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

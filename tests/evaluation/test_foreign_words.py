@@ -63,6 +63,8 @@ def test_numbers_may_be_glosses() -> None:
 def test_parts_of_a_reference() -> None:
     told = warnings({"a": "REGEN", "b": "NORD", "c": "EINS ZWEI"}, c="EINS\u3000ZWEI")
     assert "2 ('EINS') look like parts of a reference" in told
+    told = warnings({"a": "REGEN", "b": "NORD", "c": "EINS ZWEI"}, c="['EINS', 'ZWEI']")
+    assert "2 ('EINS') look like parts of a reference" in told
 
 
 def test_a_protocol_that_strips_a_prefix_leaves_nothing_to_tell() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import subprocess
 import sys
@@ -60,3 +61,34 @@ def test_audit_refuses_what_score_refuses() -> None:
         slaeval.audit({"a": "X"}, {"a": "X"}, ["rwth-2015"])
     with pytest.raises(UsageError, match="mapping"):
         slaeval.audit({"a": "X"}, 3)  # type: ignore[arg-type]
+
+
+def test_what_a_session_shows_is_short(tmp_path: Path) -> None:
+    loaders.write_sample("phoenix2014t", tmp_path)
+    corpus = slaeval.load_corpus("phoenix2014t", tmp_path, "test")
+    evaluation = Evaluation.of(corpus, tmp_path / "hyp.ctm")
+    audit = audit_evaluation(evaluation)
+    comparison = slaeval.compare(evaluation.score(), evaluation.score())
+    for shown in (
+        *(corpus, evaluation, evaluation.references, evaluation.hypotheses, evaluation.score()),
+        *(audit, audit.rows[1], comparison, comparison.pairs[0]),
+    ):
+        assert len(repr(shown)) < 400, type(shown)
+    assert "48 samples" in repr(corpus)
+    assert "rwth-2014 21.46 %" in repr(audit)
+    assert audit._repr_html_().count("<tr>") >= len(audit.rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".analysis", ".loaders", ".recognition", ".report", ".training"]
+)
+def test_names_that_are_loaded_late_are_listed(name: str) -> None:
+    module = importlib.import_module(f"slaeval{name}")
+    assert set(module.__all__) <= set(dir(module))
+
+
+def test_the_old_name_of_counts_says_the_new_one() -> None:
+    from slaeval.scoring import score
+
+    with pytest.warns(DeprecationWarning, match="now Counts"):
+        assert score.Group is score.Counts

@@ -225,3 +225,10 @@ def test_strings_of_numpy_are_read(tmp_path: Path) -> None:
     item = {"name": np.str_("a"), "gloss": "A"}
     (tmp_path / "p").write_bytes(pickle.dumps([item]))
     assert read_references_file(tmp_path / "p")[0].id == "a"
+
+
+def test_a_video_map_has_the_sentences_of_the_corpus(sample_of) -> None:
+    folder = sample_of("csl-daily")
+    read = read_references_file(folder / "sentence_label" / "video_map.txt", "csl-daily")
+    corpus = loaders.load_corpus("csl-daily", folder, "test")
+    assert [one.translation for one in read] == [one.translation for one in corpus]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from slaeval.errors import InputError
-from slaeval.loaders.video import VideoClip, frame_times, open_footage, read_frames
+from slaeval.loaders.video import VideoClip, frame_times, open_footage, rate_note, read_frames
 
 _ONE, _W = 65536, 0x40000000
 HEIGHT, WIDTH = 48, 64
@@ -218,6 +218,10 @@ def test_frames_are_taken_by_time(filmed: Fraction, seen: int, taken: object) ->
 def test_an_unknown_rate_stays() -> None:
     clip = VideoClip("x", "nowhere", ("a", "b"), 2)
     assert clip.at_rate(25) is clip
+    assert rate_note([clip], 25) == "the frame rate is not known: taken to be 25 a second"
+    known = VideoClip("y", "nowhere", ("a", "b"), 2, fps=25)
+    assert rate_note([known], 25) == ""
+    assert rate_note([clip, known], 25).startswith("the frame rate of 1 of 2 videos is not known")
 
 
 def test_a_film_at_another_rate_shows_the_same(tmp_path: Path) -> None:
@@ -255,8 +259,16 @@ def test_a_varying_rate_is_seen_evenly(tmp_path: Path) -> None:
             frame.pts, frame.time_base = begin, Fraction(1, 1000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
-    seen = open_footage(path).at_rate(25)
+    whole = open_footage(path)
+    seen = whole.at_rate(25)
     assert seen.taken is not None
+    assert rate_note([seen], 25) == (
+        f"the video was filmed at {whole.fps:.4g} frames a second: frames are taken by time, 25 a "
+        "second"
+    )
+    even = whole.at_rate(whole.fps)
+    assert even.taken != tuple(range(20))
+    assert rate_note([whole, even], whole.fps).startswith("1 of 2 videos was filmed unevenly: ")
     for moment, number in zip(np.arange(seen.num_frames) / 25, seen.taken, strict=True):
         off = [abs(begin / 1000 - moment) for begin in begins]
         assert off[number] <= min(off) + 1e-6

@@ -344,7 +344,7 @@ def test_a_folder_with_other_things_is_left_alone(
     mine.parent.mkdir()
     mine.write_text("precious")
     for restart in (False, True):
-        with pytest.raises(UsageError, match="not empty and holds no run"):
+        with pytest.raises(UsageError, match="not empty and is not a run folder"):
             evaluate(loaded["sla-lora"], root=root, out=mine.parent, restart=restart)
     assert mine.read_text() == "precious"
 
@@ -358,7 +358,7 @@ def test_files_of_other_programs_make_no_run(
     for each in (name, "hyp.ctm"):
         (mine / each).write_text('{"mood": "precious"}\n')
     for restart in (False, True):
-        with pytest.raises(UsageError, match="not empty and holds no run"):
+        with pytest.raises(UsageError, match="not empty and is not a run folder"):
             evaluate(loaded["sla-lora"], root=root, out=mine, restart=restart)
     assert {path.name for path in mine.iterdir()} == {name, "hyp.ctm"}
     assert {path.read_text() for path in mine.iterdir()} == {'{"mood": "precious"}\n'}
@@ -640,8 +640,7 @@ def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(
     loaded = load_checkpoint(checkpoint(seed=6, corpus=at_half))
     run = evaluate(loaded, root=root, out="out")
     assert run.settings["notes"] == [
-        "5 of 5 videos are filmed at 25 frames a second or unevenly: frames are taken by time, "
-        "12.5 a second"
+        "5 of 5 videos were filmed at 25 frames a second: frames are taken by time, 12.5 a second"
     ]
     for clip in find_video_clips(corpus)[0]:
         mine = run.alignments[clip.id]

@@ -337,7 +337,7 @@ def test_on_paper(browser, page: Path, tmp_path: Path) -> None:
     browser.send("Emulation.setEmulatedMedia", media="print")
     try:
         text = browser.run("document.body.innerText")
-        assert "with most errors of 48" in text
+        assert "with the most errors, of 48" in text
         assert "need JavaScript" not in text
         assert "Pictures of" not in text
         # A heading that goes on on the next page is printed there without its buttons.

@@ -104,12 +104,12 @@ def test_an_empty_list_is_an_empty_hypothesis() -> None:
 
 def test_sources_that_cannot_be_meant() -> None:
     with pytest.raises(UsageError, match="must be a mapping"):
-        slaeval.score(["A"], ["A"])  # type: ignore[arg-type]
+        slaeval.score(4, {"a": "A"})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="without blanks"):
         slaeval.score({"a": ["A B"]}, {"a": "A"})
     with pytest.raises(InputError, match="here 'b', there 'a'"):
         slaeval.score({"a": "A"}, {"b": "A"})
-    with pytest.raises(UsageError, match="'id' and 'glosses'"):
+    with pytest.raises(InputError, match=r"references: expected a column 'glosses' .* found 'id'"):
         slaeval.score(pd.DataFrame({"id": ["a"]}), {"a": "A"})
     with pytest.raises(InputError, match="duplicate segment"):
         slaeval.score(pd.DataFrame({"id": ["a", "a"], "glosses": ["A", "B"]}), {"a": "A"})

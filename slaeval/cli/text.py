@@ -1,0 +1,571 @@
+"""``score --text``, ``audit --text`` and ``compare --text``: translations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from slaeval.cli.options import is_given, tell_references
+from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.errors import UsageError
+from slaeval.evaluation.tables import (
+    TEXT_HEADS,
+    PaperRow,
+    as_csv,
+    as_latex,
+    as_markdown,
+    markdown_escaped,
+    p_value,
+    text_notes,
+    text_row,
+)
+from slaeval.evaluation.text.checks import stop_on_one_side
+from slaeval.evaluation.text.evaluation import TextEvaluation, open_text_systems
+from slaeval.files import write_whole
+from slaeval.scoring.score import finite
+
+if TYPE_CHECKING:
+    from slaeval.evaluation.request import Request
+    from slaeval.evaluation.tables import Format
+    from slaeval.evaluation.text.audit import TextAudit, TextAuditRow
+    from slaeval.evaluation.text.compare import TextComparison, TextPair
+    from slaeval.scoring.text.score import TextGroup, TextScore
+
+__all__ = [
+    "audit_text",
+    "compare_text",
+    "list_protocols",
+    "report_text",
+    "score_text",
+    "text_option",
+]
+
+#: Sentences shown unless --top says how many.
+_TOP = 3
+
+_COLUMNS = ("rouge", "bleu1", "bleu2", "bleu3", "bleu4", "bleu4_low", "bleu4_high", "chrf", "wer")
+
+
+def text_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--text`` to a command: its `text`."""
+    return click.option(
+        "--text",
+        is_flag=True,
+        help="Translations instead of glosses: one sentence a line, a table or JSON.",
+    )(command)
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _what(score: TextScore) -> str:
+    return " ".join(filter(None, (score.dataset, score.split))) or "own references"
+
+
+def _top(top: int) -> int:
+    return top if is_given("top") else min(top, _TOP)
+
+
+def _dev(
+    dev: Sequence[str], systems: Sequence[TextEvaluation], form: Format
+) -> list[TextEvaluation]:
+    """Evaluate the files of ``--dev``, one a system, on the dev split of the same corpus."""
+    if not dev:
+        return []
+    request = systems[0].request
+    if form in ("table", "json"):
+        raise UsageError("--dev puts two splits side by side: add --format latex, markdown or csv")
+    if request.dataset is None or request.ref is not None:
+        raise UsageError("--dev takes the references of both splits from a corpus: use --dataset")
+    if request.split == "dev":
+        raise UsageError("--split dev and --dev are the same split: leave one out")
+    if len(dev) != len(systems):
+        raise UsageError(
+            f"{len(systems)} systems and {len(dev)} --dev: name one for each system, in the "
+            "same order"
+        )
+    return open_text_systems(dev, replace(request, split="dev"))
+
+
+# ---------------------------------------------------------------- score
+
+
+def score_text(
+    source: str,
+    request: Request,
+    dev: str | None,
+    groupings: Sequence[str],
+    top: int,
+    bootstrap: int,
+    form: Format,
+    csv: str | None,
+    html: str | None,
+) -> None:
+    """Score a file of translations; see :func:`slaeval.cli.score.score`."""
+    evaluation = TextEvaluation.open(source, request)
+    others = _dev([dev] if dev is not None else [], [evaluation], form)
+    scores = [one.score() for one in (evaluation, *others)]
+    tell_references(evaluation.references)
+    if bootstrap:
+        scores = [score.with_bootstrap(bootstrap) for score in scores]
+    result = scores[0]
+    groups = {name: result.by(name) for name in groupings}
+    if csv is not None:
+        write_whole(csv, as_csv(result.rows()))
+    if html is not None:
+        from slaeval.report.translations import collect_translations, render_translations
+
+        found = collect_translations(evaluation, bootstrap=bootstrap)
+        write_whole(html, render_translations(found))
+    for score, prefix in zip(scores, ("", "dev: "), strict=False):
+        for message in score.warnings:
+            warn(prefix + message)
+    if form == "json":
+        out = result.to_dict()
+        for name, mine in groups.items():
+            out[f"by_{name}"] = {
+                group.name: {**group._asdict(), "wer": finite(group.wer)} for group in mine
+            }
+        click.echo(_json(out))
+    elif form == "table":
+        click.echo(render_score(result, groups, _top(top)))
+    else:
+        name = evaluation.name
+        click.echo(_pasted([name] * len(scores), scores, form), nl=form != "csv")
+
+
+def _pasted(names: Sequence[str], scores: Sequence[TextScore], form: Format) -> str:
+    """Write scores as Markdown, LaTeX (a row a system, both splits in it) or CSV."""
+    if form == "latex":
+        cells: dict[str, dict[str, TextScore]] = {}
+        for name, score in zip(names, scores, strict=True):
+            cells.setdefault(os.path.splitext(name)[0], {})[score.split or ""] = score
+        notes = [
+            note
+            for name, score in zip(names, scores, strict=True)
+            for note in text_notes(name, score)
+        ]
+        return as_latex(
+            [PaperRow(name, mine) for name, mine in cells.items()], notes=notes, heads=TEXT_HEADS
+        )
+    rows = [text_row(name, score) for name, score in zip(names, scores, strict=True)]
+    if form == "csv":
+        return as_csv(rows)
+    parts = [as_markdown(rows, ("system", "split", "protocol", *_COLUMNS))]
+    return "\n\n".join([*parts, *(f"`{score.signature}`" for score in scores)])
+
+
+def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: int) -> str:
+    """Lay a score of translations out for a person."""
+    from slaeval.scoring.text.protocols import corpus_default
+
+    form = result.form
+    units = [
+        sum(len(words) for words in side)
+        for side in (
+            (segment.reference for segment in result.aligned),
+            (segment.hypothesis for segment in result.aligned),
+        )
+    ]
+    notes = {"rouge": f", beta {form.rouge.beta}", "wer": f" over {result.unit}"}
+    rows = []
+    for key, figure in result.figures.items():
+        between = "" if figure.interval is None else "[{:.2f}, {:.2f}]".format(*figure.interval)
+        rows.append((figure.name + notes.get(key, ""), f"{figure.value:.2f}", between))
+    default = corpus_default(result.dataset)
+    out = [
+        paragraph(
+            f"{_what(result)}, translations, protocol {result.protocol}: {result.rules.title}",
+            "",
+            "  ",
+        ),
+        "",
+        table(rows, ("", "%", "95 %")),
+        "",
+        paragraph(
+            f"{len(result.segments)} segments, {units[0]} reference {result.unit}, "
+            f"{units[1]} in the hypotheses ({units[1] / units[0]:.3f} of that). Intervals: "
+            f"bootstrap, {result.bootstrap} resamples. References: {result.source}."
+            if units[0]
+            else f"{len(result.segments)} segments without reference {result.unit}."
+        ),
+    ]
+    if result.rules.caveat:
+        out.append(paragraph(f"Mind: {result.rules.caveat}."))
+    if result.dataset is not None and default.protocol == result.protocol:
+        out.append(paragraph(f"Default on this corpus: {default.reason}."))
+    if result.other_readings:
+        out += ["", "  the same file under other protocols in use"]
+        out += _readings(result, result.other_readings)
+    for grouping, rows_of in groups.items():
+        out += ["", f"  by {grouping}", _group_table(grouping, rows_of)]
+    if top:
+        out += ["", f"  lowest of {len(result.segments)} sentences (sentence BLEU, smoothed)"]
+        out += _worst(result, top)
+    out += ["", f"  {result.signature}"]
+    return "\n".join(out)
+
+
+#: Below a table in which a protocol has the mark ``*``.
+_ONE_SIDE = (
+    "* final punctuation on one side only: less than a system made for this protocol would get"
+)
+
+
+def _readings(base: TextScore, others: Sequence[TextScore]) -> list[str]:
+    one_sided = [stop_on_one_side(other) for other in others]
+    rows = [
+        (
+            other.protocol + "*" * marked,
+            f"{other.bleu():.2f}",
+            f"{other.bleu() - base.bleu():+.2f}",
+            f"{other.rouge:.2f}",
+            other.form.rouge.beta,
+        )
+        for other, marked in zip(others, one_sided, strict=True)
+    ]
+    lines = [table(rows, ("protocol", "BLEU-4", "diff", "ROUGE-L", "beta"), indent="    ")]
+    return [*lines, paragraph(_ONE_SIDE, "    ", "      ")] if any(one_sided) else lines
+
+
+def _group_table(grouping: str, groups: Sequence[TextGroup]) -> str:
+    return table(
+        [
+            (
+                group.name,
+                group.segments,
+                *(f"{value:.2f}" for value in (group.bleu, group.chrf, group.rouge, group.wer)),
+                f"{group.hypothesis_units / max(1, group.reference_units):.2f}",
+            )
+            for group in groups
+        ],
+        (grouping, "segments", "BLEU-4", "chrF2", "ROUGE-L", "WER", "length"),
+        indent="    ",
+    )
+
+
+def _worst(result: TextScore, top: int) -> list[str]:
+    ranked = sorted(
+        zip(result.sentence_bleu, result.segments, strict=True),
+        key=lambda row: (row[0], -len(row[1].reference), row[1].id),
+    )
+    return [
+        f"    {segment.id}: {bleu:.1f}\n"
+        f"      REF {isolated(segment.reference)}\n"
+        f"      HYP {isolated(segment.hypothesis)}"
+        for bleu, segment in ranked[:top]
+    ]
+
+
+# ---------------------------------------------------------------- report
+
+
+def report_text(
+    source: str, request: Request, against: str | None, glosses: str | None, out: str
+) -> None:
+    """Write the page about translations; see :func:`slaeval.cli.report.report`."""
+    from slaeval.evaluation.score import Evaluation
+    from slaeval.report.translations import collect_translations, render_translations
+
+    sources = [source] if against is None else [source, against]
+    evaluation, *others = open_text_systems(sources, request)
+    recognised = None
+    if glosses is not None:
+        # Read as glosses are, whatever says how translations are.
+        asked = replace(request, protocol="official", format="auto")
+        recognised = Evaluation.open(glosses, asked)
+    found = collect_translations(evaluation, others[0] if others else None, recognised)
+    tell_references(evaluation.references)
+    for message in found.score.warnings:
+        warn(message)
+    text = render_translations(found)
+    write_whole(out, text)
+    click.echo(
+        f"{out}: BLEU-4 {found.score.bleu():.2f} ({found.score.protocol}), "
+        f"{len(found.sentences)} sentences, {len(text.encode()) / 1e3:.0f} kB"
+    )
+
+
+# ---------------------------------------------------------------- audit
+
+
+def list_protocols() -> str:
+    """Describe the text protocols, and which is the default of a corpus."""
+    from slaeval.scoring.text.protocols import corpus_default, text_protocols
+
+    out = []
+    for rules in text_protocols():
+        scripts = " and ".join(
+            name
+            for name, form in (("words", rules.words), ("Chinese", rules.chinese))
+            if form is not None
+        )
+        out.append(f"{styled(rules.name, bold=True)} (version {rules.version}), {scripts}")
+        out.append(paragraph(rules.title, "    ", "      "))
+        out.append(paragraph(f"used by {rules.used_by}", "    ", "      "))
+        out.append(paragraph(f"source: {rules.source}", "    ", "      "))
+        if rules.caveat:
+            out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
+    for corpus in ("phoenix2014t", "csl-daily", "isharah"):
+        default = corpus_default(corpus)
+        out.append(paragraph(f"{corpus}: {default.protocol}, because {default.reason}", "", "  "))
+    return "\n".join(out)
+
+
+def audit_text(
+    source: str,
+    request: Request,
+    names: Sequence[str],
+    dev: str | None,
+    top: int,
+    form: Format,
+    csv: str | None,
+    claimed: str | None,
+) -> None:
+    """Score translations under every protocol; see :func:`slaeval.cli.audit.audit`."""
+    from slaeval.evaluation.text.audit import audit_text as audited
+    from slaeval.evaluation.text.audit import parse_figure
+
+    if claimed is not None:
+        parse_figure(claimed)  # better now than after the scoring
+    evaluation = TextEvaluation.open(source, request)
+    others = _dev([dev] if dev is not None else [], [evaluation], form)
+    results = [audited(one, names or None) for one in (*others, evaluation)]
+    tell_references(evaluation.references)
+    claims = [] if claimed is None else results[-1].claims(claimed)
+    if csv is not None:
+        write_whole(csv, _pasted_audit(results, "csv"))
+    for result in results:
+        for message in result.warnings:
+            warn(message if dev is None else f"{result.split}: {message}")
+    if form == "json":
+        out = results[0].to_dict(top)
+        if claims:
+            out["claimed"] = [claim._asdict() for claim in claims]
+        click.echo(_json(out))
+    elif form == "table":
+        click.echo(render_audit(results[0], top, claimed))
+    else:
+        click.echo(_pasted_audit(results, form), nl=form != "csv")
+
+
+def _pasted_audit(results: Sequence[TextAudit], form: Format) -> str:
+    scored = [(row.protocol.name, row.score) for result in results for row in result.rows]
+    if form == "latex":
+        return _pasted([name for name, _ in scored], [score for _, score in scored], form)
+    rows = [
+        {
+            **{key: value for key, value in text_row("", row.score).items() if key != "system"},
+            "difference": row.difference,
+            "moved_segments": len(row.moved),
+        }
+        for result in results
+        for row in result.rows
+    ]
+    if form == "csv":
+        return as_csv(rows)
+    splits = ("split",) if len(results) > 1 else ()
+    columns = (*splits, "protocol", *_COLUMNS, "difference", "moved_segments")
+    return "\n\n".join([as_markdown(rows, columns), f"`{results[0].rows[0].score.signature}`"])
+
+
+def render_audit(result: TextAudit, top: int, claimed: str | None = None) -> str:
+    """Lay an audit of translations out for a person."""
+    what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
+    out = [
+        paragraph(
+            f"{what}, translations: one file under {len(result.rows)} protocols, BLEU-4 "
+            f"{result.spread:.2f} points apart. References: {result.source}.",
+            "",
+            "  ",
+        ),
+        "",
+        table(
+            [
+                (
+                    row.protocol.name + "*" * row.one_sided + " (default)" * (index == 0),
+                    *(f"{row.score.bleu(order):.2f}" for order in (1, 4)),
+                    f"{row.difference:+.2f}" if index else "",
+                    f"{row.score.chrf:.2f}",
+                    f"{row.score.rouge:.2f}",
+                    f"{row.score.wer:.2f}",
+                    len(row.moved) if index else "",
+                )
+                for index, row in enumerate(result.rows)
+            ],
+            ("protocol", "BLEU-1", "BLEU-4", "diff", "chrF2", "ROUGE-L", "WER", "moved"),
+        ),
+        "",
+        paragraph(
+            "diff: points of BLEU-4; moved: sentences with another sentence BLEU. ROUGE-L is "
+            "computed in three ways: see beta below."
+        ),
+    ]
+    if any(row.one_sided for row in result.rows):
+        out.append(paragraph(_ONE_SIDE))
+    if result.undefined:
+        out.append(paragraph(f"Not defined for this text: {', '.join(result.undefined)}."))
+    if claimed is not None:
+        out += ["", *_claims(result, claimed)]
+    for row in result.rows:
+        out += ["", *_details(row, top)]
+    return "\n".join([*out, "", f"  {result.rows[0].score.signature}"])
+
+
+def _claims(result: TextAudit, claimed: str) -> list[str]:
+    claims = result.claims(claimed)
+    name = result.rows[0].score.figures[claims[0].figure].name
+    found = [claim.protocol for claim in claims if claim.matches]
+    if found:
+        verdict = f"{name} {claims[0].claimed} is what this file gives under {', '.join(found)}"
+    else:
+        nearest = claims[0]
+        verdict = (
+            f"{name} {nearest.claimed} is given by no protocol; nearest is {nearest.protocol} "
+            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})"
+        )
+    return [
+        styled(f"  {verdict}", bold=True),
+        *(f"    {claim.protocol}: {claim.value:.4f}" for claim in claims),
+    ]
+
+
+def _details(row: TextAuditRow, top: int) -> list[str]:
+    rules, form = row.protocol, row.score.form
+    out = [
+        paragraph(f"{rules.name}: {rules.title}", "  ", "    "),
+        paragraph(f"used by {rules.used_by}", "    ", "      "),
+        f"    over {form.unit}, tokeniser {form.tokenizer}, smoothing {form.smoothing}, ROUGE-L "
+        f"beta {form.rouge.beta}",
+    ]
+    if rules.caveat:
+        out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
+    for side, fired in (("reference", row.reference_rules), ("hypothesis", row.hypothesis_rules)):
+        if fired:
+            shown = ", ".join(f"{name} {count}" for name, count in fired.items())
+            out.append(paragraph(f"{side} rules that fired: {shown}", "    ", "      "))
+    for segment in row.moved[:top]:
+        out.append(f"    {segment.id}: {segment.default:.1f} by default, {segment.bleu:.1f} here")
+        out.append(f"      REF {isolated(segment.reference)}")
+        out.append(f"      HYP {isolated(segment.hypothesis)}")
+    return out
+
+
+# ---------------------------------------------------------------- compare
+
+
+def compare_text(
+    sources: Sequence[str],
+    request: Request,
+    dev: Sequence[str],
+    bootstrap: int,
+    top: int,
+    form: Format,
+    csv: str | None,
+) -> None:
+    """Hold files of translations against each other; see :func:`slaeval.cli.compare.compare`."""
+    from slaeval.evaluation.compare import compare
+    from slaeval.evaluation.score import system_names
+
+    if len(sources) < 2:
+        raise UsageError("name two files of translations or more")
+    systems = open_text_systems(sources, request)
+    names = system_names(systems)
+    others = [one.score() for one in _dev(dev, systems, form)]
+    scores = [one.score() for one in systems]
+    tell_references(systems[0].references)
+    if form == "latex":
+        click.echo(_pasted([*names[: len(others)], *names], [*others, *scores], form))
+        return
+    result = compare(*scores, names=names, resamples=bootstrap)
+    if csv is not None:
+        write_whole(csv, result.to_pandas().to_csv(index=False))
+    for name, score in zip((*names, *names), (*scores, *others), strict=False):
+        for message in score.warnings:
+            warn(f"{name}: {message}")
+    if form == "json":
+        click.echo(_json(result.to_dict(top)))
+    elif form == "table":
+        click.echo(render_comparison(result, top))
+    else:
+        click.echo(_pasted_comparison(result, others, form), nl=form != "csv")
+
+
+def _pasted_comparison(result: TextComparison, dev: Sequence[TextScore], form: Format) -> str:
+    rows = [text_row(name, score) for name, score in zip(result.names, dev, strict=False)]
+    against = {pair.second: pair for pair in result.pairs}
+    for name, score in zip(result.names, result.scores, strict=True):
+        row, pair = text_row(name, score), against.get(name)
+        if pair is not None:
+            low, high = pair.intervals.get("bleu4", (None, None))
+            row |= {
+                "difference": -pair.differences["bleu4"],
+                "difference_low": None if high is None else -high,
+                "difference_high": None if low is None else -low,
+                "bootstrap_p": pair.bootstrap_p["bleu4"],
+                "randomisation_p": pair.randomisation_p["bleu4"],
+            }
+        rows.append(row)
+    if form == "csv":
+        return as_csv(rows)
+    tests = ("difference", "difference_low", "difference_high", "bootstrap_p", "randomisation_p")
+    columns = ("system", *(("split",) if dev else ()), *_COLUMNS, *tests)
+    verdicts = [markdown_escaped(pair.verdict) for pair in result.pairs]
+    signature = f"`{result.scores[0].signature}`"
+    return "\n\n".join([as_markdown(rows, columns), *verdicts, signature, f"`{result.signature}`"])
+
+
+def render_comparison(result: TextComparison, top: int) -> str:
+    """Lay a comparison of translations out for a person."""
+    first = result.scores[0]
+    rows = []
+    for name, score in zip(result.names, result.scores, strict=True):
+        bleu = score.figures["bleu4"]
+        between = "-" if bleu.interval is None else "[{:.2f}, {:.2f}]".format(*bleu.interval)
+        others = (f"{score.figures[key].value:.2f}" for key in ("bleu1", "chrf", "rouge", "wer"))
+        rows.append((name, f"{bleu.value:.2f}", between, *others))
+    out = [
+        f"{_what(first)}, translations, protocol {first.protocol}",
+        "",
+        table(rows, ("system", "BLEU-4", "95 %", "BLEU-1", "chrF2", "ROUGE-L", "WER")),
+    ]
+    for pair in result.pairs:
+        out += ["", *_pair(pair, len(result.pairs) > 1, top)]
+    return "\n".join([*out, "", f"  {first.signature}", f"  {result.signature}"])
+
+
+def _pair(pair: TextPair, several: bool, top: int) -> list[str]:
+    rows = []
+    for key, name in (("bleu4", "BLEU-4"), ("chrf", "chrF2"), ("rouge", "ROUGE-L")):
+        between = ""
+        if key in pair.intervals:
+            between = "[{:+.2f}, {:+.2f}]".format(*pair.intervals[key])
+        tests = [p_value(found[key]) if key in found else "" for found in _tests(pair)]
+        rows.append((name, f"{pair.differences[key]:+.2f}", between, *tests))
+    heads = ("", "difference", "95 %", "bootstrap p", "randomisation p")
+    out = [
+        styled(f"  {pair.verdict}", bold=True),
+        table(rows, heads, indent="    "),
+        *(["    p-values adjusted (Holm)"] if several else []),
+        f"    sentences: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
+        f"as good in {pair.tied}",
+    ]
+    for segment in pair.segments[:top]:
+        out.append(
+            f"    {segment.id}: sentence BLEU {segment.first:.1f} against {segment.second:.1f}\n"
+            f"      REF {isolated(segment.reference)}\n"
+            f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
+            f"      {pair.second}: {isolated(segment.second_hypothesis)}"
+        )
+    return out
+
+
+def _tests(pair: TextPair) -> tuple[dict[str, float], dict[str, float]]:
+    return pair.bootstrap_p, pair.randomisation_p

@@ -1,0 +1,1 @@
+"""Translations: from sentences and references to figures: score, audit, compare."""

@@ -1,0 +1,295 @@
+"""One file of translations under every text protocol: how much of a figure is the code around it.
+
+For each protocol that is defined for the text: the figures, the difference in BLEU-4 to the
+protocol of the corpus, which rules changed how many sentences, and which segments move. A figure
+that a paper claims can be held against all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slaeval.errors import UsageError, nearest
+from slaeval.evaluation.text.checks import stop_on_one_side
+from slaeval.evaluation.text.evaluation import TextEvaluation
+from slaeval.scoring.text.figures import ORDERS
+from slaeval.scoring.text.protocols import (
+    DEFAULT,
+    TextCleanup,
+    TextProtocol,
+    text_protocols,
+)
+from slaeval.scoring.text.score import TextScore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Claim", "MovedSegment", "TextAudit", "TextAuditRow", "audit_text", "parse_figure"]
+
+#: Keys of the figures that can be claimed.
+FIGURES = (*(f"bleu{order}" for order in ORDERS), "chrf", "rouge", "wer")
+
+#: Sentences whose BLEU moves by less are taken for unmoved: rounding.
+_UNMOVED = 0.005
+
+
+class MovedSegment(NamedTuple):
+    """A segment whose sentence BLEU is another one than under the corpus's protocol.
+
+    Attributes
+    ----------
+    id : str
+        Segment.
+    default, bleu : float
+        Sentence BLEU under the protocol of the corpus and under this one.
+    reference, hypothesis : str
+        What this protocol compared.
+    """
+
+    id: str
+    default: float
+    bleu: float
+    reference: str
+    hypothesis: str
+
+
+class Claim(NamedTuple):
+    """A claimed figure held against one protocol.
+
+    Attributes
+    ----------
+    protocol, figure : str
+        Which, and the key of the figure: ``"bleu4"``.
+    claimed : str
+        As it was written.
+    value : float
+        What the file gives.
+    matches : bool
+        Whether the value rounds to what was claimed, at its decimals.
+    """
+
+    protocol: str
+    figure: str
+    claimed: str
+    value: float
+    matches: bool
+
+
+@dataclass(frozen=True)
+class TextAuditRow:
+    """One protocol's reading of the file.
+
+    Attributes
+    ----------
+    protocol : TextProtocol
+        Which.
+    score : TextScore
+        What it gives.
+    difference : float
+        Points of BLEU-4 above the protocol of the corpus.
+    one_sided : bool
+        Only one side ends in punctuation: not what a system made for this protocol would get.
+    reference_rules, hypothesis_rules : dict
+        Rule to the number of sentences it changed on that side.
+    moved : list of MovedSegment
+        Largest difference first.
+    """
+
+    protocol: TextProtocol
+    score: TextScore
+    difference: float
+    one_sided: bool
+    reference_rules: dict[str, int]
+    hypothesis_rules: dict[str, int]
+    moved: list[MovedSegment]
+
+
+@dataclass(frozen=True)
+class TextAudit:
+    """Translations under every protocol that is defined for them.
+
+    Attributes
+    ----------
+    rows : list of TextAuditRow
+        That of the corpus first.
+    undefined : tuple of str
+        Protocols that have no form for this kind of text.
+    dataset, split : str or None
+        What the references are.
+    source : str
+        Where they came from.
+    warnings : tuple of str
+        As in a score.
+    """
+
+    rows: list[TextAuditRow]
+    undefined: tuple[str, ...]
+    dataset: str | None
+    split: str | None
+    source: str
+    warnings: tuple[str, ...]
+
+    @property
+    def spread(self) -> float:
+        """Points between the lowest and the highest BLEU-4."""
+        readings = [row.score.bleu() for row in self.rows]
+        return max(readings) - min(readings)
+
+    def claims(self, claimed: str) -> list[Claim]:
+        """Hold a published figure against every protocol, nearest first.
+
+        Parameters
+        ----------
+        claimed : str
+            ``"13.43"`` for BLEU-4, or with the figure's key, ``"rouge=38.7"``.
+
+        Raises
+        ------
+        UsageError
+            See :func:`parse_figure`.
+        """
+        key, digits = parse_figure(claimed)
+        value, half = float(digits), 0.5 * 10.0 ** -len(digits.partition(".")[2])
+        found = []
+        for row in self.rows:
+            mine = row.score.with_bootstrap(0).figures[key].value
+            matches = abs(mine - value) <= half * (1 + 1e-9)
+            found.append(Claim(row.protocol.name, key, digits, mine, matches))
+        return sorted(found, key=lambda claim: abs(claim.value - value))
+
+    def to_dict(self, moved: int = 10) -> dict[str, Any]:
+        """Return what ``--json`` prints, with up to `moved` segments a protocol."""
+        return {
+            "level": "text",
+            "dataset": self.dataset,
+            "split": self.split,
+            "references": self.source,
+            "warnings": list(self.warnings),
+            "undefined": list(self.undefined),
+            "protocols": {
+                row.protocol.name: {
+                    **_figures(row.score),
+                    "difference": row.difference,
+                    "one_sided": row.one_sided,
+                    "rouge_beta": row.score.form.rouge.beta,
+                    "unit": row.score.unit,
+                    "used_by": row.protocol.used_by,
+                    "source": row.protocol.source,
+                    "signature": row.score.signature,
+                    "reference_rules": row.reference_rules,
+                    "hypothesis_rules": row.hypothesis_rules,
+                    "moved_segments": len(row.moved),
+                    "moved": [segment._asdict() for segment in row.moved[:moved]],
+                }
+                for row in self.rows
+            },
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row a protocol."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "protocol": row.protocol.name,
+                **_figures(row.score),
+                "difference": row.difference,
+                "moved_segments": len(row.moved),
+            }
+            for row in self.rows
+        )
+
+
+def parse_figure(claimed: str) -> tuple[str, str]:
+    """Return the key of a claimed figure and its digits.
+
+    Raises
+    ------
+    UsageError
+        No such figure, or no number.
+    """
+    key, _, number = claimed.rpartition("=")
+    key = (key or "bleu4").strip().casefold().replace("-", "").replace("rougel", "rouge")
+    if key not in FIGURES:
+        raise UsageError(
+            f"no figure {key!r}{nearest(key, FIGURES)}; there are: {', '.join(FIGURES)}"
+        )
+    digits = number.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", digits, re.ASCII) is None:
+        raise UsageError(f"{claimed!r} is no figure: write BLEU-4 as 13.43, or rouge=38.7")
+    return key, digits
+
+
+def _figures(score: TextScore) -> dict[str, float]:
+    return {
+        **{f"bleu{order}": score.bleu(order) for order in ORDERS},
+        "chrf": score.chrf,
+        "rouge": score.rouge,
+        "wer": score.wer,
+    }
+
+
+def audit_text(evaluation: TextEvaluation, names: Sequence[str] | None = None) -> TextAudit:
+    """Score translations under every protocol that is defined for them.
+
+    Parameters
+    ----------
+    evaluation : TextEvaluation
+        The file and its references.
+    names : sequence of str, optional
+        Protocols; all of them without it. That of the corpus comes first in any case.
+
+    Raises
+    ------
+    UsageError
+        Unknown protocol, or one named that is not defined for this text.
+    """
+    known = evaluation.references
+    default = evaluation.rules(DEFAULT)
+    asked = [evaluation.rules(name) for name in names] if names else text_protocols()
+    chosen = [default, *(mine for mine in asked if mine != default)]
+    undefined = () if names else tuple(p.name for p in chosen if not p.has(evaluation.script))
+    base = evaluation.reading(default)
+    said = [
+        hypothesis[0]
+        for row in known.references
+        if (hypothesis := evaluation.hypotheses.words.get(row.id))
+    ]
+    rows = []
+    for rules in chosen:
+        if rules.name in undefined:
+            continue
+        scored = evaluation.reading(rules)
+        rows.append(
+            TextAuditRow(
+                rules,
+                scored,
+                scored.bleu() - base.bleu(),
+                stop_on_one_side(scored),
+                _changes(scored.form.reference, (row.words[0] for row in known.references)),
+                _changes(scored.form.hypothesis, said),
+                _moved(base, scored),
+            )
+        )
+    warnings = evaluation.score(default).warnings
+    return TextAudit(rows, undefined, known.dataset, known.split, known.source, warnings)
+
+
+def _changes(cleanup: TextCleanup, sentences: Iterable[str]) -> dict[str, int]:
+    counts = Counter(name for text in sentences for name in cleanup.trace(text))
+    return dict(counts.most_common())
+
+
+def _moved(base: TextScore, other: TextScore) -> list[MovedSegment]:
+    moved = [
+        MovedSegment(before.id, one, after, segment.reference, segment.hypothesis)
+        for before, segment, one, after in zip(
+            base.segments, other.segments, base.sentence_bleu, other.sentence_bleu, strict=True
+        )
+        if abs(one - after) >= _UNMOVED
+    ]
+    return sorted(moved, key=lambda row: (-abs(row.bleu - row.default), row.id))
