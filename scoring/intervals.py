@@ -24,8 +24,11 @@ __all__ = ["bootstrap", "linearised"]
 #: Two-sided 95 % quantile of the normal distribution.
 _Z95 = 1.959963984540054
 
-#: Random numbers held at a time by the bootstrap.
-_CHUNK = 4_000_000
+#: Random numbers held at a time by the bootstrap: what fits the cache.
+_CHUNK = 250_000
+
+#: Up to so many segments, two are drawn at a time.
+_PAIRED = 1024
 
 
 def linearised(
@@ -90,23 +93,58 @@ def bootstrap(
         return None
     import numpy as np
 
-    rates = resampled(np.asarray([errors, words], dtype=np.float64), resamples, seed)
+    rates = resampled(np.asarray([errors, words], dtype=np.int64), resamples, seed)
     wers = 100 * rates[0] / np.maximum(rates[1], 1)
     low, high = np.quantile(wers, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)
 
 
 def resampled(columns: np.ndarray[Any, Any], resamples: int, seed: int) -> np.ndarray[Any, Any]:
-    """Return sums of `columns` (k, n) over n draws with replacement, (k, resamples)."""
+    """Return sums over draws with replacement.
+
+    Parameters
+    ----------
+    columns : int64 array (k, n)
+        Numbers from 0.
+    resamples : int
+        How many times to draw n of the n places.
+    seed : int
+        The draws depend on it and on n alone, not on what stands in the columns.
+
+    Returns
+    -------
+    int64 array (k, resamples)
+        Sums of the columns.
+    """
+    import numpy as np
+
+    count, n = columns.shape
+    # As many columns as fit travel in one number, which is drawn and added up once.
+    bits = max(1, int(n * columns.max(initial=1)).bit_length())
+    together = max(1, 62 // bits)
+    out = np.empty((count, resamples), np.int64)
+    for first in range(0, count, together):
+        shifts = bits * np.arange(len(columns[first : first + together]))[:, None]
+        packed = (columns[first : first + together] << shifts).sum(axis=0)
+        sums = _drawn(packed, resamples, seed)
+        out[first : first + together] = (sums >> shifts) & ((1 << bits) - 1)
+    return out
+
+
+def _drawn(values: np.ndarray[Any, Any], resamples: int, seed: int) -> np.ndarray[Any, Any]:
+    """Return sums of as many values as there are, drawn with replacement."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    n = columns.shape[1]
-    out = np.empty((columns.shape[0], resamples))
+    n = values.size
+    # One place among the n² pairs is two places among n: half the draws.
+    by_pairs = n <= _PAIRED
+    table, draws = ((values[:, None] + values).ravel(), n // 2) if by_pairs else (values, n)
+    out = np.empty(resamples, np.int64)
     step = max(1, _CHUNK // n)
     for start in range(0, resamples, step):
         stop = min(resamples, start + step)
-        drawn = rng.integers(0, n, (stop - start, n), dtype=np.int32)
-        for row, column in zip(out, columns, strict=True):
-            row[start:stop] = column.take(drawn).sum(axis=1)
+        out[start:stop] = table.take(rng.integers(0, table.size, (stop - start, draws))).sum(axis=1)
+    if by_pairs and n % 2:
+        out += values.take(rng.integers(0, n, resamples))
     return out

@@ -200,7 +200,7 @@ def paired_bootstrap(
 
     from slaeval.scoring.intervals import resampled
 
-    *drawn, size = resampled(np.asarray([*errors, words], dtype=np.float64), resamples, seed)
+    *drawn, size = resampled(np.asarray([*errors, words], dtype=np.int64), resamples, seed)
     size = np.maximum(size, 1)
     intervals: list[tuple[float, float] | None] = []
     for first, second in pairs:

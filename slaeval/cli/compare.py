@@ -50,8 +50,8 @@ __all__ = ["compare", "pasted"]
 #: Ends of file names that say nothing about a system; what else has a dot may be a version.
 _HYPOTHESES = (".ctm", ".trn", ".csv", ".tsv", ".json", ".jsonl", ".txt", ".gz")
 
-#: So many pairs are spelled out, all of four systems; of more only those with the first.
-_SPELLED_OUT = 6
+#: Of so many systems every pair is tested and spelled out; of more those with the leader.
+_FEW = 4
 
 
 @click.command()
@@ -95,6 +95,11 @@ _SPELLED_OUT = 6
     metavar="N",
     help="Number of segments to show, those that differ most first.",
 )
+@click.option(
+    "--all-pairs",
+    is_flag=True,
+    help="Of more than four systems, test every pair and not only those with the leader.",
+)
 @text_option
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
@@ -107,6 +112,7 @@ def compare(
     bootstrap: int,
     seed: int,
     top: int,
+    all_pairs: bool,
     text: bool,
     form: Format,
     csv: str | None,
@@ -115,7 +121,7 @@ def compare(
 
     Prints the difference in WER with its interval, the matched-pairs test of sc_stats and the
     exact paired permutation test, segments won and lost, and both WERs by signer. More than
-    four systems are ranked, each tested against the first; --json contains every pair. Runs
+    four systems are ranked, each tested against the leader, the one with the lowest WER. Runs
     bring their references with them.
 
     \b
@@ -145,11 +151,20 @@ def compare(
             raise not_scored(unreadable, len(systems))
     else:
         systems = open_systems(sources, request)
+    if len(systems) > _FEW:
+        leader = min(range(len(systems)), key=lambda place: systems[place].score().errors)
+        systems.insert(0, systems.pop(leader))
+        dev = (*dev[leader : leader + 1], *dev[:leader], *dev[leader + 1 :])
     names = system_names(systems)
     others = [one.score() for one in dev_evaluations(dev, systems, form)]
     scores = [one.score() for one in systems]
     rows = [row for score in (*others[:1], scores[0]) for row in _literature(score, against)]
-    result = hold(*scores, names=names, resamples=bootstrap, seed=seed) if len(scores) > 1 else None
+    result = None
+    if len(scores) > 1:
+        leader_only = len(scores) > _FEW and not all_pairs
+        result = hold(
+            *scores, names=names, resamples=bootstrap, seed=seed, against_first=leader_only
+        )
     if csv is not None:
         from slaeval.files import write_whole
 
@@ -189,7 +204,7 @@ def _shown(
         return json.dumps(out, ensure_ascii=False, indent=2)
     if form != "table":
         return pasted(names, scores, result, literature, form, dev)
-    if result is not None and len(result.pairs) > _SPELLED_OUT:
+    if result is not None and len(scores) > _FEW:
         lines = _ranking(names, scores, result)
     else:
         lines = [_systems(names, scores)]
@@ -301,7 +316,7 @@ def _spelled_out(names: list[str], result: Comparison | None) -> list[Pair]:
     """Return the pairs to say a sentence about."""
     if result is None:
         return []
-    if len(result.pairs) <= _SPELLED_OUT:
+    if len(names) <= _FEW:
         return result.pairs
     return [pair for pair in result.pairs if pair.first == names[0]]
 
@@ -348,7 +363,7 @@ def _systems(names: list[str], scores: list[Score]) -> str:
 
 
 def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[str]:
-    """Lay out many systems, the lowest WER first, each tested against the first file."""
+    """Lay out many systems, the lowest WER first, each tested against it."""
     against = {pair.second: pair for pair in _spelled_out(names, result)}
     rows = []
     for name, score in sorted(zip(names, scores, strict=True), key=lambda row: row[1].errors):
@@ -368,9 +383,9 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
         table(rows, heads),
         "",
         paragraph(
-            f"Differences are each WER minus that of {names[0]}, tests are against it; p-values "
-            f"are adjusted (Holm) over all {len(result.pairs)} pairs. Name two systems to see a "
-            "pair in detail; --json contains every pair."
+            f"Differences are each WER minus that of {names[0]}, the leader, tests are against it; "
+            f"p-values are adjusted (Holm) over {len(result.pairs)} pairs. Name two systems to see "
+            "a pair in detail; --all-pairs tests every pair, --json contains them."
         ),
     ]
 

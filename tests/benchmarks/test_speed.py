@@ -10,6 +10,7 @@ import random
 import numpy as np
 import pytest
 
+import slaeval
 from slaeval.scoring import kernels
 from slaeval.scoring.alignment import align, count
 from slaeval.scoring.intervals import bootstrap, linearised
@@ -70,21 +71,27 @@ def test_count_from_lists_rapidfuzz(benchmark, lists) -> None:
 
 
 @pytest.mark.benchmark(group="31,168 pairs from lists")
-@pytest.mark.parametrize("engine", ["python", "numba"])
+@pytest.mark.parametrize("engine", ["python", "numpy", "numba"])
 def test_align_from_lists(benchmark, lists, engine) -> None:
-    from slaeval.scoring.alignment import _path
+    benchmark(align, *lists, engine=engine)
 
-    def run() -> list[str]:
-        _path.cache_clear()
-        return align(*lists, engine=engine)
+
+@pytest.mark.benchmark(group="31,168 pairs from lists")
+def test_score_of_lists(benchmark, lists) -> None:
+    references, hypotheses = (
+        {f"segment-{n:05d}": words for n, words in enumerate(side)} for side in lists
+    )
+
+    def run() -> str:
+        score = slaeval.score(references, hypotheses)
+        return f"{score.wer} {score.signature}"
 
     benchmark(run)
 
 
 @pytest.mark.benchmark(group="1,000,000 pairs as numbers")
-@pytest.mark.parametrize("parallel", [False, True])
-def test_count_kernel(benchmark, numbers, parallel) -> None:
-    benchmark(kernels.count_many, *numbers, parallel=parallel)
+def test_count_kernel(benchmark, numbers) -> None:
+    benchmark(kernels.count_many, *numbers, True)
 
 
 @pytest.mark.benchmark(group="1,000,000 pairs as numbers")
@@ -97,7 +104,8 @@ def test_long_pair(benchmark) -> None:
     rng = np.random.default_rng(1)
     left = rng.integers(0, 1000, 20_000).astype(np.int32)
     right = np.where(rng.random(left.size) < 0.2, 0, left).astype(np.int32)[:19_500]
-    benchmark.pedantic(kernels.align_long, (left, right), rounds=3, warmup_rounds=1)
+    task = (left, np.array([0, left.size]), right, np.array([0, right.size]), True)
+    benchmark.pedantic(kernels.align_many, task, rounds=3, warmup_rounds=1)
 
 
 @pytest.mark.benchmark(group="interval of 642 segments")

@@ -389,3 +389,21 @@ def test_sclite_shaped_reports_are_in_the_order_of_the_script(slaeval, tmp_path:
     slaeval("score", "--pred", "h.ctm", "--ref", "r.stm", "--pra", "h.pra")
     names = [x for x in (tmp_path / "h.pra").read_text().splitlines() if x.startswith("File:")]
     assert names == ["File: a", "File: b"]
+
+
+def test_output_is_whole_or_its_loss_is_said(task) -> None:  # type: ignore[no-untyped-def]
+    """The command ends at once when it is done: nothing of it may be lost on the way."""
+    command = [sys.executable, "-m", "slaeval", "score", "--pred", str(task[0]), "--ref"]
+    command += [str(task[1]), "--json"]
+    for buffered in ({}, {"PYTHONUNBUFFERED": "1"}):
+        env = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"} | buffered
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
+        assert (done.returncode, json.loads(done.stdout)["reference_words"]) == (0, 11)
+        if os.path.exists("/dev/full"):
+            with open("/dev/full", "w") as full:
+                lost = subprocess.run(
+                    command, stdout=full, stderr=subprocess.PIPE, text=True, env=env
+                )
+            assert lost.returncode == 1
+            assert "error: output: " in lost.stderr
+            assert "Traceback" not in lost.stderr

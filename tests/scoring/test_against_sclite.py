@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from reference_alignment import reference_path
 
+from slaeval.evaluation.request import Request
+from slaeval.evaluation.score import score_file
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring import sclite_reports
 from slaeval.scoring.alignment import align
@@ -204,6 +207,51 @@ def test_plain_paths(seed: int, tmp_path: Path) -> None:
         [row.reference for row in segments], [row.hypothesis for row in segments], fold=False
     )
     assert [paths[row.id].ops for row in segments] == ops
+
+
+#: Around one and two numbers of 64 bits.
+BORDERS = (0, 1, 62, 63, 64, 65, 66, 127, 128, 129)
+
+
+def pairs_of_all_lengths(rng: random.Random, count: int) -> list[Segment]:
+    """Draw short pairs, one in fifty around the borders; alike, repeated, all different."""
+    rows = []
+    for number in range(count):
+        lengths = BORDERS if rng.random() < 0.02 else range(15)
+        vocabulary = [f"w{n}" for n in range(rng.choice((1, 2, 3, 5, 20, 300)))]
+        reference = rng.choices(vocabulary, k=rng.choice(lengths))
+        draw = rng.random()
+        if draw < 0.45:
+            hypothesis = rng.choices(vocabulary, k=rng.choice(lengths))
+        elif draw < 0.5:
+            hypothesis = [f"x{n}" for n in range(rng.choice(lengths))]
+        else:
+            changed = [w if rng.random() < 0.8 else rng.choice(vocabulary) for w in reference]
+            hypothesis = [word for word in changed if rng.random() < 0.9]
+        rows.append(Segment(f"id_{number:05d}", f"s{number % 7}", reference, hypothesis))
+    rows[-1] = rows[-1]._replace(hypothesis=["w0"])
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("SLAEVAL_FUZZ", "3"))))
+def test_whole_files(seed: int, tmp_path: Path) -> None:
+    """As many files as ``SLAEVAL_FUZZ`` says: paths by sclite, by every engine and of a file."""
+    segments = pairs_of_all_lengths(random.Random(f"files {seed}"), BATCH)
+    paths, _ = run_sclite(tmp_path, segments)
+    answers = [paths[row.id].ops for row in segments]
+    sides = [row.reference for row in segments], [row.hypothesis for row in segments]
+    for engine in ("python", "numpy", "numba"):
+        assert align(*sides, engine=engine) == answers
+    request = Request(ref=tmp_path / "ref.stm", protocol="sclite")
+    score = score_file(tmp_path / "hyp.ctm", request)
+    assert {segment.id: segment.ops for segment in score.segments} == {
+        row.id: ops for row, ops in zip(segments, answers, strict=True)
+    }
+    others = [align(*sides, ties="deletion", engine=name) for name in ("python", "numpy", "numba")]
+    assert others[0] == others[1] == others[2]
+    for row, ops in zip(segments[:100], others[0], strict=False):
+        if len(row.reference) < 15 and len(row.hypothesis) < 15:
+            assert ops == reference_path(row.reference, row.hypothesis, True, False)
 
 
 @pytest.mark.parametrize("nothing", [0.05, 0.2, 0.5])
