@@ -25,7 +25,7 @@ __all__ = ["train"]
                 *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
                 *("settings", "recipe_file", "save_recipe", "show_recipe", "shuffle_labels"),
             ),
-            "Output": ("out", "slim", "save_every", "restart", "as_json"),
+            "Output": ("out", "slim", "save_every", "restart", "track", "as_json"),
             "Machine": ("device", "workers", "cache_gb"),
         }
     )
@@ -152,6 +152,11 @@ __all__ = ["train"]
 @click.option(
     "--shuffle-labels", is_flag=True, help="Control experiment: shuffle labels between clips."
 )
+@click.option(
+    "--track",
+    metavar="NAME",
+    help="Also log to wandb or trackio, if installed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
     dataset: str,
@@ -184,6 +189,7 @@ def train(
     save_every: str,
     restart: bool,
     shuffle_labels: bool,
+    track: str | None,
     as_json: bool,
 ) -> None:
     """Train SLA-LoRA or SLA-Adapter on a corpus.
@@ -269,6 +275,7 @@ def train(
                 backbone_weights=backbone_weights,
                 vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
                 shuffle_labels=shuffle_labels,
+                track=track,
             ),
             log=lambda text: click.echo(text, err=True),
         )

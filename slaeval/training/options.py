@@ -44,6 +44,8 @@ class Options:
         Glosses in the order of their classes; those of the training split without it.
     shuffle_labels : bool
         Control: every clip gets another one's labels.
+    track : {"wandb", "trackio"} or None
+        Also tell every step and epoch to this tracker, if it is installed.
     """
 
     device: str = "auto"
@@ -57,6 +59,7 @@ class Options:
     backbone_weights: str | None = None
     vocabulary: tuple[str, ...] | None = None
     shuffle_labels: bool = False
+    track: str | None = None
 
     def __post_init__(self) -> None:
         if self.on_error not in ("stop", "skip"):

@@ -6,6 +6,8 @@ Beside ``sla_lora.pt`` stands a folder ``sla_lora.training/``:
     Weights in training, optimiser, schedule, where in which epoch; rewritten whole.
 ``log.csv``
     One row an epoch.
+``steps.csv``
+    One row an optimiser step.
 ``tensorboard/``
     The same for TensorBoard.
 ``curves.png``
@@ -72,6 +74,7 @@ class TrainingFolder:
         self.path = path.with_name(f"{path.stem}.training")
         self.state = self.path / "state.pt"
         self.log = self.path / "log.csv"
+        self.steps = self.path / "steps.csv"
         self.curves = self.path / "curves.png"
         self.tensorboard = self.path / "tensorboard"
 
@@ -194,7 +197,7 @@ class TrainingFolder:
 
     def clear(self) -> None:
         """Forget a run that is to start over."""
-        for path in (self.state, self.log, self.curves):
+        for path in (self.state, self.log, self.steps, self.curves):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.tensorboard, ignore_errors=True)
 

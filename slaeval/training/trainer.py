@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import math
 import os
 import time
@@ -32,7 +31,6 @@ from slaeval.decoding import Decoding
 from slaeval.errors import SlaevalError, UsageError
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import score_references
-from slaeval.files import write_whole
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.models.float32 import without_tf32
 from slaeval.models.losses import LossWeights, losses
@@ -49,6 +47,7 @@ from slaeval.training.memory import check_memory
 from slaeval.training.optimisation import advance, optimiser_of, schedule_of, sum_gradients
 from slaeval.training.options import Options
 from slaeval.training.recipe import Recipe, recipe_for
+from slaeval.training.records import Clock, Records, peak_memory
 from slaeval.training.setup import (
     BuiltModel,
     Log,
@@ -266,6 +265,7 @@ class _Trainer:
         )
         self.at = _Position()
         self.best_score: Score | None = None
+        self.records: Records | None = None  # of the first process, from the first step on
         self.started = self.saved = time.monotonic()
 
     # -- the run ---------------------------------------------------------------------------
@@ -276,15 +276,15 @@ class _Trainer:
         self._tell_steps()
         clips = TrainingClips(self.data.examples, self.recipe, self.setup.cache)
         workers = 0 if self.setup.cache else self.options.workers
-        board = self._tensorboard()
-        with FrameLoader(clips, workers=workers, pin=self.device.type == "cuda") as reader:
+        with (
+            FrameLoader(clips, workers=workers, pin=self.device.type == "cuda") as reader,
+            self._opened_records() as self.records,
+        ):
             while self.at.epoch < self.recipe.epochs:
                 self._train_epoch(reader)
                 score = self._evaluate_or_save()
                 with self.signals.postponed():
-                    self._finish_epoch(score, board)
-        if board is not None:
-            board.close()
+                    self._finish_epoch(score)
         if self.world.first:
             self._save_checkpoint(_last(self.out), self.at.history[-1])
         self.world.wait()
@@ -306,14 +306,18 @@ class _Trainer:
             self.signals.postponed(),
         ):
             group: list[Batch] = []
-            for number, loaded in enumerate(reader.batches(share), 1):
+            clock = Clock()
+            for number, loaded in enumerate(clock.waiting(reader.batches(share)), 1):
                 assert loaded.batch is not None
                 group.append(loaded.batch)
                 if len(group) < self.recipe.accumulate and number < len(share):
                     continue
+                before = dict(at.sums)
                 with without_tf32(self.device):  # the head's backward pass too
                     self._step(group)
                 at.done += len(group)
+                if self.records is not None:
+                    self.records.step(self._step_row(before, group, clock), title)
                 advance(
                     sum(len(batch.ids) for batch in group),
                     sum(frames[number - len(group) : number]),
@@ -399,7 +403,7 @@ class _Trainer:
             self._save_state(self.at.sums)
             raise
 
-    def _finish_epoch(self, score: Score, board: Any) -> None:
+    def _finish_epoch(self, score: Score) -> None:
         """Write down how the epoch went, and save what is best."""
         at = self.at
         row = self.world.agree(self._row(score) if self.world.first else None)
@@ -408,16 +412,11 @@ class _Trainer:
         better = at.best is None or score.wer < at.best["dev_wer"]
         if better:
             at.best, self.best_score = row, score
-        if self.world.first:
+        if self.records is not None:
             # The state last: what is written before it is written again after a kill.
             if better:
                 self._save_checkpoint(self.out, row, score)
-            if board is not None:
-                for name, value in row.items():
-                    if name not in ("epoch", "step"):
-                        board.add_scalar(name, value, at.epoch)
-                board.flush()
-            self._write_log()
+            self.records.epoch(at.history)
             self._save_state({})
         self.world.wait()
         mark = "  best so far" if better else ""
@@ -462,6 +461,8 @@ class _Trainer:
         self.saved = time.monotonic()
         if not self.world.first:
             return
+        if self.records is not None:
+            self.records.flush()
         at = self.at
         self.folder.save(
             self.setup.settings,
@@ -599,20 +600,39 @@ class _Trainer:
         self.model.load_states(best.part("adapter"), best.part("head"))
         return self._evaluate()
 
-    def _tensorboard(self) -> Any:
+    def _opened_records(self) -> contextlib.AbstractContextManager[Records | None]:
         if not self.world.first:
-            return None
-        from torch.utils.tensorboard import SummaryWriter
+            return contextlib.nullcontext()
+        step = self.at.epoch * self.steps_per_epoch + self.at.done // self.recipe.accumulate
+        settings = self.setup.settings
+        return contextlib.closing(
+            Records(self.folder, step, self.at.epoch, settings, self.options.track, self.log)
+        )
 
-        return SummaryWriter(str(self.folder.tensorboard), purge_step=self.at.epoch + 1)
-
-    def _write_log(self) -> None:
-        self.folder.write_log(self.at.history)
-        if importlib.util.find_spec("matplotlib") is None:
-            return  # the table is there; the picture needs the extra 'analysis'
-        from slaeval.analysis import draw_curves
-
-        write_whole(self.folder.curves, draw_curves(self.at.history))
+    def _step_row(
+        self, before: Mapping[str, float], group: Sequence[Batch], clock: Clock
+    ) -> dict[str, float]:
+        """Return a line of ``steps.csv``; `before` are the sums before the step."""
+        at = self.at
+        sums = {name: value - before.get(name, 0.0) for name, value in at.sums.items()}
+        clips = sum(len(batch.ids) for batch in group)
+        frames = sum(int(batch.lengths.sum()) for batch in group)
+        seconds, waited = clock.lap()
+        in_epoch = math.ceil(at.done / self.recipe.accumulate)
+        return {
+            "step": at.epoch * self.steps_per_epoch + in_epoch,
+            "epoch": at.epoch + 1,
+            "loss": sums["total"] / clips,
+            **{f"loss_{name}": sums[name] / clips for name in _TERMS},
+            "gradient_norm": sums["norm"],
+            "lr": at.rate,
+            "clips": clips,
+            "frames": frames,
+            "seconds": seconds,
+            "seconds_waiting": waited,
+            "frames_per_second": frames / max(seconds, 1e-9),
+            "memory_gib": peak_memory(self.device),
+        }
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -1,0 +1,179 @@
+"""What a run writes down as it goes: tables, curves, TensorBoard, a tracker, lines for people.
+
+``log.csv`` has a row an epoch, ``steps.csv`` one an optimiser step. Of several processes the first
+writes, and what a step's row says of losses, frames and time is about the first's own clips.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from slaeval.errors import UsageError
+from slaeval.files import write_whole
+from slaeval.recognition.batches import LoadedBatch
+from slaeval.training.state import TrainingFolder
+
+__all__ = ["STEP_COLUMNS", "TRACKERS", "Clock", "Records", "peak_memory"]
+
+#: Columns of ``steps.csv``: losses as in ``log.csv``; seconds of the whole step and of waiting for
+#: frames; memory in GiB, at most so far, on cards only.
+STEP_COLUMNS = (
+    *("step", "epoch", "loss", "loss_sequence", "loss_convolution", "loss_distillation"),
+    *("loss_tower", "gradient_norm", "lr", "clips", "frames", "seconds", "seconds_waiting"),
+    *("frames_per_second", "memory_gib"),
+)
+
+#: Trackers that take ``init`` and ``log`` as Weights & Biases does.
+TRACKERS = ("wandb", "trackio")
+
+#: Without a terminal, a line for people this often, in seconds.
+_LINE_EVERY = 30.0
+
+
+class Records:
+    """Tables, curves, TensorBoard and a tracker of one run.
+
+    Parameters
+    ----------
+    folder : TrainingFolder
+        Where they are kept.
+    step, epoch : int
+        Done already: what is there beyond them is written again.
+    settings : mapping
+        Of the run, for the tracker.
+    tracker : str or None
+        ``"wandb"`` or ``"trackio"``.
+    log : callable
+        Gets lines for people.
+
+    Raises
+    ------
+    UsageError
+        The tracker is unknown or not installed.
+    """
+
+    def __init__(
+        self,
+        folder: TrainingFolder,
+        step: int,
+        epoch: int,
+        settings: Mapping[str, Any],
+        tracker: str | None,
+        log: Callable[[str], None],
+    ) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._folder, self._log = folder, log
+        board = folder.tensorboard
+        self._epochs = SummaryWriter(str(board), purge_step=epoch + 1)
+        self._steps = SummaryWriter(str(board / "steps"), purge_step=step + 1)
+        self._tracker = None if tracker is None else _tracker(tracker)
+        if self._tracker is not None:
+            name = folder.path.stem
+            self._tracker.init(project="slaeval", name=name, config=dict(settings))
+        self._table = _opened_table(folder.steps, step)
+        self._said = time.monotonic()
+
+    def step(self, row: Mapping[str, float], title: str) -> None:
+        """Write down one optimiser step; `title` says which, for people."""
+        self._table.write(_line(row, STEP_COLUMNS))
+        step = int(row["step"])
+        for name, value in row.items():
+            if name != "step":
+                self._steps.add_scalar(name, value, step)
+        if self._tracker is not None:
+            self._tracker.log({f"step/{name}": value for name, value in row.items()}, step=step)
+        now = time.monotonic()
+        if now - self._said >= _LINE_EVERY and not sys.stderr.isatty():
+            self._said = now
+            self._log(
+                f"{title}  loss {row['loss']:8.3f}  lr {row['lr']:.2e}  "
+                f"{row['frames_per_second']:,.0f} frames/s"
+            )
+
+    def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write down all epochs, of which the last is new."""
+        row = history[-1]
+        for name, value in row.items():
+            if name not in ("epoch", "step"):
+                self._epochs.add_scalar(name, value, int(row["epoch"]))
+        if self._tracker is not None:
+            values = {f"epoch/{name}": value for name, value in row.items()}
+            self._tracker.log(values, step=int(row["step"]))
+        self.flush()
+        self._folder.write_log(history)
+        if importlib.util.find_spec("matplotlib") is not None:  # else there is the table
+            from slaeval.analysis import draw_curves
+
+            write_whole(self._folder.curves, draw_curves(history))
+
+    def flush(self) -> None:
+        """Put on disk what is written: what a state holds must be in the tables."""
+        for file in (self._epochs, self._steps, self._table):
+            file.flush()
+
+    def close(self) -> None:
+        """Write everything that is left."""
+        for file in (self._epochs, self._steps, self._table):
+            file.close()
+        if self._tracker is not None:
+            self._tracker.finish()
+
+
+class Clock:
+    """How long steps take, and how much of that they wait for frames."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+        self._waited = 0.0
+
+    def waiting(self, batches: Iterator[LoadedBatch]) -> Iterator[LoadedBatch]:
+        """Yield batches, counting the time until each is there."""
+        while True:
+            begun = time.perf_counter()
+            loaded = next(batches, None)
+            self._waited += time.perf_counter() - begun
+            if loaded is None:
+                return
+            yield loaded
+
+    def lap(self) -> tuple[float, float]:
+        """Return the seconds since the last lap, and those of waiting; begin the next."""
+        now = time.perf_counter()
+        found = now - self._begun, self._waited
+        self._begun, self._waited = now, 0.0
+        return found
+
+
+def peak_memory(device: torch.device) -> float:
+    """Return the most memory that tensors took so far in GiB; 0 but on CUDA."""
+    return torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
+
+
+def _tracker(name: str) -> Any:
+    if name not in TRACKERS:
+        raise UsageError(f"unknown tracker {name!r}; known: {', '.join(TRACKERS)}")
+    if importlib.util.find_spec(name) is None:
+        raise UsageError(f"--track {name} needs the package {name}: pip install {name}")
+    return importlib.import_module(name)
+
+
+def _line(row: Mapping[str, float], columns: Sequence[str]) -> str:
+    return ",".join(f"{row[name]:.6g}" for name in columns) + "\n"
+
+
+def _opened_table(path: Any, step: int) -> Any:
+    """Open the table of steps behind the row of the last step done."""
+    lines = [",".join(STEP_COLUMNS) + "\n"]
+    if path.exists():
+        kept = path.read_text("utf-8").splitlines(keepends=True)[1 : step + 1]
+        lines += [line for line in kept if line.endswith("\n")]
+    write_whole(path, "".join(lines))
+    return open(path, "a", encoding="utf-8")
