@@ -41,6 +41,9 @@ class CSLDaily(Layout):
     source = "http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/"
     homes = ("CSL-Daily",)
     setups = ("split_1",)
+    spellings = ("csl",)
+    language = "zh-Hans"
+    ids = r"S\d{6}_P\d{4}_T\d\d"
     fps = 30.0
     vocabulary = 2000
     facts = {  # noqa: RUF012

@@ -13,7 +13,7 @@ import os
 
 from slaeval.errors import InputError, SlaevalError
 from slaeval.files import write_whole
-from slaeval.loaders.registry import resolve
+from slaeval.loaders.registry import layout, resolve
 
 __all__ = ["config_file", "find", "register", "registered"]
 
@@ -138,10 +138,8 @@ def _subfolder(data: str, name: str) -> str | None:
     exact = os.path.join(data, name)
     if os.path.isdir(exact):
         return exact
-    if name == "phoenix2014-si5":
-        return by_name.get(name) or by_name.get("phoenix2014")
-    if name.startswith("isharah"):
-        return by_name.get(name) or next(
-            (path for path in entries if os.path.basename(path).casefold() == "isharah"), None
-        )
+    container = layout(name).container
+    if name not in by_name and container is not None:
+        named = (path for path in entries if os.path.basename(path).casefold() == container)
+        return next(named, None) or by_name.get(container)
     return by_name.get(name)

@@ -77,6 +77,9 @@ class _Isharah(Layout):
     licence = "research use"
     source = "https://github.com/snalyami/Isharah_CSLR"
     setups = ("SI", "US")
+    container = "isharah"
+    language = "ar"
+    ids = r"\d\d_\d{4}"
     broken = {}  # noqa: RUF012
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
@@ -181,6 +184,7 @@ class Isharah500(_Isharah):
 
     name = "isharah500"
     homes = ("isharah500", "Isharah-500", "Isharah500")
+    spellings = ("isharah",)
     title = "Isharah-500 (Saudi Sign Language, smartphone video)"
     vocabulary = 388
     facts = _facts((5000, 500, 2000), (6000, 750, 750))

@@ -39,6 +39,16 @@ class Layout(ABC):
         Ids that the community leaves out of training, and why.
     vocabulary : int or None
         Published number of distinct raw glosses over all splits.
+    spellings : tuple of str
+        Other names people give it; letter case and punctuation do not matter.
+    container : str or None
+        Folder that its release shares with others, by name.
+    language : str
+        Language tag of its glosses (BCP 47), for fonts and line breaking.
+    ids : str or None
+        Regular expression that its segment ids match, to tell whose a foreign file is.
+    release_protocol : str or None
+        Protocol of the release's own script, where papers use that beside the official one.
     """
 
     name: str
@@ -52,6 +62,11 @@ class Layout(ABC):
     facts: Mapping[tuple[str, str], Sequence[Facts]]
     broken: Mapping[str, str]
     vocabulary: int | None = None
+    spellings: tuple[str, ...] = ()
+    container: str | None = None
+    language: str = ""
+    ids: str | None = None
+    release_protocol: str | None = None
 
     @abstractmethod
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:

@@ -47,6 +47,17 @@ class Phoenix2014(Layout):
     licence = "CC BY-NC-SA"
     source = "https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/"
     setups = ("multisigner",)
+    spellings: tuple[str, ...] = (
+        "phoenix",
+        "phoenix14",
+        "ph14",
+        "phoenix2014 release",
+        "phoenix2014 multisigner",
+        "rwth-phoenix-2014",
+        "rwth-phoenix-weather-2014",
+    )
+    language = "de"
+    ids = r".*_(heute|tagesschau)_default-\d+"
     fps = 25.0
     vocabulary: int | None = 1295
     facts = {  # noqa: RUF012
@@ -107,6 +118,8 @@ class Phoenix2014SI5(Phoenix2014):
     name = "phoenix2014-si5"
     title = "RWTH-PHOENIX-Weather 2014, signer-independent SI5"
     setups = ("SI5",)
+    spellings = ("phoenix2014 si", "phoenix14 si5", "phoenix2014 signerindependent SI5")
+    container = "phoenix2014"
     facts = {  # noqa: RUF012
         ("SI5", "train"): (Facts(4376, None, 8),),
         ("SI5", "dev"): (Facts(111, None, 1),),

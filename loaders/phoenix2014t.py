@@ -34,6 +34,19 @@ class Phoenix2014T(Layout):
     source = "https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/"
     homes = ("PHOENIX-2014-T",)
     setups = ("multisigner",)
+    spellings = (
+        "phoenix14t",
+        "phoenixt",
+        "ph14t",
+        "ph2014t",
+        "phoenix2014t release",
+        "phoenix2014t release v3",
+        "rwth-phoenix-2014t",
+        "rwth-phoenix-weather-2014t",
+    )
+    language = "de"
+    ids = r".*_(heute|tagesschau)-\d+"
+    release_protocol = "rwth-2014t"
     fps = 25.0
     vocabulary = 1115
     facts = {  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""Names of corpora, the spellings people use, and where each is described.
+"""Names of corpora, and where each is described.
 
 Another package adds a corpus with an entry point in the group ``slaeval.corpora`` whose object
 is a :class:`slaeval.loaders.layout.Layout` subclass.
@@ -15,7 +15,7 @@ from slaeval.errors import UsageError, nearest
 if TYPE_CHECKING:
     from slaeval.loaders.layout import Layout
 
-__all__ = ["NAMES", "layout", "names", "resolve"]
+__all__ = ["NAMES", "corpora_of", "labelled", "layout", "names", "resolve"]
 
 #: Canonical name: module and class.
 _LAYOUTS = {
@@ -30,31 +30,6 @@ _LAYOUTS = {
 
 #: Canonical names of our own corpora.
 NAMES = tuple(_LAYOUTS)
-
-_SPELLINGS = {
-    "phoenix": "phoenix2014",
-    "phoenix2014release": "phoenix2014",
-    "phoenix2014trelease": "phoenix2014t",
-    "phoenix2014treleasev3": "phoenix2014t",
-    "phoenix14": "phoenix2014",
-    "ph14": "phoenix2014",
-    "rwthphoenixweather2014": "phoenix2014",
-    "rwthphoenix2014": "phoenix2014",
-    "phoenix2014multisigner": "phoenix2014",
-    "phoenix2014si": "phoenix2014-si5",
-    "phoenix14si5": "phoenix2014-si5",
-    "phoenix2014signerindependentsi5": "phoenix2014-si5",
-    "phoenix14t": "phoenix2014t",
-    "ph14t": "phoenix2014t",
-    "ph2014t": "phoenix2014t",
-    "phoenixt": "phoenix2014t",
-    "rwthphoenixweather2014t": "phoenix2014t",
-    "rwthphoenix2014t": "phoenix2014t",
-    "csl": "csl-daily",
-    "csldaily": "csl-daily",
-    "isharah": "isharah500",
-}
-
 
 #: Corpora of other packages that cannot be loaded, and why.
 _BROKEN: dict[str, str] = {}
@@ -88,11 +63,12 @@ def resolve(name: str) -> str:
     for known in _LAYOUTS:
         if key == _key(known):
             return known
-    if key in _SPELLINGS:
-        return _SPELLINGS[key]
     others = _entry_points()
     if name in others:
         return name
+    for known, described in _every().items():
+        if key in map(_key, described.spellings):
+            return known
     known_names = (*_LAYOUTS, *others)
     broken = "".join(f"; {other!r} cannot be loaded ({why})" for other, why in _BROKEN.items())
     raise UsageError(
@@ -101,9 +77,36 @@ def resolve(name: str) -> str:
     )
 
 
+def _every() -> dict[str, type[Layout]]:
+    """Return the descriptions of all corpora, those of other packages included."""
+    own = {
+        name: getattr(importlib.import_module(module), attribute)
+        for name, (module, attribute) in _LAYOUTS.items()
+    }
+    return own | _entry_points()
+
+
+def corpora_of(id: str) -> list[str]:
+    """Return the corpora whose segment ids look like this one."""
+    return [
+        name
+        for name, described in _every().items()
+        if described.ids is not None and re.fullmatch(described.ids, id)
+    ]
+
+
 def names() -> list[str]:
     """Return the names of all corpora, those of other packages included."""
     return [*_LAYOUTS, *sorted(_entry_points())]
+
+
+def labelled(label: str | None) -> Layout | None:
+    """Return the description behind the label of a score, ``"isharah500/US"`` for one.
+
+    None where the label is no corpus's.
+    """
+    name = (label or "").split("/")[0]
+    return layout(name) if name and (name in _LAYOUTS or name in _entry_points()) else None
 
 
 def layout(name: str) -> Layout:

@@ -21,11 +21,13 @@ releases; ``slr_eval/`` of VAC_CSLR (ycmin95), carried along by CorrNet, SEN and
 (hulianyuyy); ``phoenix_cleanup.py`` of slt (neccam) and TwoStreamNetwork (FangyunWei/SLRT);
 ``utils/metrics.py`` of the Isharah challenge starter kit (gufranSabri).
 
-A new protocol is one :class:`Protocol` given to :func:`register`.
+A new protocol is one :class:`Protocol` given to :func:`register`, or an entry point of another
+package in the group ``slaeval.protocols``.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -331,6 +333,9 @@ def protocol(name: str | Protocol) -> Protocol:
     folded = name.strip().casefold()
     known = _PROTOCOLS.get(_ALIASES.get(folded, folded))
     if known is None:
+        _register_entry_points()
+        known = _PROTOCOLS.get(folded)
+    if known is None:
         names = (*_ALIASES, *_PROTOCOLS)
         raise UsageError(
             f"unknown protocol {name!r}{nearest(name, names)}; known: {', '.join(names)}"
@@ -339,8 +344,33 @@ def protocol(name: str | Protocol) -> Protocol:
 
 
 def protocols() -> list[Protocol]:
-    """Return every known protocol, official first."""
+    """Return every known protocol, official first, those of other packages last."""
+    _register_entry_points()
     return list(_PROTOCOLS.values())
+
+
+@functools.cache
+def _register_entry_points() -> None:
+    """Register what other packages offer in the group ``slaeval.protocols``.
+
+    Raises
+    ------
+    UsageError
+        One cannot be loaded, is no :class:`Protocol`, or takes a name that is taken.
+    """
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group="slaeval.protocols"):
+        try:
+            found = point.load()
+        except Exception as error:  # another package's defect, whatever it is
+            raise UsageError(
+                f"the protocol {point.name!r} of another package cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(found, Protocol):
+            raise UsageError(f"the entry point {point.name!r} is no Protocol but {found!r:.60}")
+        register(found)
 
 
 def _triggers(rules: Sequence[Rule]) -> list[str]:

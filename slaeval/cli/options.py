@@ -15,6 +15,7 @@ from slaeval.errors import UsageError
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation, open_systems
 from slaeval.evaluation.tables import Format
+from slaeval.loaders.registry import NAMES
 
 if TYPE_CHECKING:
     from slaeval.decoding import Decoding
@@ -47,10 +48,6 @@ FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
 #: What ``--format`` meant before hypothesis files got an option of their own.
 _HYPOTHESIS_FORMATS = ("auto", "ctm", "trn", "tsv", "jsonl", "kaldi")
 
-_DATASETS = (
-    "phoenix2014, phoenix2014-si5, phoenix2014t, csl-daily, isharah500, isharah1000, isharah2000"
-)
-
 
 def existing() -> click.Path:
     """Return the type of a path that a reader will check with a message of its own."""
@@ -75,7 +72,7 @@ _REFERENCES = (
         "add', or below SLAEVAL_DATA]",
     ),
     click.option("--split", metavar="NAME", help="Split to score.  [default: test]"),
-    click.option("--dataset", metavar="NAME", help=f"Corpus: {_DATASETS}."),
+    click.option("--dataset", metavar="NAME", help=f"Corpus: {', '.join(NAMES)}."),
 )
 
 _PROTOCOL = click.option(

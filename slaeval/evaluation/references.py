@@ -417,15 +417,6 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
     raise InputError(message + _other_split(hypotheses, references), hypotheses.path)
 
 
-#: What the ids of a corpus look like, and the corpora they may belong to.
-_LOOKS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"S\d{6}_P\d{4}_T\d\d", ("csl-daily",)),
-    (r".*_(heute|tagesschau)_default-\d+", ("phoenix2014", "phoenix2014-si5")),
-    (r".*_(heute|tagesschau)-\d+", ("phoenix2014t",)),
-    (r"\d\d_\d{4}", ("isharah500", "isharah1000", "isharah2000")),
-)
-
-
 def _other_split(hypotheses: Hypotheses, references: ReferenceSet) -> str:
     """Say which split or corpus the ids belong to, where that can be seen."""
     if references.corpus is None:
@@ -439,7 +430,9 @@ def _other_split(hypotheses: Hypotheses, references: ReferenceSet) -> str:
             share = "all" if theirs <= ids else f"{len(theirs & ids)} of them"
             return f"; {share} are segments of the split {split!r}: add --split {split}"
     example = next(iter(theirs))
-    look = next((known for pattern, known in _LOOKS if re.fullmatch(pattern, example)), ())
+    from slaeval.loaders.registry import corpora_of
+
+    look = corpora_of(example)
     if look and name not in look:
         return f"; they look like segments of {' or '.join(look)}: check --dataset"
     return "; check --split and --dataset"

@@ -266,8 +266,13 @@ class Evaluation:
         result = replace(self.reading(rules), warnings=self.notices(rules))
         if len(self.references.references) <= _FLOOR_UP_TO:
             result = replace(result, floor=self.floor(rules))
-        if rules.name == OFFICIAL and (self.references.dataset or "").startswith("phoenix2014t"):
-            result = replace(result, other_readings=(self.reading("rwth-2014t"),))
+        if rules.name == OFFICIAL and self.references.dataset is not None:
+            from slaeval.loaders.registry import labelled
+
+            described = labelled(self.references.dataset)
+            if described is not None and described.release_protocol is not None:
+                release = self.reading(described.release_protocol)
+                result = replace(result, other_readings=(release,))
         return result
 
     def __repr__(self) -> str:

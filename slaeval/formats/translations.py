@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.files import check_text, read_text
+from slaeval.formats.detection import detect_format
 from slaeval.formats.tables import Role, Table, header_of, parse_json, parse_table, table_of
 from slaeval.formats.words import BLANKS
 
@@ -85,6 +86,13 @@ def read_translations(path: str, format: str = "auto", role: Role = "hypothesis"
         )
     text = read_text(path, "a file of translations: one a line, a table or JSON")
     if format == "auto":
+        glosses = detect_format(text, role)
+        if glosses in ("stm", "ctm", "trn"):
+            raise InputError(
+                f"this file is {glosses.upper()}, so glosses; translations come one sentence a "
+                "line, as a table or as JSON",
+                path,
+            )
         format = _detected(text)
     if format == "txt":
         return _plain(text, path)

@@ -63,10 +63,10 @@ def without_controls(value: Any) -> Any:
 
 def language(dataset: str | None) -> str:
     """Return the language tag of a corpus's glosses, ``""`` where it is not known."""
-    for start, tag in (("phoenix2014", "de"), ("csl-daily", "zh-Hans"), ("isharah", "ar")):
-        if (dataset or "").startswith(start):
-            return tag
-    return ""
+    from slaeval.loaders.registry import labelled
+
+    described = labelled(dataset)
+    return described.language if described is not None else ""
 
 
 def direction(words: Iterable[str]) -> str:

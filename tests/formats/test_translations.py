@@ -76,6 +76,9 @@ def test_a_list_of_sentences_has_an_order(tmp_path: Path) -> None:
         ("sample: a, prediction: x\nb|y\n", r"hyp:2: expected 'sample: id, prediction: "),
         ("sample: a, prediction: x\nsample: a, prediction: y\n", "for the second time"),
         ("id\ttranslation\na\tam\ttag\n", "3 cells for the 2 columns"),
+        ("a 1 S1 0.0 1.79769e+308 TAG\nb 1 S1 0.0 1.79769e+308 X\n", "is STM, so glosses"),
+        ("a 1 0.00 0.01 TAG\nb 1 0.00 0.01 X\n", "is CTM, so glosses"),
+        ("TAG REGEN (a)\nX (b)\n", "is TRN, so glosses"),
     ],
 )
 def test_what_is_not_a_file_of_translations(tmp_path: Path, text: str, message: str) -> None:
