@@ -17,7 +17,7 @@ from operator import ge, ne
 
 from slaeval.errors import InputError
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.words import BLANKS, is_number, is_word, splitter
+from slaeval.formats.words import BLANKS, LARGE, is_number, is_word, splitter
 
 __all__ = ["parse_ctm", "write_ctm"]
 
@@ -45,13 +45,12 @@ def parse_ctm(text: str, path: str | None = None) -> Hypotheses:
     InputError
         A line with fewer than five columns, or a time that is no number.
     """
-    plain = _parse_plain(text)
-    if plain is not None:
-        return plain._replace(path=path)
-    return _parse_lines(text, path)
+    large = _parse_large(text) if len(text) >= LARGE else None
+    tidy = large or _parse_tidy(text)
+    return _parse_lines(text, path) if tidy is None else tidy._replace(path=path)
 
 
-def _parse_plain(text: str) -> Hypotheses | None:
+def _parse_tidy(text: str) -> Hypotheses | None:
     """Read a tidy file in a few passes over all of it; None where it is not tidy.
 
     Tidy: five columns with one blank between them, segments in one piece, and start times
@@ -92,6 +91,47 @@ def _parse_plain(text: str) -> Hypotheses | None:
 def _where(compare: Callable[[str, str], bool], column: list[str]) -> Iterator[int]:
     """Return the lines that compare so with the line before."""
     return compress(count(1), map(compare, column, islice(column, 1, None)))
+
+
+def _parse_large(text: str) -> Hypotheses | None:
+    """Read a large tidy file with numpy; None where it is not tidy, or a column is very long."""
+    import numpy as np
+
+    from slaeval.formats.columns import Columns
+
+    read = Columns.of(text)
+    if read is None or len(read) % 5 or not read.length.all():
+        return None
+    last = read.last.reshape(-1, 5)
+    if last[:, :4].any() or not last[:, 4].all():
+        return None
+    ids = read[0::5]
+    goes_on = ~np.concatenate([[True], ids.changes()])
+    begins = np.flatnonzero(~goes_on)
+    names = ids[begins].texts()
+    if len(set(names)) < len(names) or any(name.startswith(";;") for name in names):
+        return None
+    channels, starts, durations, spoken = (read[place::5].distinct() for place in range(1, 5))
+    if channels is None or starts is None or durations is None or spoken is None:
+        return None
+    if not all(map(is_number, starts.texts)) or not all(map(is_number, durations.texts)):
+        return None
+    as_text = np.empty(len(starts.texts), np.int64)
+    as_text[np.argsort(np.array(starts.texts))] = np.arange(as_text.size)
+    seconds = np.array(list(map(float, starts.texts)))
+    for order, at_least in ((as_text, 1), (seconds, 0)):
+        times = order[starts.number]
+        if (goes_on[1:] & (times[1:] < times[:-1] + at_least)).any():
+            return None
+    every, ends = spoken.column(), [*begins[1:].tolist(), len(goes_on)]
+    said = [every[a:b] for a, b in zip(begins.tolist(), ends, strict=True)]
+    on = channels._replace(number=channels.number[begins]).column()
+    return Hypotheses(
+        dict(zip(names, said, strict=True)),
+        "ctm",
+        vocabulary=set(spoken.texts),
+        channels=dict(zip(names, on, strict=True)),
+    )
 
 
 def _parse_lines(text: str, path: str | None) -> Hypotheses:

@@ -95,8 +95,8 @@ def read_hypotheses(path: str, format: str = "auto") -> Hypotheses:
 
 
 def _check_found(found: str | None, text: str, path: str) -> None:
-    line = next(line for line in text.split("\n") if line.strip())
     if found is None:
+        line = next(line for line in text.split("\n") if line.strip())
         raise InputError(
             "not recognised as CTM (name channel start duration word), TRN (words… (id)), a "
             f"table (id<TAB>words…, id,words…), JSON or Kaldi text; first line: {line[:80]!r}",

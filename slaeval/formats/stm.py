@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
-from slaeval.formats.words import is_number, splitter
+from slaeval.formats.words import LARGE, is_number, splitter
 
 __all__ = ["StmSegment", "check_braces", "parse_stm", "read_stm", "write_stm"]
 
@@ -67,6 +67,51 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
         A line with fewer than five columns, a time that is no number, braces that do not
         pair, or the same segment twice.
     """
+    large = _parse_large(text) if len(text) >= LARGE else None
+    return large or _parse_lines(text, path)
+
+
+def _parse_large(text: str) -> list[StmSegment] | None:
+    """Read a large file without braces and comments; None where it has some, or an error."""
+    import numpy as np
+
+    from slaeval.formats.columns import Columns
+
+    read = None if "{" in text or "}" in text else Columns.of(text)
+    if read is None:
+        return None
+    filled = read.length > 0
+    count = np.bincount((np.cumsum(read.last) - read.last)[filled])
+    count = count[count > 0]
+    if not count.size or count.min() < 5:
+        return None
+    read = read[filled]
+    first = np.cumsum(count) - count
+    names = read[first].texts()
+    if len(set(names)) < len(names) or any(name.startswith(";;") for name in names):
+        return None
+    labelled = count > 5
+    labelled[labelled] = read[first[labelled] + 5].starts_with("<")
+    spoken = np.ones(len(read), bool)
+    for place in range(5):
+        spoken[first + place] = False
+    spoken[first[labelled] + 5] = False
+    columns = [read[first + place].distinct() for place in range(1, 5)]
+    words = read[spoken].distinct()
+    if words is None or None in columns:
+        return None
+    rest = [one.column() for one in columns if one is not None]
+    for start, end in set(zip(*rest[2:], strict=True)):
+        if not is_number(start) or not is_number(end) or not float(start) <= float(end):
+            return None
+    labels = np.full(first.size, "", object)
+    labels[labelled] = read[first[labelled] + 5].texts()
+    every, ends = words.column(), np.cumsum(count - 5 - labelled).tolist()
+    said = [every[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+    return list(map(StmSegment, names, *rest, labels.tolist(), said))
+
+
+def _parse_lines(text: str, path: str | None) -> list[StmSegment]:
     segments: list[StmSegment] = []
     lines: dict[str, int] = {}
     split = splitter(text)

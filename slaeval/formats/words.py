@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["BLANKS", "is_number", "is_word", "split_words", "splitter", "timed"]
+__all__ = ["BLANKS", "LARGE", "is_number", "is_word", "split_words", "splitter", "timed"]
 
 #: What stands between words.
 BLANKS = " \t\n\v\f\r"
+
+#: Characters of a text from which it pays to load numpy to read it: about 50,000 lines of a CTM.
+LARGE = 3_000_000
 
 #: Returns a match where a text is a number as C writes it: digits, a point, an exponent.
 is_number = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII).fullmatch
