@@ -47,7 +47,7 @@ __all__ = ["pasted", "render", "score"]
     "groupings",
     multiple=True,
     metavar="GROUP",
-    help="Counts counts by signer, length or sentence; repeatable.  [default: signer]",
+    help="Show counts by signer, length or sentence; repeatable.  [default: signer]",
 )
 @click.option(
     "--top",
