@@ -251,13 +251,13 @@ class Score:
             list(map(len, self._columns.references)),
         )
 
-    def vocabularies(self) -> tuple[set[str], Counter[str]]:
-        """Return the distinct words of the references, and how often each recognised word is said.
+    def vocabularies(self) -> tuple[set[str], set[str]]:
+        """Return the distinct words of references and hypotheses, as the protocol left them."""
+        return set().union(*self._columns.references), set().union(*self._columns.hypotheses)
 
-        As the protocol left them.
-        """
-        spoken = Counter(chain.from_iterable(self._columns.hypotheses))
-        return set().union(*self._columns.references), spoken
+    def recognised(self) -> Counter[str]:
+        """Return how often each word was recognised, as the protocol left it."""
+        return Counter(chain.from_iterable(self._columns.hypotheses))
 
     def with_bootstrap(self, resamples: int) -> Score:
         """Return the same score with a bootstrap interval of so many resamples."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from slaeval._version import __version__
 from slaeval.formats.hypotheses import Hypotheses
@@ -21,6 +21,9 @@ __all__ = [
     "signature",
 ]
 
+#: Letters with a meaning to sclite, in references or in words of either side.
+_MARKS = frozenset(";\\*@{")
+
 #: sclite leaves a reference out whose text holds one of these, in any letter case.
 _IGNORED = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
 
@@ -34,6 +37,7 @@ def score_segments(
     split: str | None = None,
     clipped: bool = False,
     warnings: tuple[str, ...] = (),
+    ignored: Collection[str] | None = None,
 ) -> Score:
     """Score hypotheses against references.
 
@@ -53,6 +57,8 @@ def score_segments(
         there.
     warnings : tuple of str
         Handed on to the score.
+    ignored : collection of str, optional
+        What :func:`ignored_ids` says of the references, where it is known already.
 
     Returns
     -------
@@ -65,7 +71,8 @@ def score_segments(
         Unknown protocol.
     """
     rules = protocol(rules)
-    ignored = ignored_ids(references)
+    if ignored is None:
+        ignored = ignored_ids(references)
     scored = [reference for reference in references if reference.id not in ignored]
     cleaned = rules.hypothesis.hypotheses(hypotheses)
     nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
@@ -74,14 +81,15 @@ def score_segments(
         *words, last = left[-1]
         left[-1] = [*words, last[:-1]] if last[:-1] else words
     right = [cleaned.get(reference.id) or nothing for reference in scored]
-    if rules.fold:
+    marks = _MARKS.intersection("".join(set().union(*left, *right)))
+    if rules.fold and marks - {"{"}:
         left, right = _as_sclite_reads(left, right)
     if rules.swapped:
         left, right = right, left
 
     # Braces offer alternatives, and @ is the word that is none.
     branching: list[int] = []
-    if not {"{", "@"}.isdisjoint(set().union(*left)):
+    if marks:
         branching = [index for index, words in enumerate(left) if "{" in words or "@" in words]
     chosen = {}
     if branching:
@@ -115,12 +123,9 @@ def _as_sclite_reads(
     left: list[list[str]], right: list[list[str]]
 ) -> tuple[list[list[str]], list[list[str]]]:
     """Take sclite's marks off the words of both sides; ``@`` in a hypothesis is no word."""
-    vocabulary = set().union(*left, *right)
-    text = "".join(vocabulary)
-    if not any(mark in text for mark in ";\\*@"):
-        return left, right
     from slaeval.scoring.alternatives import as_sclite_reads, reference_as_sclite_reads
 
+    vocabulary = set().union(*left, *right)
     marked = {word for word in vocabulary if as_sclite_reads(word) != word or word == "@"}
     return (
         [words if marked.isdisjoint(words) else reference_as_sclite_reads(words) for words in left],

@@ -8,14 +8,25 @@ from slaeval.errors import counted
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.words import split_words
 from slaeval.scoring.protocols import EMPTY
-from slaeval.scoring.scorer import ignored_ids
 from slaeval.scoring.segments import Reference
 
 __all__ = ["coverage", "few", "observations", "skipped_notice", "special_words"]
 
 
-def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tuple[str, ...]:
+def observations(
+    references: Sequence[Reference], hypotheses: Hypotheses, ignored: Collection[str]
+) -> tuple[str, ...]:
     """Return what a reader of the score should know about this hypothesis.
+
+    Parameters
+    ----------
+    references : sequence of Reference
+        All of them.
+    hypotheses : Hypotheses
+        Under their ids.
+    ignored : collection of str
+        The references that sclite leaves out:
+        :func:`~slaeval.scoring.scorer.ignored_ids`.
 
     Returns
     -------
@@ -24,7 +35,6 @@ def observations(references: Sequence[Reference], hypotheses: Hypotheses) -> tup
     """
     notes = list(hypotheses.notes)
     words = hypotheses.words
-    ignored = ignored_ids(references)
     if ignored:
         notes.append(
             f"{counted(len(ignored), 'segment is', 'segments are')} left out of the score"

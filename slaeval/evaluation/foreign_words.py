@@ -136,9 +136,10 @@ def foreign_words(score: Score, more: Callable[[], Iterable[str]]) -> list[str]:
         nothing explains it.
     """
     rules = protocol(score.protocol)
-    known, spoken = score.vocabularies()
-    if rules.swapped:
+    known, said = score.vocabularies()
+    if rules.swapped or said <= {*known, EMPTY}:
         return []
+    spoken = score.recognised()
     key = (lambda word: word.encode().lower()) if rules.fold else str
     foreign = _beyond(spoken, known, key)
     if not foreign:

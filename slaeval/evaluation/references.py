@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from slaeval.errors import InputError, UsageError, counted
@@ -295,9 +296,11 @@ def reference_set(
         references.references()  # an error where they are withheld
         known = corpus_references(references)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
-    lists = plain_lists(references)
-    if lists is not None:
-        known_lists = [Reference(name, signers.get(name, ""), mine) for name, mine in lists.items()]
+    read = plain_lists(references)
+    if read is not None:
+        lists, _ = read
+        by = map(signers.get, lists, repeat(""))
+        known_lists = list(map(Reference, lists, by, lists.values()))
         return ReferenceSet(known_lists, dataset, split, "the references given")
     rows = [
         Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
@@ -308,9 +311,10 @@ def reference_set(
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
-    lists = plain_lists(hypotheses)
-    if lists is not None:
-        return Hypotheses(lists)
+    read = plain_lists(hypotheses)
+    if read is not None:
+        words, vocabulary = read
+        return Hypotheses(words, vocabulary=vocabulary)
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
 

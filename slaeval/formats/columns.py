@@ -47,22 +47,20 @@ class Distinct(NamedTuple):
 
 
 class Columns:
-    """Where the columns of a text are.
+    """Columns of a text, each by its place in it.
 
     Attributes
     ----------
-    begin, length : array of int
-        Of each column, in bytes. Two blanks in a row have a column of length 0 between them.
+    before, after : array of int
+        The bytes before and behind each column. Two blanks in a row have an empty column between
+        them.
     last : array of bool
         The column ends its line.
     """
 
-    def __init__(self, data: bytes, begin: Array, length: Array, last: Array) -> None:
+    def __init__(self, data: bytes, before: Array, after: Array, last: Array) -> None:
         self._data = data
-        self.begin, self.length, self.last = begin, length, last
-        size = len(data) - 7
-        # The eight bytes from any place on, as one number.
-        self._eight: Array = np.ndarray(size, np.dtype("<u8"), data, strides=(1,))
+        self.before, self.after, self.last = before, after, last
 
     @classmethod
     def of(cls, text: str) -> Columns | None:
@@ -70,41 +68,52 @@ class Columns:
         end = "" if text.endswith("\n") else "\n"
         data = (text + end).encode() + b"\n" * (_LONGEST + 8)
         every = np.frombuffer(data, np.uint8)[: -_LONGEST - 8]
-        blanks = np.flatnonzero(every <= ord(" "))
-        last = every[blanks] == ord("\n")
-        if not (last | (every[blanks] == ord(" "))).all():
+        edges = np.concatenate([[-1], np.flatnonzero(every <= ord(" "))])
+        kinds = every[edges[1:]]
+        last = kinds == ord("\n")
+        if not (last | (kinds == ord(" "))).all() or np.diff(edges).max() > _LONGEST:
             return None
-        begin = np.concatenate([[0], blanks[:-1] + 1])
-        length = blanks - begin
-        return cls(data, begin, length, last) if length.max() <= _LONGEST else None
+        return cls(data, edges[:-1], edges[1:], last)
 
-    def texts(self, which: Array) -> list[str]:
-        """Return the text of each of these columns, most of which differ."""
-        data, begin = self._data, self.begin[which]
-        end = begin + self.length[which]
-        return [data[a:b].decode() for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
+    @property
+    def length(self) -> Array:
+        """Bytes of each column."""
+        length: Array = self.after - self.before - 1
+        return length
 
-    def first_byte(self, which: Array) -> Array:
-        """Return the first byte of each of these columns."""
-        first: Array = self._eight[self.begin[which]] & _MASKS[1]
-        return first
+    def __len__(self) -> int:
+        return len(self.last)
 
-    def changes(self, which: Array) -> Array:
-        """Say of each of these columns but the first whether it differs from the one before."""
-        length = self.length[which]
+    def __getitem__(self, which: Array | slice) -> Columns:
+        """Return some of the columns."""
+        return Columns(self._data, self.before[which], self.after[which], self.last[which])
+
+    def texts(self) -> list[str]:
+        """Return the text of each column, where most differ."""
+        begins, ends = (self.before + 1).tolist(), self.after.tolist()
+        return [self._data[a:b].decode() for a, b in zip(begins, ends, strict=True)]
+
+    def starts_with(self, letter: str) -> Array:
+        """Say of each column whether it begins with this ASCII letter."""
+        starts: Array = np.frombuffer(self._data, np.uint8)[self.before + 1] == ord(letter)
+        return starts
+
+    def changes(self) -> Array:
+        """Say of each column but the first whether it differs from the one before."""
+        length = self.length
         differs: Array = length[1:] != length[:-1]
-        for key in self._keys(which):
+        for key in self._keys():
             differs |= key[1:] != key[:-1]
         return differs
 
-    def distinct(self, which: Array) -> Distinct | None:
-        """Give each of these columns the number of its text; None where that would take long."""
-        if not which.size:
-            return Distinct(which, [])
-        keys = every = self._keys(which)
-        same_as = np.zeros(which.size, np.int64)
+    def distinct(self) -> Distinct | None:
+        """Give each column the number of its text; None where that would take long."""
+        keys = every = self._keys()
+        same_as = np.zeros(len(self), np.int64)
+        if all((key == key[0]).all() for key in keys):
+            return Distinct(same_as, self[:1].texts())
         owner = np.zeros(1 << _SLOTS, np.int64)
-        left = np.arange(which.size)
+        left = np.arange(len(self))
         for turn in range(_ROUNDS):
             slot = _slots(keys, turn)
             owner[slot] = left  # the last one that writes
@@ -118,17 +127,19 @@ class Columns:
                 break
         else:
             return None
-        found = np.zeros(which.size, bool)
+        found = np.zeros(len(self), bool)
         found[same_as] = True
-        return Distinct((np.cumsum(found) - 1)[same_as], self.texts(which[found]))
+        return Distinct((np.cumsum(found) - 1)[same_as], self[found].texts())
 
-    def _keys(self, which: Array) -> list[Array]:
-        """Return the bytes of these columns, each eight as a number."""
-        begin, length = self.begin[which], self.length[which]
+    def _keys(self) -> list[Array]:
+        """Return the bytes of all columns, each eight as a number."""
+        # The eight bytes from any place on; the text ends with room for the longest column.
+        eight: Array = np.ndarray(len(self._data) - 7, "<u8", self._data, strides=(1,))
+        begin, length = self.before + 1, self.length
         shortest, longest = length.min(initial=_LONGEST), length.max(initial=0)
         keys = []
         for done in range(0, int(longest), 8):
-            key = self._eight[begin + done]
+            key = eight[begin + done]
             if done + 8 > shortest:
                 key &= np.take(_MASKS, length - done, mode="clip")
             keys.append(key)

@@ -100,20 +100,19 @@ def _parse_large(text: str) -> Hypotheses | None:
     from slaeval.formats.columns import Columns
 
     read = Columns.of(text)
-    if read is None or read.last.size % 5 or not read.length.all():
+    if read is None or len(read) % 5 or not read.length.all():
         return None
     last = read.last.reshape(-1, 5)
     if last[:, :4].any() or not last[:, 4].all():
         return None
-    columns = np.arange(read.last.size).reshape(-1, 5).T
-    goes_on = ~np.concatenate([[True], read.changes(columns[0])])
+    ids = read[0::5]
+    goes_on = ~np.concatenate([[True], ids.changes()])
     begins = np.flatnonzero(~goes_on)
-    names = read.texts(columns[0][begins])
-    numbered = [read.distinct(column) for column in columns[1:]]
-    if None in numbered or len(set(names)) < len(names):
+    names = ids[begins].texts()
+    if len(set(names)) < len(names) or any(name.startswith(";;") for name in names):
         return None
-    channels, starts, durations, spoken = (one for one in numbered if one is not None)
-    if any(name.startswith(";;") for name in names):
+    channels, starts, durations, spoken = (read[place::5].distinct() for place in range(1, 5))
+    if channels is None or starts is None or durations is None or spoken is None:
         return None
     if not all(map(is_number, starts.texts)) or not all(map(is_number, durations.texts)):
         return None

@@ -80,25 +80,24 @@ def _parse_large(text: str) -> list[StmSegment] | None:
     read = None if "{" in text or "}" in text else Columns.of(text)
     if read is None:
         return None
-    line = np.cumsum(read.last) - read.last
-    filled = np.flatnonzero(read.length)
-    count = np.bincount(line[filled])
-    first = (np.cumsum(count) - count)[count > 0]
+    filled = read.length > 0
+    count = np.bincount((np.cumsum(read.last) - read.last)[filled])
     count = count[count > 0]
     if not count.size or count.min() < 5:
         return None
-    names = read.texts(filled[first])
+    read = read[filled]
+    first = np.cumsum(count) - count
+    names = read[first].texts()
     if len(set(names)) < len(names) or any(name.startswith(";;") for name in names):
         return None
-    labelled = np.zeros(first.size, bool)
-    more = np.flatnonzero(count > 5)
-    labelled[more] = read.first_byte(filled[first[more] + 5]) == ord("<")
-    spoken = np.ones(filled.size, bool)
+    labelled = count > 5
+    labelled[labelled] = read[first[labelled] + 5].starts_with("<")
+    spoken = np.ones(len(read), bool)
     for place in range(5):
         spoken[first + place] = False
     spoken[first[labelled] + 5] = False
-    columns = [read.distinct(filled[first + place]) for place in range(1, 5)]
-    words = read.distinct(filled[spoken])
+    columns = [read[first + place].distinct() for place in range(1, 5)]
+    words = read[spoken].distinct()
     if words is None or None in columns:
         return None
     rest = [one.column() for one in columns if one is not None]
@@ -106,7 +105,7 @@ def _parse_large(text: str) -> list[StmSegment] | None:
         if not is_number(start) or not is_number(end) or not float(start) <= float(end):
             return None
     labels = np.full(first.size, "", object)
-    labels[labelled] = read.texts(filled[first[labelled] + 5])
+    labels[labelled] = read[first[labelled] + 5].texts()
     every, ends = words.column(), np.cumsum(count - 5 - labelled).tolist()
     said = [every[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     return list(map(StmSegment, names, *rest, labels.tolist(), said))

@@ -827,8 +827,8 @@ def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | Non
     return None
 
 
-def plain_lists(source: Any) -> dict[str, list[str]] | None:
-    """Read a mapping of text ids to lists of words, in passes over all of it.
+def plain_lists(source: Any) -> tuple[dict[str, list[str]], set[str]] | None:
+    """Read a mapping of text ids to lists of words, in passes over all of it; with its words.
 
     None for any other value, and where something has to be looked at: :func:`table_of` reads it
     to the same end or says what is wrong.
@@ -851,7 +851,7 @@ def plain_lists(source: Any) -> dict[str, list[str]] | None:
         return None
     if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
         return None  # names of columns
-    return {name: list(words) for name, words in source.items()}
+    return dict(zip(source, map(list, source.values()), strict=True)), vocabulary
 
 
 def _half(text: str) -> bool:
