@@ -10,6 +10,7 @@ from slaeval.cli.options import (
     dev_evaluations,
     existing,
     format_options,
+    in_groups,
     needed,
     refuse_given,
     request_options,
@@ -33,7 +34,19 @@ if TYPE_CHECKING:
 __all__ = ["pasted", "render", "score"]
 
 
-@click.command()
+@click.command(
+    cls=in_groups(
+        {
+            "Hypotheses": ("pred", "dev", "pred_format", "fix_ids", "text"),
+            "References": ("dataset", "split", "root", "setup", "ref"),
+            "Scoring": ("protocol", "bootstrap", "bleu"),
+            "Output": (
+                *("groupings", "top", "format_", "as_json"),
+                *("csv", "alignments", "pra", "dtl", "html"),
+            ),
+        }
+    )
+)
 @source_argument
 @request_options()
 @click.option(

@@ -95,7 +95,7 @@ def test_a_recipe_that_cannot_be_read(
     ("arguments", "part"),
     [
         ((), "--out sla_lora.pt"),
-        (("--out", "a.pt", "--backbone", "ViT-B-16"), "no weights named for ViT-B-16"),
+        (("--out", "a.pt", "--backbone", "ViT-B-16"), "no weights given for ViT-B-16"),
         (("--out", "a.txt", "--backbone", "slaeval-tiny"), "ends in .pt or .safetensors"),
         (("--out", "a.pt", "--set", "epoch=3"), "did you mean 'epochs'"),
         (("--out", "a.pt", "--set", "epochs"), "KEY=VALUE"),
