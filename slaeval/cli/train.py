@@ -30,7 +30,7 @@ __all__ = ["train"]
         }
     )
 )
-@click.option("--dataset", required=True, metavar="NAME", help="Corpus to train on.")
+@click.option("--dataset", metavar="NAME", help="Corpus to train on; needed to train.")
 @click.option(
     "--root", type=existing(), metavar="DIR", help="Folder of the corpus, if not registered."
 )
@@ -159,7 +159,7 @@ __all__ = ["train"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
-    dataset: str,
+    dataset: str | None,
     root: str | None,
     setup: str | None,
     variant: str,
@@ -232,6 +232,8 @@ def train(
         click.echo(chosen.shown())
     if show_recipe or (save_recipe is not None and out is None):
         return
+    if dataset is None:
+        raise UsageError("missing --dataset: the corpus to train on, such as --dataset csl-daily")
     if out is None:
         raise UsageError("missing --out: where to write the checkpoint, such as --out sla_lora.pt")
     if (

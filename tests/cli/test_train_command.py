@@ -34,7 +34,8 @@ def test_each_value_of_the_recipe_has_a_true_source(slaeval: Run) -> None:
 
 
 def test_differences_from_the_predecessor_are_listed_with_reasons(slaeval: Run) -> None:
-    shown = slaeval("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
+    shown = slaeval("train", "--show-recipe").stdout
+    assert shown == slaeval("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
     for part in ("batch normalisation: ", "distillation: ", "resizing: ", "ends of a clip: "):
         entry = shown.partition(part)[2]
         assert "AdaptSign: " in entry
