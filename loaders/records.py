@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -157,16 +156,8 @@ class Corpus(Sequence[Sample]):
             tokens.update(split_words(sample.glosses_raw or ""))
         return tuple(sorted(tokens))
 
-    @property
-    def gloss_counts(self) -> Counter[str]:
-        """How often each gloss stands in the references."""
-        counts: Counter[str] = Counter()
-        for sample in self.samples:
-            counts.update(sample.glosses)
-        return counts
-
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a sample and the fields of :class:`Sample`."""
+        """Return a DataFrame with one row per sample and the fields of :class:`Sample`."""
         import pandas as pd
 
         columns = list(Sample.__slots__)

@@ -41,7 +41,7 @@ __all__ = ["WordErrorRate"]
 
 
 class _Metric:
-    """What is needed of a torchmetrics metric, where that is not installed."""
+    """The parts of ``torchmetrics.Metric`` used here, if it is not installed."""
 
     def __init__(self, **settings: Any) -> None:
         if settings:
@@ -56,7 +56,7 @@ class _Metric:
         self.records: list[Any] = []
 
     def __call__(self, ids: Sequence[str], hypotheses: Sequence[Words]) -> float:
-        """Take hypotheses and return the WER of these alone."""
+        """Add hypotheses and return the WER of these alone."""
         before, self.records = self.records, []
         try:
             self.update(ids, hypotheses)
@@ -83,7 +83,7 @@ class WordErrorRate(_Metric):
     Parameters
     ----------
     dataset, split : str, optional
-        Corpus and part of it, as for ``slaeval score``.
+        Corpus and split, as for ``slaeval score``.
     references : mapping, Corpus, DataFrame or path, optional
         References as :func:`slaeval.score` takes them, instead of a registered corpus.
     root : path-like, optional
@@ -91,9 +91,9 @@ class WordErrorRate(_Metric):
     setup : str, optional
         ``"SI"`` or ``"US"`` for Isharah.
     protocol : str or Protocol
-        What exactly is compared.
+        Evaluation protocol.
     **settings
-        For ``torchmetrics.Metric``.
+        Passed to ``torchmetrics.Metric``.
 
     Raises
     ------
@@ -104,14 +104,14 @@ class WordErrorRate(_Metric):
 
     Notes
     -----
-    The WER is over the segments that were given. Where some of the references were not
-    (``drop_last=True``, a sanity check), :meth:`compute` warns; in :meth:`score` they can be made
-    to count as empty.
+    The WER is over the segments that were given. If some references have no hypothesis
+    (``drop_last=True``, a sanity check), :meth:`compute` warns; :meth:`score` can count them as
+    empty.
     """
 
     is_differentiable = False
     higher_is_better = False
-    # Batches of a call are scored for themselves, then all is put back.
+    # forward() scores its batch alone, then restores the state.
     full_state_update = True
 
     def __init__(
@@ -126,7 +126,7 @@ class WordErrorRate(_Metric):
         **settings: Any,
     ) -> None:
         if _WITH_TORCHMETRICS:
-            # Its own way to other ranks knows numbers only.
+            # torchmetrics can synchronise tensors only; _gathered() does it instead.
             settings["sync_on_compute"] = False
         super().__init__(**settings)
         if dataset is None and references is None:
@@ -141,49 +141,49 @@ class WordErrorRate(_Metric):
         self.add_state("records", default=[], dist_reduce_fx=None)
 
     def update(self, ids: Sequence[str], hypotheses: Sequence[Words]) -> None:
-        """Take the hypotheses of a batch.
+        """Add the hypotheses of a batch.
 
         Parameters
         ----------
         ids : sequence of str
             Segments, named as in the references.
         hypotheses : sequence
-            As many; each a list of words, or a string with blanks between words.
+            One per id: a list of words, or a string of words separated by blanks.
 
         Raises
         ------
         UsageError
-            Not as many of one as of the other.
+            The two differ in length.
         InputError
-            A segment that the references lack, or a value that is no word.
+            A segment not in the references, or a value that is not a word.
         """
         if isinstance(ids, str) or isinstance(hypotheses, str) or len(ids) != len(hypotheses):
             raise UsageError(
-                "update() takes a list of ids and a list of hypotheses, one for each: "
+                "update() takes a list of ids and a list of as many hypotheses; found "
                 f"{len(ids)} and {len(hypotheses)}"
             )
         rows = []
-        for name, said in zip(ids, hypotheses, strict=True):
+        for name, hypothesis in zip(ids, hypotheses, strict=True):
             if name not in self._ids:
                 raise InputError(
                     f"segment {name!r} is not in {self._known.source}{nearest(name, self._ids)}"
                 )
-            rows.append([name, _words(name, said)])
+            rows.append([name, _words(name, hypothesis)])
         if rows:
             self.records.append(_packed(rows))
 
     def compute(self) -> Any:
-        """Return the WER in percent over what all ranks were given.
+        """Return the WER in percent over the hypotheses of all ranks.
 
         Returns
         -------
         float or torch.Tensor
-            A tensor where torchmetrics is installed.
+            A tensor if torchmetrics is installed.
 
         Raises
         ------
         InputError
-            Nothing was given.
+            No hypothesis was given.
         """
         score = self.score()
         missing = len(self._ids) - score.total.segments
@@ -200,23 +200,23 @@ class WordErrorRate(_Metric):
         return torch.tensor(score.wer, dtype=torch.float64)
 
     def score(self, *, missing_as_empty: bool = False) -> Score:
-        """Return the score of what all ranks were given.
+        """Return the score of the hypotheses of all ranks.
 
         Parameters
         ----------
         missing_as_empty : bool
-            Let segments that were not given count as empty, as ``slaeval score`` does.
+            Count segments without hypothesis as empty, as ``slaeval score`` does.
 
         Raises
         ------
         InputError
-            Nothing was given.
+            No hypothesis was given.
         """
         words: dict[str, list[str]] = {}
         for record in _gathered(self.records):
-            for name, said in _unpacked(record):
-                # A sampler fills up the last batch of a rank with segments of others.
-                words.setdefault(name, said)
+            for name, hypothesis in _unpacked(record):
+                # A distributed sampler pads the last batch with segments of other ranks.
+                words.setdefault(name, hypothesis)
         if not words:
             raise InputError("no hypothesis was given")
         known = self._known
@@ -226,23 +226,25 @@ class WordErrorRate(_Metric):
         return Evaluation(known, Hypotheses(words)).score(self._rules)
 
     def merge(self, *others: WordErrorRate) -> None:
-        """Take over what other metrics were given."""
+        """Add the hypotheses of other metrics."""
         for other in others:
             self.records.extend(other.records)
 
 
-def _words(name: str, said: Words) -> list[str]:
-    if isinstance(said, str):
-        return split_words(said)
-    words = list(said)
+def _words(name: str, hypothesis: Words) -> list[str]:
+    if isinstance(hypothesis, str):
+        return split_words(hypothesis)
+    words = list(hypothesis)
     for word in words:
         if not isinstance(word, str) or not is_word(word):
-            raise InputError(f"segment {name!r} holds {word!r}; a word is a string without blanks")
+            raise InputError(
+                f"segment {name!r} contains {word!r}; a word is a string without blanks"
+            )
     return words
 
 
 def _packed(rows: Iterable[Any]) -> Any:
-    """Write down a batch: a tensor of bytes where torchmetrics keeps, moves and saves it."""
+    """Serialise a batch: as a tensor of bytes if torchmetrics keeps, moves and saves it."""
     data = json.dumps(list(rows), ensure_ascii=False).encode("utf-8", "surrogatepass")
     if not _WITH_TORCHMETRICS:
         return data
@@ -264,9 +266,9 @@ def _gathered(records: Sequence[Any]) -> list[Any]:
         return list(records)
     if not torch.distributed.is_initialized():
         return list(records)
-    mine = [
+    own = [
         record if isinstance(record, bytes) else bytes(record.cpu().numpy()) for record in records
     ]
     everyone: list[list[bytes]] = [[] for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather_object(everyone, mine)
-    return [record for theirs in everyone for record in theirs]
+    torch.distributed.all_gather_object(everyone, own)
+    return [record for records_of_rank in everyone for record in records_of_rank]

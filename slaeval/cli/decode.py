@@ -18,7 +18,7 @@ __all__ = ["decode"]
     required=True,
     type=existing(),
     metavar="FILE",
-    help="Glosses in the order of their classes, without the blank: one a line, or gloss_dict.npy.",
+    help="Glosses in class order, without the blank: one per line, or gloss_dict.npy.",
 )
 @click.option(
     "--out",
@@ -26,21 +26,21 @@ __all__ = ["decode"]
     show_default=True,
     type=existing(),
     metavar="FILE",
-    help="The hypotheses, as CTM.",
+    help="CTM file to write.",
 )
 @click.option(
     "--values",
     type=click.Choice(VALUES),
     default="log-probs",
     show_default=True,
-    help="What the numbers are: natural log probabilities, what goes into a softmax, or comes out.",
+    help="What the arrays hold: natural log probabilities, logits, or probabilities.",
 )
 @click.option(
     "--blank",
     default=0,
     show_default=True,
     metavar="CLASS",
-    help="The blank's class; -1 is the last. The glosses have the others, in order.",
+    help="Class of the blank; -1 for the last. Glosses take the others in order.",
 )
 @decoding_options("beam", "10", "merge")
 def decode(
@@ -53,15 +53,15 @@ def decode(
     width: int | None,
     merge_repeats: bool | None,
 ) -> None:
-    """Decode log probabilities that a recogniser saved into hyp.ctm.
+    """Decode log probabilities saved by a recogniser to a hypothesis file.
 
-    LOGITS is a folder with one .npy or .pt file a clip, each called after its id; or one .npz
-    or .pt file with an array an id. An array is [steps, classes]. Every clip is decoded by
-    itself with the prefix beam search of 'slaeval run'.
+    LOGITS is a folder with one .npy or .pt file per clip, named after its id, or one .npz or
+    .pt file with an array per id. Each array is [steps, classes]. Clips are decoded one at a
+    time with the prefix beam search of 'slaeval run'.
 
     \b
     slaeval decode outputs/ --vocab gloss_dict.npy
-    slaeval decode logits.npz --vocab glosses.txt --values logits --blank -1 --out mine.ctm
+    slaeval decode logits.npz --vocab glosses.txt --values logits --blank -1
     slaeval score --pred hyp.ctm --dataset phoenix2014t
     """
     from slaeval.checkpoints.foreign import read_vocabulary
@@ -81,13 +81,15 @@ def decode(
     for path in files:
         for name, array in read_saved(path):
             if not is_word(name):
-                raise InputError(f"{name!r} cannot be an id: it is empty or has a blank", path)
+                raise InputError(
+                    f"{name!r} cannot be an id: it is empty or contains whitespace", path
+                )
             if name in found:
-                raise InputError(f"the id {name!r} is there a second time", path)
+                raise InputError(f"duplicate id {name!r}", path)
             if array.shape[1] != len(glosses) + 1:
                 raise InputError(
-                    f"{name!r} has {array.shape[1]} classes, {vocab} {len(glosses)} glosses; "
-                    "expected one class more than glosses, for the blank",
+                    f"{name!r} has {array.shape[1]} classes, but {vocab} has "
+                    f"{len(glosses)} glosses; expected one class more than glosses, for the blank",
                     path,
                 )
             log_probs = as_log_probs(array, values, blank, f"{path}: {name}")
@@ -95,7 +97,7 @@ def decode(
             found[name] = [glosses[number - 1] for number in classes]
     write_whole(out, write_ctm(found))
     words = sum(map(len, found.values()))
-    empty = sum(not said for said in found.values())
+    empty = sum(not glosses for glosses in found.values())
     click.echo(
         f"{out}: {words} glosses in {len(found)} clips"
         + (f", {empty} of them empty" if empty else "")

@@ -1,4 +1,4 @@
-"""``slaeval export``: the glosses of a finished run in time, for other programs."""
+"""``slaeval export``: the recognised glosses of a run with their times, for other programs."""
 
 from __future__ import annotations
 
@@ -17,29 +17,27 @@ __all__ = ["export"]
     default="eaf,srt,tsv",
     show_default=True,
     metavar="KINDS",
-    help="What to write: eaf for ELAN, srt for video players, tsv for a spreadsheet.",
+    help="Formats to write: eaf (ELAN), srt (video players), tsv (spreadsheets).",
 )
-@click.option(
-    "--out", type=existing(), metavar="DIR", help="Where to.  [default: into the folder of RUN]"
-)
+@click.option("--out", type=existing(), metavar="DIR", help="Output folder.  [default: RUN]")
 @click.option(
     "--root",
     type=existing(),
     metavar="DIR",
-    help="Folder of the corpus, whose videos say when a frame begins.  [default: the run's]",
+    help="Folder of the corpus, for the frame times of its videos.  [default: the run's]",
 )
 @click.option(
     "--fps",
     type=float,
     metavar="N",
-    help="Frames a second, where neither the videos nor the corpus say.",
+    help="Frame rate, if neither the videos nor the corpus give one.",
 )
 def export(run: str, kinds: str, out: str | None, root: str | None, fps: float | None) -> None:
-    """Write the recognised glosses of a finished run with their times.
+    """Write the recognised glosses of a finished run with their start and end times.
 
     \b
     slaeval export runs/sla_lora-phoenix2014t-test
-    slaeval export runs/mine --to eaf --root ~/data/Isharah-500
+    slaeval export runs/my-model --to eaf --root ~/data/Isharah-500
     """
     from slaeval.evaluation.export import export_run, parse_kinds
     from slaeval.evaluation.run_folder import Run

@@ -30,7 +30,7 @@ _WIDE = 80
 @click.option(
     "--strict",
     is_flag=True,
-    help="Refuse a submission that lacks segments, or holds ids that the references do not.",
+    help="Refuse a submission with missing segments or with ids not in the references.",
 )
 @click.option(
     "--bootstrap",
@@ -38,12 +38,14 @@ _WIDE = 80
     show_default=True,
     type=click.IntRange(0, 1_000_000),
     metavar="N",
-    help="Resamples for the interval of the difference to the leader.",
+    help="Bootstrap resamples for the interval of the difference to the leader.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the resamples.")
+@click.option("--seed", default=0, show_default=True, help="Random seed of the bootstrap.")
 @format_options
-@click.option("--html", type=existing(), metavar="OUT", help="Write the leaderboard as a page.")
-@click.option("--csv", type=existing(), metavar="OUT", help="Write one row a system.")
+@click.option(
+    "--html", type=existing(), metavar="OUT", help="Write the leaderboard as an HTML page."
+)
+@click.option("--csv", type=existing(), metavar="OUT", help="Write one row per system.")
 def leaderboard(
     folder: str,
     request: Request,
@@ -54,14 +56,14 @@ def leaderboard(
     html: str | None,
     csv: str | None,
 ) -> None:
-    """Rank the submissions of a folder: a file, or the folder of a run, a system.
+    """Rank the submissions in a folder; each file or run folder in it is one system.
 
-    Prints ranks with intervals, the tests of every system against the leader, and the WER of
-    every signer. A submission that cannot be read ends nothing: it is listed with the reason
-    at the end, and the exit code is 1.
+    Prints ranks with intervals, significance tests against the leader, and WER by signer.
+    A submission that cannot be read does not stop the others: it is listed at the end with
+    the reason, and the exit code is 1.
 
     \b
-    slaeval leaderboard submissions --dataset isharah1000 --setup SI --html board.html
+    slaeval leaderboard submissions --dataset isharah1000 --html board.html
     slaeval leaderboard submissions --ref secret.stm --strict --csv board.csv
     """
     check_outputs([folder], [html, csv], request)
@@ -123,9 +125,10 @@ def render(board: Leaderboard) -> str:
         ),
         "",
         paragraph(
-            "≈: neither test tells the system from the leader at 5 %. p: the smaller of MAPSSWE's "
-            "and the permutation test's, adjusted (Holm) over the tests against the leader. "
-            "Systems with as many errors share a rank; --json and --html hold both tests."
+            "≈: not significantly different from the leader at 5 % in either test. p: the smaller "
+            "of MAPSSWE's and the permutation test's, Holm-adjusted over the tests against the "
+            "leader. Systems with the same number of errors share a rank; --json and --html "
+            "give both tests."
         ),
     ]
     if len(board.signers) > 1:
@@ -153,7 +156,7 @@ def _cells(entry: Entry) -> tuple[object, ...]:
 
 
 def _by_signer(board: Leaderboard) -> list[str]:
-    """Lay out the WER of every signer, so many beside each other as a line holds."""
+    """Lay out the WER by signer, as many columns as fit on a line."""
     names = [f"{entry.rank:<2} {_short(entry.name)}" for entry in board.entries]
     wers = [{group.name: group.wer for group in entry.score.by_signer} for entry in board.entries]
     room = _WIDE - 2 - max(map(width, names))
@@ -164,15 +167,15 @@ def _by_signer(board: Leaderboard) -> list[str]:
         while left and (not here or sum(max(6, width(s)) + 2 for s in [*here, left[0]]) <= room):
             here, left = [*here, left[0]], left[1:]
         rows = [
-            (name, *("-" if mine[s] != mine[s] else f"{mine[s]:.2f}" for s in here))
-            for name, mine in zip(names, wers, strict=True)
+            (name, *("-" if wer[s] != wer[s] else f"{wer[s]:.2f}" for s in here))
+            for name, wer in zip(names, wers, strict=True)
         ]
         out += [*([""] if out else []), table(rows, ("WER % by signer", *here))]
     return out
 
 
 def _short(name: str, cells: int = 26) -> str:
-    """Cut the middle out of a long name: its end tells files of a folder apart."""
+    """Cut the middle out of a long name; its end distinguishes files of a folder."""
     if len(name) <= cells:
         return name
     return f"{name[: cells // 2 - 1]}…{name[-(cells - cells // 2) :]}"

@@ -333,7 +333,7 @@ def in_groups(groups: Mapping[str, Sequence[str]]) -> type[click.Command]:
     Parameters
     ----------
     groups : mapping
-        Heading to the names of parameters; all others stand under "Options".
+        Heading to the names of parameters; all others are listed under "Options".
     """
 
     class Grouped(click.Command):
@@ -341,7 +341,8 @@ def in_groups(groups: Mapping[str, Sequence[str]]) -> type[click.Command]:
             records = {
                 parameter.name: record
                 for parameter in self.get_params(ctx)
-                if (record := parameter.get_help_record(ctx)) is not None
+                if isinstance(parameter, click.Option)
+                and (record := parameter.get_help_record(ctx)) is not None
             }
             for heading, names in groups.items():
                 with formatter.section(heading):

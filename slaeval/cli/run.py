@@ -1,4 +1,4 @@
-"""``slaeval run``: a checkpoint, or a model of one's own, over a corpus or one video."""
+"""``slaeval run``: evaluate a checkpoint, or your own model, on a corpus or one video."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     chosen_decoding,
     decoding_options,
     existing,
+    in_groups,
     protocol_option,
     refuse_given,
     resumable,
@@ -30,20 +31,30 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-#: What says something about a corpus or its run, nothing about one video.
+#: Options that apply to a corpus only, not to a single video.
 _OF_A_CORPUS = frozenset(
     "dataset root setup split out restart frames workers exact compile_ on_error protocol "
     "no_report write".split()
 )
 
 
-@click.command()
+@click.command(
+    cls=in_groups(
+        {
+            "Model": ("ckpt", "model", "backbone_weights"),
+            "Input": ("dataset", "root", "setup", "split", "video", "fps", "on_error"),
+            "Decoding and scoring": ("decoding", "width", "merge_repeats", "protocol"),
+            "Output": ("out", "restart", "write", "no_report", "as_json"),
+            "Machine": ("device", "precision", "frames", "workers", "exact", "compile_"),
+        }
+    )
+)
 @click.option("--ckpt", type=existing(), metavar="FILE", help="The checkpoint.")
 @click.option(
     "--model",
     metavar="MODULE:NAME",
-    help="Instead of a checkpoint: a model of your own, or what makes one; or the name under "
-    "which a package offers a model.",
+    help="Instead of a checkpoint: your own model or a function that returns one, or the name "
+    "of a model registered by a package.",
 )
 @click.option(
     "--dataset", metavar="NAME", help="Corpus to evaluate on.  [default: the checkpoint's own]"
@@ -67,7 +78,7 @@ _OF_A_CORPUS = frozenset(
     "--fps",
     type=click.FloatRange(1, 1000),
     metavar="N",
-    help="Frames a second of a folder of frames.  [default: the checkpoint's own]",
+    help="Frame rate of a folder of frames.  [default: the checkpoint's own]",
 )
 @click.option(
     "--out",
@@ -81,14 +92,14 @@ _OF_A_CORPUS = frozenset(
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="cuda, cuda:N, mps, cpu; auto takes the first there is.",
+    help="cuda, cuda:N, mps or cpu; auto picks the first available.",
 )
 @click.option(
     "--precision",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help="fp32, bf16, fp16; auto takes bf16 on cards that have it, fp32 on the CPU and for "
+    help="fp32, bf16 or fp16; auto picks bf16 if the GPU supports it, fp32 on the CPU and for "
     "--model.",
 )
 @click.option(
@@ -115,20 +126,19 @@ _OF_A_CORPUS = frozenset(
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="If pictures are missing or broken: stop the run, or score the sample as empty and "
-    "report it.",
+    help="If frames are missing or unreadable: stop, or score the sample as empty and report it.",
 )
 @protocol_option
 @click.option(
     "--backbone-weights",
     type=existing(),
     metavar="FILE",
-    help="Weights of the backbone, for a slim checkpoint.",
+    help="Backbone weights, for a slim checkpoint.",
 )
 @click.option(
     "--write",
     metavar="KINDS",
-    help="Write the glosses in time too: some of eaf,srt,tsv; see 'slaeval export'.",
+    help="Also write glosses with times: any of eaf,srt,tsv; see 'slaeval export'.",
 )
 @click.option("--no-report", is_flag=True, help="Do not write report.html.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
@@ -167,7 +177,7 @@ def run(
 
     \b
     slaeval run --ckpt sla_lora.pt
-    slaeval run --ckpt sla_lora.pt --dataset csl-daily --split dev --root ~/data/CSL-Daily
+    slaeval run --ckpt sla_lora.pt --dataset csl-daily --root ~/data/CSL-Daily
     slaeval run --ckpt sla_lora.pt --video me.mp4
     slaeval run --model my_package.my_module:make --dataset csl-daily
     torchrun --nproc-per-node 4 -m slaeval run --ckpt sla_lora.pt
@@ -175,7 +185,7 @@ def run(
     if video is not None:
         refuse_given(_OF_A_CORPUS, "--video recognises one video;")
     else:
-        refuse_given({"fps"}, "only --video takes frames of a rate that nobody says;")
+        refuse_given({"fps"}, "--fps is for a folder of frames given with --video;")
     kinds = parse_kinds(write) if write is not None else ()
     require("run", "slaeval run")
     loaded = _loaded(ckpt, model, device, backbone_weights)
@@ -205,24 +215,24 @@ def run(
             protocol=protocol,
             restart=restart,
         )
-    if launched()[0] == 0:  # the others would say the same
+    if launched()[0] == 0:  # other ranks have the same result
         _show(result, as_json)
         if result.score is not None and not no_report:
             _report(result)
         for path in export_run(result, kinds) if kinds else ():
-            click.echo(f"glosses in time: {path}", err=True)
+            click.echo(f"glosses with times: {path}", err=True)
 
 
 def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | None) -> LoadedModel:
     if (ckpt is None) == (model is None):
-        raise UsageError("name what is to recognise: either --ckpt FILE or --model MODULE:NAME")
+        raise UsageError("name a model: either --ckpt FILE or --model MODULE:NAME")
     if ckpt is not None:
         from slaeval.recognition.checkpoint_loading import load_checkpoint
 
         return load_checkpoint(ckpt, device, backbone)
     from slaeval.recognition.model import load_model
 
-    refuse_given({"backbone_weights"}, "a model of your own brings its weights:")
+    refuse_given({"backbone_weights"}, "your own model comes with its weights:")
     assert model is not None
     return load_model(model, device)
 
@@ -282,9 +292,9 @@ def _recognise(
 
     footage = open_footage(video, fps=fps)
     if fps is not None and footage.times is not None:
-        raise UsageError("--fps is for a folder of frames; a video file says its own rate")
+        raise UsageError("--fps is for a folder of frames; a video file has its own frame rate")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FrameRateWarning)  # said below
+        warnings.simplefilter("ignore", FrameRateWarning)  # reported below
         found = loaded.recognise(footage, decoding=decoding, precision=precision)
     for note in found.notes:
         warn(note)

@@ -1,7 +1,7 @@
 """``slaeval-sclite``: the command line of NIST's ``sclite``, without sclite.
 
-Options, files and bytes are sclite's (version 2.10 of SCTK 2.4.12), as far as they are there; what
-is not is refused by name. To put it in sclite's place, link it where a script expects that::
+Options, file names and output bytes match sclite 2.10 (SCTK 2.4.12). Options not implemented are
+refused by name. To use it in place of sclite, link it where a script expects sclite::
 
     ln -s "$(command -v slaeval-sclite)" ./software/sclite
 """
@@ -31,32 +31,33 @@ _HELP = f"""\
 usage: slaeval-sclite -r REF [FORMAT] -h HYP [FORMAT [TITLE]] [-h …] [options]
 
 The alignment and the reports of NIST's sclite 2.10, byte for byte, without a compiler
-(slaeval {__version__}). To put it in the place of sclite:
+(slaeval {__version__}). To use it in place of sclite:
 
   ln -s "$(command -v slaeval-sclite)" ./software/sclite
 
 Input:
-  -r FILE [trn|stm|ctm]        references; trn without a format
+  -r FILE [trn|stm|ctm]        references; trn by default
   -h FILE [trn|ctm] [TITLE]    hypotheses; may be given several times
   -i {"|".join(ID_TYPES)}
-                               how the ids of transcripts name their speaker; needed for trn
-  -e ascii|utf-8 [generic]     what a character is for -c; case is folded for A to Z either way
+                               how utterance ids name the speaker; required for trn
+  -e ascii|utf-8 [generic]     what counts as a character for -c; only A to Z is case-folded
 Alignment:
-  -s                           letter case counts
-  -c [NOASCII] [DH]            align characters; not of ASCII words; without hyphens
-  -F                           a fragment (REG-) is right for a word that begins so
-  -D                           a word in parentheses may be missing
+  -s                           case-sensitive
+  -c [NOASCII] [DH]            align characters; NOASCII: keep ASCII words whole; DH: drop
+                               hyphens
+  -F                           a fragment (REG-) matches a word that starts with it
+  -D                           a word in parentheses is optional
 Output:
   -o REPORT…                   sum rsum pra prf dtl snt spk sgml nl.sgml, all (pra sum rsum),
                                stdout, none  [sum stdout]
-  -O DIR                       where to write  [the folder of the hypotheses]
-  -n NAME                      first part of the file names  [that of the hypotheses]
-  -l WIDTH                     bytes after which a line of pra is broken  [1000]
-  -f 0|1                       1: say what is done; with 'stdout' 0  [1]
-  -C none                      no report on confidences
+  -O DIR                       output folder  [that of the hypotheses]
+  -n NAME                      stem of the output names  [that of the hypotheses]
+  -l WIDTH                     bytes per line of pra  [1000]
+  -f 0|1                       1: report progress  [1; with 'stdout' 0]
+  -C none                      no confidence report
 
-Not here, and refused: -d -L -m -p -P -S -T -w, the reports lur and wws, -C with a report, -e with
-gb, euc or a language.
+Not supported, and refused: -d -L -m -p -P -S -T -w, the reports lur and wws, -C with a report,
+-e with gb, euc or a language.
 """
 
 _FORMATS = {("trn", "trn"), ("stm", "ctm"), ("ctm", "ctm")}
@@ -82,7 +83,7 @@ class _Hypothesis(NamedTuple):
 
 @dataclass
 class _Options:
-    """The command line, read."""
+    """The parsed command line."""
 
     reference: str = ""
     reference_format: str = "trn"
@@ -97,7 +98,7 @@ class _Options:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Do what sclite would do and leave the process with its exit code."""
+    """Do what sclite does and exit with its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments in (["--help"], ["--version"]):
         _print(_HELP if arguments == ["--help"] else f"slaeval-sclite {__version__}\n")
@@ -110,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
     except SlaevalError as error:
         _fail(str(error))
     except BrokenPipeError:
-        # The reader of a pipe (head, grep -m) has left.
+        # The reader of the pipe (head, grep -m) has closed it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
@@ -120,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _print(text: str) -> None:
-    """Write to stdout the bytes that were read."""
+    """Write text to stdout, with undecodable bytes as they were read."""
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
 
 
@@ -158,7 +159,7 @@ def _read(arguments: list[str]) -> _Options:
 
 
 def _take(options: _Options, flag: str, values: list[str]) -> None:
-    """Take one option with its values."""
+    """Apply one option and its values."""
     if flag in _REFUSED:
         _fail(f"option {flag} ({_REFUSED[flag]}) is not supported by slaeval-sclite")
     if flag not in _LIMITS:
@@ -195,7 +196,7 @@ def _take(options: _Options, flag: str, values: list[str]) -> None:
 
 
 def _changed(settings: Settings, flag: str, values: list[str]) -> Settings:
-    """Return the settings of the alignment with what an option says about it."""
+    """Return the alignment settings with one option applied."""
     if flag == "-i":
         if values[0] not in ID_TYPES:
             _fail(f"Utterance id type '{values[0]}' not acceptable; known: {', '.join(ID_TYPES)}")
@@ -240,7 +241,7 @@ _LIMITS = {
 
 
 def _encoding(values: list[str]) -> bool:
-    """Say whether characters are those of UTF-8."""
+    """Tell whether characters are UTF-8 (otherwise, bytes)."""
     encoding, profile = [*(value.lower() for value in values), "generic"][:2]
     if encoding not in ("ascii", "utf-8"):
         _fail(
@@ -252,7 +253,7 @@ def _encoding(values: list[str]) -> bool:
 
 
 def _take_reports(options: _Options, values: Iterable[str]) -> None:
-    """Switch reports; naming one twice switches it off, as in sclite."""
+    """Toggle reports: as in sclite, naming one twice switches it off."""
     options.reports_given = True
     for value in values:
         if value == "none":
@@ -276,7 +277,7 @@ def _number(flag: str, value: str) -> int:
 
 
 def _check(options: _Options) -> None:
-    """Refuse what cannot be meant; fill in what sclite fills in."""
+    """Refuse invalid combinations and fill in sclite's defaults."""
     if not options.reference or not options.hypotheses:
         _fail("Input not specified: -r REF and -h HYP are needed")
     if not os.path.exists(options.reference):
@@ -328,7 +329,7 @@ def _run(options: _Options) -> None:
 
 
 def _root(options: _Options, path: str) -> str:
-    """Return how the names of the output files begin."""
+    """Return the path prefix of the output files."""
     folder, slash, base = path.rpartition("/")
     name = options.name or base
     if options.folder is not None:
@@ -339,7 +340,10 @@ def _root(options: _Options, path: str) -> str:
 def _report(system: System, root: str, options: _Options) -> None:
     """Write the reports asked for, in sclite's order."""
     stdout = "stdout" in options.reports
-    speakers = {name: [one.segment for one in mine] for name, mine in system.by_speaker().items()}
+    speakers = {
+        name: [one.segment for one in utterances]
+        for name, utterances in system.by_speaker().items()
+    }
 
     def put(text: Iterable[str], suffix: str, note: str, *, on_stdout: str = "") -> None:
         if stdout:

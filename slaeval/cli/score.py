@@ -10,6 +10,7 @@ from slaeval.cli.options import (
     dev_evaluations,
     existing,
     format_options,
+    in_groups,
     needed,
     refuse_given,
     request_options,
@@ -33,7 +34,19 @@ if TYPE_CHECKING:
 __all__ = ["pasted", "render", "score"]
 
 
-@click.command()
+@click.command(
+    cls=in_groups(
+        {
+            "Hypotheses": ("pred", "dev", "pred_format", "fix_ids", "text"),
+            "References": ("dataset", "split", "root", "setup", "ref"),
+            "Scoring": ("protocol", "bootstrap", "bleu"),
+            "Output": (
+                *("groupings", "top", "format_", "as_json"),
+                *("csv", "alignments", "pra", "dtl", "html"),
+            ),
+        }
+    )
+)
 @source_argument
 @request_options()
 @click.option(
@@ -47,7 +60,7 @@ __all__ = ["pasted", "render", "score"]
     "groupings",
     multiple=True,
     metavar="GROUP",
-    help="Counts counts by signer, length or sentence; repeatable.  [default: signer]",
+    help="Show counts by signer, length or sentence; repeatable.  [default: signer]",
 )
 @click.option(
     "--top",

@@ -65,19 +65,19 @@ def _top(top: int) -> int:
 def _dev(
     dev: Sequence[str], systems: Sequence[TextEvaluation], form: Format
 ) -> list[TextEvaluation]:
-    """Evaluate the files of ``--dev``, one a system, on the dev split of the same corpus."""
+    """Evaluate the files of ``--dev``, one per system, on the dev split of the same corpus."""
     if not dev:
         return []
     request = systems[0].request
     if form in ("table", "json"):
-        raise UsageError("--dev puts two splits side by side: add --format latex, markdown or csv")
+        raise UsageError("--dev shows two splits side by side: add --format latex, markdown or csv")
     if request.dataset is None or request.ref is not None:
-        raise UsageError("--dev takes the references of both splits from a corpus: use --dataset")
+        raise UsageError("--dev needs the references of both splits: use --dataset")
     if request.split == "dev":
         raise UsageError("--split dev and --dev are the same split: leave one out")
     if len(dev) != len(systems):
         raise UsageError(
-            f"{len(systems)} systems and {len(dev)} --dev: name one for each system, in the "
+            f"{len(systems)} systems but {len(dev)} --dev: give one for each system, in the "
             "same order"
         )
     return open_text_systems(dev, request._replace(split="dev"))
@@ -118,9 +118,9 @@ def score_text(
             warn(prefix + message)
     if form == "json":
         out = result.to_dict()
-        for name, mine in groups.items():
+        for name, rows in groups.items():
             out[f"by_{name}"] = {
-                group.name: {**group._asdict(), "wer": finite(group.wer)} for group in mine
+                group.name: {**group._asdict(), "wer": finite(group.wer)} for group in rows
             }
         click.echo(_json(out))
     elif form == "table":
@@ -131,7 +131,7 @@ def score_text(
 
 
 def _pasted(names: Sequence[str], scores: Sequence[TextScore], form: Format) -> str:
-    """Write scores as Markdown, LaTeX (a row a system, both splits in it) or CSV."""
+    """Format scores as Markdown, LaTeX (one row per system, with both splits) or CSV."""
     if form == "latex":
         cells: dict[str, dict[str, TextScore]] = {}
         for name, score in zip(names, scores, strict=True):
@@ -142,7 +142,9 @@ def _pasted(names: Sequence[str], scores: Sequence[TextScore], form: Format) -> 
             for note in text_notes(name, score)
         ]
         return as_latex(
-            [PaperRow(name, mine) for name, mine in cells.items()], notes=notes, heads=TEXT_HEADS
+            [PaperRow(name, by_split) for name, by_split in cells.items()],
+            notes=notes,
+            heads=TEXT_HEADS,
         )
     rows = [text_row(name, score) for name, score in zip(names, scores, strict=True)]
     if form == "csv":
@@ -152,7 +154,7 @@ def _pasted(names: Sequence[str], scores: Sequence[TextScore], form: Format) -> 
 
 
 def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: int) -> str:
-    """Lay a score of translations out for a person."""
+    """Format a score of translations for the terminal."""
     from slaeval.scoring.text.protocols import corpus_default
 
     form = result.form
@@ -180,14 +182,14 @@ def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: 
         "",
         paragraph(
             f"{len(result.segments)} segments, {units[0]} reference {result.unit}, "
-            f"{units[1]} in the hypotheses ({units[1] / units[0]:.3f} of that). Intervals: "
+            f"{units[1]} in the hypotheses (ratio {units[1] / units[0]:.3f}). Intervals: "
             f"bootstrap, {result.bootstrap} resamples. References: {result.source}."
             if units[0]
             else f"{len(result.segments)} segments without reference {result.unit}."
         ),
     ]
     if result.rules.caveat:
-        out.append(paragraph(f"Mind: {result.rules.caveat}."))
+        out.append(paragraph(f"Note: {result.rules.caveat}."))
     if result.dataset is not None and default.protocol == result.protocol:
         out.append(paragraph(f"Default on this corpus: {default.reason}."))
     if result.other_readings:
@@ -204,7 +206,7 @@ def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: 
 
 #: Below a table in which a protocol has the mark ``*``.
 _ONE_SIDE = (
-    "* final punctuation on one side only: less than a system made for this protocol would get"
+    "* final punctuation on one side only: scores lower than a system built for this protocol"
 )
 
 
@@ -259,7 +261,7 @@ def _worst(result: TextScore, top: int) -> list[str]:
 def report_text(
     source: str, request: Request, against: str | None, glosses: str | None, out: str
 ) -> None:
-    """Write the page about translations; see :func:`slaeval.cli.report.report`."""
+    """Write the report page for translations; see :func:`slaeval.cli.report.report`."""
     from slaeval.evaluation.score import Evaluation
     from slaeval.report.translations import collect_translations, render_translations
 
@@ -267,7 +269,7 @@ def report_text(
     evaluation, *others = open_text_systems(sources, request)
     recognised = None
     if glosses is not None:
-        # Read as glosses are, whatever says how translations are.
+        # The options for reading translations do not apply to glosses.
         asked = request._replace(protocol="official", format="auto")
         recognised = Evaluation.open(glosses, asked)
     found = collect_translations(evaluation, others[0] if others else None, recognised)
@@ -286,7 +288,7 @@ def report_text(
 
 
 def list_protocols() -> str:
-    """Describe the text protocols, and which is the default of a corpus."""
+    """Describe the text protocols and the default of each corpus."""
     from slaeval.scoring.text.protocols import corpus_default, text_protocols
 
     out = []
@@ -301,7 +303,7 @@ def list_protocols() -> str:
         out.append(paragraph(f"used by {rules.used_by}", "    ", "      "))
         out.append(paragraph(f"source: {rules.source}", "    ", "      "))
         if rules.caveat:
-            out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
+            out.append(paragraph(f"note: {rules.caveat}", "    ", "      "))
     for corpus in ("phoenix2014t", "csl-daily", "isharah"):
         default = corpus_default(corpus)
         out.append(paragraph(f"{corpus}: {default.protocol}, because {default.reason}", "", "  "))
@@ -323,7 +325,7 @@ def audit_text(
     from slaeval.evaluation.text.audit import parse_figure
 
     if claimed is not None:
-        parse_figure(claimed)  # better now than after the scoring
+        parse_figure(claimed)  # fail before scoring
     evaluation = TextEvaluation.open(source, request)
     others = _dev([dev] if dev is not None else [], [evaluation], form)
     results = [audited(one, names or None) for one in (*others, evaluation)]
@@ -366,7 +368,7 @@ def _pasted_audit(results: Sequence[TextAudit], form: Format) -> str:
 
 
 def render_audit(result: TextAudit, top: int, claimed: str | None = None) -> str:
-    """Lay an audit of translations out for a person."""
+    """Format an audit of translations for the terminal."""
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
         paragraph(
@@ -393,7 +395,7 @@ def render_audit(result: TextAudit, top: int, claimed: str | None = None) -> str
         ),
         "",
         paragraph(
-            "diff: points of BLEU-4; moved: sentences with another sentence BLEU. ROUGE-L is "
+            "diff: BLEU-4 points; moved: sentences whose sentence BLEU changes. ROUGE-L is "
             "computed in three ways: see beta below."
         ),
     ]
@@ -435,7 +437,7 @@ def _details(row: TextAuditRow, top: int) -> list[str]:
         f"beta {form.rouge.beta}",
     ]
     if rules.caveat:
-        out.append(paragraph(f"mind: {rules.caveat}", "    ", "      "))
+        out.append(paragraph(f"note: {rules.caveat}", "    ", "      "))
     for side, fired in (("reference", row.reference_rules), ("hypothesis", row.hypothesis_rules)):
         if fired:
             shown = ", ".join(f"{name} {count}" for name, count in fired.items())
@@ -459,12 +461,12 @@ def compare_text(
     form: Format,
     csv: str | None,
 ) -> None:
-    """Hold files of translations against each other; see :func:`slaeval.cli.compare.compare`."""
+    """Compare files of translations; see :func:`slaeval.cli.compare.compare`."""
     from slaeval.evaluation.compare import compare
     from slaeval.evaluation.score import system_names
 
     if len(sources) < 2:
-        raise UsageError("name two files of translations or more")
+        raise UsageError("name at least two files of translations")
     systems = open_text_systems(sources, request)
     names = system_names(systems)
     others = [one.score() for one in _dev(dev, systems, form)]
@@ -512,7 +514,7 @@ def _pasted_comparison(result: TextComparison, dev: Sequence[TextScore], form: F
 
 
 def render_comparison(result: TextComparison, top: int) -> str:
-    """Lay a comparison of translations out for a person."""
+    """Format a comparison of translations for the terminal."""
     first = result.scores[0]
     rows = []
     for name, score in zip(result.names, result.scores, strict=True):
@@ -542,9 +544,9 @@ def _pair(pair: TextPair, several: bool, top: int) -> list[str]:
     out = [
         styled(f"  {pair.verdict}", bold=True),
         table(rows, heads, indent="    "),
-        *(["    p-values adjusted (Holm)"] if several else []),
+        *(["    p-values are Holm-adjusted"] if several else []),
         f"    sentences: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"as good in {pair.tied}",
+        f"equal in {pair.tied}",
     ]
     for segment in pair.segments[:top]:
         out.append(

@@ -30,7 +30,7 @@ __all__ = ["train"]
         }
     )
 )
-@click.option("--dataset", required=True, metavar="NAME", help="Corpus to train on.")
+@click.option("--dataset", metavar="NAME", help="Corpus to train on; needed to train.")
 @click.option(
     "--root", type=existing(), metavar="DIR", help="Folder of the corpus, if not registered."
 )
@@ -159,7 +159,7 @@ __all__ = ["train"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
-    dataset: str,
+    dataset: str | None,
     root: str | None,
     setup: str | None,
     variant: str,
@@ -199,8 +199,8 @@ def train(
 
     \b
     slaeval train --dataset phoenix2014t --variant sla-lora --out sla_lora.pt
-    slaeval train --dataset phoenix2014t --root sample --backbone slaeval-tiny --out tiny.pt
-    torchrun --nproc-per-node 8 -m slaeval train --dataset csl-daily --out sla_lora.pt
+    slaeval train --dataset phoenix2014t --backbone slaeval-tiny --out tiny.pt
+    torchrun --nproc-per-node 8 -m slaeval train --dataset csl-daily --out my.pt
     """
     from slaeval.extras import require
 
@@ -232,6 +232,8 @@ def train(
         click.echo(chosen.shown())
     if show_recipe or (save_recipe is not None and out is None):
         return
+    if dataset is None:
+        raise UsageError("missing --dataset: the corpus to train on, such as --dataset csl-daily")
     if out is None:
         raise UsageError("missing --out: where to write the checkpoint, such as --out sla_lora.pt")
     if (
@@ -241,8 +243,8 @@ def train(
         and "pretrained" not in chosen.given
     ):
         raise UsageError(
-            f"no weights named for {backbone}: --pretrained TAG of open_clip, --backbone-weights "
-            "FILE, or --pretrained none for random ones"
+            f"no weights given for {backbone}: use --pretrained TAG (open_clip), "
+            "--backbone-weights FILE, or --pretrained none for random ones"
         )
     import json
 
@@ -279,7 +281,7 @@ def train(
             ),
             log=lambda text: click.echo(text, err=True),
         )
-    if launched()[0]:  # the others would say the same
+    if launched()[0]:  # other ranks have the same result
         return
     if as_json:
         result = {
@@ -297,7 +299,7 @@ _SHORT = {"lr": "learning_rate"}
 
 
 def _pairs(settings: tuple[str, ...], options: dict[str, str]) -> dict[str, str]:
-    """Return what ``--set`` and options of their own say, by the names of the recipe."""
+    """Merge ``--set`` and the options into values by their names in the recipe."""
     pairs = dict(options)
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -316,7 +318,7 @@ def _pairs(settings: tuple[str, ...], options: dict[str, str]) -> dict[str, str]
 
 
 class _Chosen(NamedTuple):
-    """The recipe of this command, with what was given for it."""
+    """The recipe of this command and the values given for it."""
 
     recipe: Recipe
     model: dict[str, Any]
@@ -345,7 +347,7 @@ class _Chosen(NamedTuple):
         return {**config.to_dict(), **self.model, **self.recipe.to_dict()}
 
     def shown(self) -> str:
-        """Return each value with its source, and what differs from AdaptSign besides."""
+        """Return each value with its source, and other differences from AdaptSign."""
         from slaeval.models.config import preset
         from slaeval.training.recipe import DEVIATIONS, MODEL_SOURCES, SOURCES, recipe_for
 
@@ -358,7 +360,7 @@ class _Chosen(NamedTuple):
             elif name in self.from_file:
                 source = "the recipe's file"
             elif values[name] != usual_values[name]:
-                # The sources are those of the usual recipe: others are ours, the tiny tower's.
+                # SOURCES describes the usual recipe; other values are our presets (tiny tower).
                 source = "slaeval preset"
             rows.append((name, _shown(values[name]), source))
         if self.recipe.normalisation == "auto":
@@ -371,7 +373,7 @@ class _Chosen(NamedTuple):
         return "\n".join(
             [
                 table(rows, ("value", "", "source"), left=3),
-                "\nWhere training differs from AdaptSign's code, whatever the recipe:",
+                "\nDifferences from AdaptSign's code in every recipe:",
                 *(click.wrap_text(entry, 78, "  ", "    ") for entry in entries),
             ]
         )

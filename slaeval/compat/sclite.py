@@ -336,7 +336,7 @@ def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Ite
     for name, number, _ in hypotheses:
         if name in wanted:
             raise InputError(
-                f"id {name} stands here and in line {wanted[name]}", hypothesis.path, number
+                f"duplicate id {name} (first on line {wanted[name]})", hypothesis.path, number
             )
         wanted[name] = number
     references: dict[str, tuple[int, str]] = {}

@@ -15,11 +15,11 @@ here                      stands in for
 :func:`wer_list`          ``utils.metrics.wer_list`` of SignGraph, TwoStreamNetwork and slt
 ========================  ==========================================================
 
-Same parameters, same value, same files with the same bytes. What differs: a hypothesis file or
-reference file that is missing, a line that is no CTM, a segment that the references lack are
-errors here. The originals go on without the file, and their callers print 100 % for any error
-(``except: … lstm_ret = 100.0``); as such a clause swallows errors of ours as well, each is written
-to stderr before it is raised.
+Same parameters, same value, same files with the same bytes. The difference: a missing hypothesis
+or reference file, a line that is not CTM, or a segment not in the references is an error here. The
+originals continue without the file, and their callers print 100 % for any error
+(``except: … lstm_ret = 100.0``). Such a clause would swallow our errors too, so each is written to
+stderr before it is raised.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _R = TypeVar("_R")
 _DROPPED = ("__LEFTHAND__", "__EPENTHESIS__", "__EMOTION__")
 
 
-def _said_before_raised(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Write an error to stderr before it is raised: callers swallow it."""
+def _reported_to_stderr(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Write errors to stderr before raising them: callers swallow exceptions."""
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -63,7 +63,7 @@ def _said_before_raised(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return wrapped
 
 
-@_said_before_raised
+@_reported_to_stderr
 def evaluate(
     prefix: str = "./",
     mode: str = "dev",
@@ -87,9 +87,9 @@ def evaluate(
     output_file : str
         The hypotheses are ``{prefix}{output_file}``, in CTM.
     output_dir : str, optional
-        Folder for sclite's reports, after `prefix`; without it they lie beside the hypotheses.
+        Folder for sclite's reports, after `prefix`; beside the hypotheses by default.
     python_evaluate : bool
-        The number of the Python evaluator, not of sclite.
+        Use the Python evaluator instead of sclite.
     triplet : bool
         Print what the Python evaluator says about ``{output_file}`` beside ``-conv.ctm`` too;
         counts only with `python_evaluate`.
@@ -108,9 +108,9 @@ def evaluate(
     Raises
     ------
     InputError
-        A file that is missing or not of its format, or a segment that the references lack.
+        A missing or malformed file, or a segment not in the references.
     UsageError
-        A name that is not given.
+        `evaluate_dir`, `evaluate_prefix` or `output_file` is not given.
     """
     if evaluate_dir is None or evaluate_prefix is None or output_file is None:
         raise UsageError("evaluate() needs evaluate_dir, evaluate_prefix and output_file")
@@ -138,7 +138,10 @@ def evaluate(
 def _sclite(hypotheses: str, references: str, folder: str | None) -> float:
     """Write sclite's reports and return the WER of its ``dtl``."""
     system = align_files(references, hypotheses, ("stm", "ctm"), hypotheses, Settings())
-    speakers = {name: [one.segment for one in mine] for name, mine in system.by_speaker().items()}
+    speakers = {
+        name: [one.segment for one in utterances]
+        for name, utterances in system.by_speaker().items()
+    }
     root = hypotheses if folder is None else f"{folder}/{os.path.basename(hypotheses)}"
     for suffix, text in (
         ("sys", sclite_reports.summary(speakers, title=hypotheses, fold=False)),
@@ -231,7 +234,7 @@ class _Counts(NamedTuple):
     only_auxiliary_right: int
 
 
-@_said_before_raised
+@_reported_to_stderr
 def wer_calculation(gt_path: str, primary_pred: str, auxiliary_pred: str | None = None) -> float:
     """Score CTM files as VAC's Python evaluator does, and print its four lines.
 
@@ -319,9 +322,9 @@ def _both(
         spread_one, _ = _aligned(reference, one)
         spread_other, _ = _aligned(reference, other)
         spread, _ = _aligned(spread_other, _repeats_merged(spread_one))
-        said_one = _aligned(spread, one)[1]
-        said_other = _aligned(spread, other)[1]
-        for word, first, second in zip(spread, said_one, said_other, strict=False):
+        words_one = _aligned(spread, one)[1]
+        words_other = _aligned(spread, other)[1]
+        for word, first, second in zip(spread, words_one, words_other, strict=False):
             right, other_right = word == first, word == second
             sums[0] += "*" not in word
             sums[1] += not right
@@ -341,9 +344,9 @@ def _aligned(reference: list[str], hypothesis: list[str]) -> tuple[list[str], li
     rows: tuple[list[str], list[str]] = ([], [])
     for op in path:
         word = next(left) if op != "I" else ""
-        said = next(right) if op != "D" else ""
-        rows[0].append(word or "*" * len(said))
-        rows[1].append(said.ljust(len(word)) if said else "*" * len(word))
+        other = next(right) if op != "D" else ""
+        rows[0].append(word or "*" * len(other))
+        rows[1].append(other.ljust(len(word)) if other else "*" * len(word))
     return rows
 
 
@@ -357,7 +360,7 @@ _RELAXED = {
 }
 
 
-@_said_before_raised
+@_reported_to_stderr
 def get_phoenix_wer(
     hyp: str,
     phase: str,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.errors import InputError, SlaevalError, UsageError, counted
 from slaeval.evaluation.compare import Pair, compare
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
@@ -81,13 +81,7 @@ class Entry:
         """How many points it is behind the leader, with the interval; None for the leader."""
         if self.pair is None:
             return None
-        low, high = self.pair.interval or (None, None)
-        # From 0, as -x of nothing is minus zero.
-        return (
-            0.0 - self.pair.difference,
-            None if high is None else 0.0 - high,
-            None if low is None else 0.0 - low,
-        )
+        return self.pair.difference, *(self.pair.interval or (None, None))
 
     def to_row(self) -> dict[str, Any]:
         """Return the row of ``--format csv``: figures, tests, and a WER a signer."""
@@ -249,10 +243,13 @@ def _check_ids(evaluation: Evaluation) -> None:
     there = evaluation.hypotheses.words
     missing = [name for name in known if name not in there]
     unknown = sorted(there.keys() - set(known))
-    for names, what in ((missing, "have no hypothesis"), (unknown, "are not in the references")):
+    for names, one, many in (
+        (missing, "segment has no hypothesis", "segments have no hypothesis"),
+        (unknown, "segment is not in the references", "segments are not in the references"),
+    ):
         if names:
             raise InputError(
-                f"{len(names)} segments {what} ({', '.join(names[:3])}"
+                f"{counted(len(names), one, many)} ({', '.join(names[:3])}"
                 f"{', …' if len(names) > 3 else ''})",
                 evaluation.source,
             )

@@ -475,7 +475,7 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
     for separator in SEPARATORS:
         if separator not in line:
             continue
-        names = next(_rows([line], separator, quoted='"' in line), (0, []))[1]
+        names = _cells(line, separator)
         keys = [_key(name) for name in names]
         ids = [place for place, key in enumerate(keys) if key in _keys(_ID_NAMES)]
         known = [key for key in keys if key in _keys(_KNOWN)]
@@ -483,6 +483,14 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
         if (ids and (ids[0] == 0 or len(known) > 1)) or plain:
             return separator, names
     return None
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """Return the cells of one line, as they stand where a quote does not close in it."""
+    try:
+        return next(_rows([line], separator, '"' in line), (0, []))[1]
+    except InputError:
+        return next(_rows([line], separator, False))[1]
 
 
 #: Below a header of Markdown.
@@ -570,7 +578,7 @@ def parse_table(
             f"found {_shown(lines[first])}",
             first + 1,
         )
-    top = next(_rows([lines[first]], separator, '"' in lines[first]))[1]
+    top = _cells(lines[first], separator)
     release = separator == "|" and any(tuple(top[: len(r)]) == r for r in _RELEASES)
     rows = _rows(lines, separator, '"' in text and not release, path)
     names: Sequence[str] = ()

@@ -15,7 +15,7 @@ from slaeval.errors import InputError
 from slaeval.formats.tables import Collector, Role, Table
 from slaeval.formats.words import split_words
 
-__all__ = ["parse_trn", "write_trn"]
+__all__ = ["parse_trn"]
 
 _ID = re.compile(r"\(([^()\s]+)\)\s*$", re.ASCII)
 
@@ -42,8 +42,3 @@ def parse_trn(text: str, role: Role = "hypothesis", path: str | None = None) -> 
             )
         collected.put(match[1], split_words(line[: match.start()]), number)
     return collected.table()
-
-
-def write_trn(hypotheses: dict[str, list[str]]) -> str:
-    """Return the text of a TRN file."""
-    return "".join(" ".join([*words, f"({name})"]) + "\n" for name, words in hypotheses.items())

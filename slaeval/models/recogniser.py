@@ -229,17 +229,6 @@ class Recogniser(nn.Module):
             unmerge(self.tower, self._plain)
             self._plain = None
 
-    def zero_adapter(self) -> None:
-        """Undo what the adapter has learned: B, or the way up, becomes zero.
-
-        The temporal shift has not learned anything and stays.
-        """
-        self.unmerge()
-        with torch.no_grad():
-            for name, value in self._adapter_parameters().items():
-                if ".lora_B." in name or ".up." in name or name == "adapter.temporal_weight":
-                    value.zero_()
-
     def _adapter_parameters(self) -> dict[str, nn.Parameter]:
         # peft calls the one adapter of ours "default"; files need not know.
         return {

@@ -17,6 +17,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from zeroed_adapter import zero_adapter
+
 from slaeval.console import table
 from slaeval.loaders import write_sample
 from slaeval.models.recogniser import build_recogniser
@@ -81,7 +83,7 @@ def _row(
     cells += [f"{done.score.wer:.2f}", f"{wer:.2f}"]
     if variant == "frozen" or shuffled:
         return (*cells, "", "")
-    loaded.model.zero_adapter()
+    zero_adapter(loaded.model)
     cells.append(f"{_wer(loaded, root, f'{stem}.zeroed'):.2f}")
     fresh = build_recogniser(loaded.model.config, seed=seed)
     loaded.model.load_states(fresh.adapter_state(), fresh.head_state())

@@ -128,7 +128,7 @@ def test_options_of_decoding(slaeval: Run, tmp_path: Path, expected: str) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (np.zeros((3, 4), np.float32), "4 classes, glosses.txt 4 glosses"),
+        (np.zeros((3, 4), np.float32), "4 classes, but glosses.txt has 4 glosses"),
         (np.zeros((2, 3, 5), np.float32), "expected floats [steps, classes]"),
         (np.zeros((3, 5), np.int64), "is int64 [3, 5]"),
         (np.full((3, 5), np.nan, np.float32), "nan at step 0"),
@@ -158,7 +158,7 @@ def test_an_id_that_is_there_twice(slaeval: Run, tmp_path: Path, expected: str) 
         np.save(tmp_path / below / "clip-1.npy", CLIPS["clip-1"])
     done = slaeval("decode", "logits", "--vocab", "glosses.txt")
     assert done.returncode == 1
-    assert "a second time" in done.stderr
+    assert "duplicate id" in done.stderr
     (tmp_path / "empty").mkdir()
     assert "no .npy" in slaeval("decode", "empty", "--vocab", "glosses.txt").stderr
     blank = slaeval("decode", "logits/dev", "--vocab", "glosses.txt", "--blank", "5")

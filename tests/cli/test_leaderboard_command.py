@@ -85,7 +85,9 @@ def test_tests_against_the_leader_are_those_of_compare(slaeval, evening) -> None
             *(*evening[2:], "--json"),
         ).stdout
     )["pairs"][0]
-    assert second["difference"] == pytest.approx(-pair["difference"])
+    assert second["difference"] == pytest.approx(pair["difference"])
+    assert second["difference"] == pytest.approx(second["wer"] - leader["wer"])
+    assert second["difference_low"] <= second["difference"] <= second["difference_high"]
     # Holm over seven tests: at least as large as alone, at most seven times.
     for key in ("mapsswe_p", "permutation_p"):
         assert pair[key] <= second[key] <= min(1, 7 * pair[key]) + 1e-12
@@ -148,8 +150,8 @@ def test_strict(slaeval, evening, tmp_path: Path) -> None:
     done = slaeval(*evening, "--strict", "--json")
     assert done.returncode == 1
     reasons = {one["name"]: one["reason"] for one in json.loads(done.stdout)["unreadable"]}
-    assert f"1 segments have no hypothesis ({first})" in reasons["missing.ctm"]
-    assert "1 segments are not in the references (unknown)" in reasons["more.ctm"]
+    assert f"1 segment has no hypothesis ({first})" in reasons["missing.ctm"]
+    assert "1 segment is not in the references (unknown)" in reasons["more.ctm"]
     assert "system0.ctm" not in reasons
 
 

@@ -278,7 +278,7 @@ def test_video_at_another_rate_is_seen_at_the_checkpoints(
     code, _, err = command(
         "run", "--ckpt", checkpoint(), "--video", tmp_path / "fast.mp4", "--fps", 9
     )
-    assert (code, "a video file says its own rate" in err) == (2, True)
+    assert (code, "a video file has its own frame rate" in err) == (2, True)
     code, _, err = command("run", "--ckpt", checkpoint(), "--root", rendered, "--fps", 9)
     assert (code, "leave out --fps" in err) == (2, True)
 
@@ -390,7 +390,7 @@ def test_a_model_of_ones_own(
     for wrong, message in (
         ((), "either --ckpt FILE or --model"),
         (("--ckpt", "a.pt", "--model", "mine:Speaking"), "either --ckpt FILE or --model"),
-        (("--model", "mine:Speaking", "--backbone-weights", "w.pt"), "brings its weights"),
+        (("--model", "mine:Speaking", "--backbone-weights", "w.pt"), "comes with its weights"),
         (("--model", "mine:Speaking", "--compile", "--root", rendered), "leave out --compile"),
     ):
         code, _, err = command("run", *wrong)

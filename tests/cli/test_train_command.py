@@ -34,7 +34,8 @@ def test_each_value_of_the_recipe_has_a_true_source(slaeval: Run) -> None:
 
 
 def test_differences_from_the_predecessor_are_listed_with_reasons(slaeval: Run) -> None:
-    shown = slaeval("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
+    shown = slaeval("train", "--show-recipe").stdout
+    assert shown == slaeval("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
     for part in ("batch normalisation: ", "distillation: ", "resizing: ", "ends of a clip: "):
         entry = shown.partition(part)[2]
         assert "AdaptSign: " in entry
@@ -94,7 +95,7 @@ def test_a_recipe_that_cannot_be_read(
     ("arguments", "part"),
     [
         ((), "--out sla_lora.pt"),
-        (("--out", "a.pt", "--backbone", "ViT-B-16"), "no weights named for ViT-B-16"),
+        (("--out", "a.pt", "--backbone", "ViT-B-16"), "no weights given for ViT-B-16"),
         (("--out", "a.txt", "--backbone", "slaeval-tiny"), "ends in .pt or .safetensors"),
         (("--out", "a.pt", "--set", "epoch=3"), "did you mean 'epochs'"),
         (("--out", "a.pt", "--set", "epochs"), "KEY=VALUE"),

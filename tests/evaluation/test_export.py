@@ -173,7 +173,7 @@ def test_the_commands(slaeval, rendered: Path, tmp_path: Path) -> None:
     given = ("run", "--model", "mine:PublishedShape", "--root", rendered, "--device", "cpu")
     done = slaeval(*given, "--workers", "0", "--no-report", "--out", "run", "--write", "tsv,eaf")
     assert done.returncode == 0, done.stderr
-    assert "glosses in time: run/eaf" in done.stderr.replace("\\", "/")
+    assert "glosses with times: run/eaf" in done.stderr.replace("\\", "/")
     lines = (tmp_path / "run" / "alignment.jsonl").read_text("utf-8").splitlines()
     spans = [span for line in lines for span in json.loads(line)["spans"]]
     assert spans

@@ -27,7 +27,7 @@ def published(sample_of, monkeypatch) -> Path:
         Phoenix2014T,
         "facts",
         {
-            ("multisigner", split): (Facts(len(c), sum(c.gloss_counts.values()), len(c.signers)),)
+            ("multisigner", split): (Facts(len(c), sum(len(s.glosses) for s in c), len(c.signers)),)
             for split, c in corpora.items()
         },
     )
