@@ -161,7 +161,7 @@ def _vac_rows(path: str) -> list[Row]:
             continue
         if not isinstance(item, dict):
             raise InputError(
-                f"expected VAC's dict of samples; the entry {key!r:.40} is no sample (is this "
+                f"expected VAC's dict of samples; the entry {key!r:.40} is not a sample (is this "
                 "a gloss dictionary?)",
                 path,
             )

@@ -194,7 +194,7 @@ def find_video_clips(
 
 
 def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[int, int]]:
-    """Hold footage against the numbers of frames in the annotation, where it says any.
+    """Compare the frame counts of footage with those in the annotation, if it gives any.
 
     Parameters
     ----------
@@ -208,20 +208,22 @@ def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[
     dict
         Id to the number annotated and the number found, where they differ.
     """
-    said = {sample.id: sample.num_frames for sample in corpus if sample.num_frames is not None}
+    annotated = {sample.id: sample.num_frames for sample in corpus if sample.num_frames is not None}
     return {
-        clip.id: (said[clip.id], clip.frames_there)
+        clip.id: (annotated[clip.id], clip.frames_there)
         for clip in footage
-        if said.get(clip.id, clip.frames_there) != clip.frames_there
+        if annotated.get(clip.id, clip.frames_there) != clip.frames_there
     }
 
 
 def miscount_note(corpus: Corpus, footage: Sequence[VideoClip]) -> str:
-    """Say which samples :func:`miscounted` finds; ``""`` where it finds none."""
+    """Describe the samples :func:`miscounted` finds; ``""`` if none."""
     counts = miscounted(corpus, footage)
     if not counts:
         return ""
-    named = "; ".join(f"{name}: {n} for {said}" for name, (said, n) in [*counts.items()][:3])
+    named = "; ".join(
+        f"{name}: {n} for {annotated}" for name, (annotated, n) in [*counts.items()][:3]
+    )
     return (
         f"{len(counts)} of {len(footage)} samples have another number of frames than the "
         f"annotation says ({named}{'; …' if len(counts) > 3 else ''})"
@@ -233,17 +235,17 @@ def _same_rate(one: float | None, other: float) -> bool:
 
 
 def common_rate(footage: Sequence[VideoClip]) -> float | None:
-    """Return the frames a second of most clips, their median; None where nobody says."""
+    """Return the frames a second of most clips, their median; None if no clip gives one."""
     rates = [clip.fps for clip in footage if clip.fps is not None]
     return None if not rates else round(float(np.median(rates)), 3)
 
 
 def rate_note(footage: Sequence[VideoClip], fps: float) -> str:
-    """Say which clips :meth:`VideoClip.at_rate` changed, or could not; ``""`` where none."""
+    """Describe the clips :meth:`VideoClip.at_rate` changed, or could not; ``""`` if none."""
     changed = [clip for clip in footage if clip.taken is not None]
     other = sorted({f"{clip.fps:.4g}" for clip in changed if not _same_rate(clip.fps, fps)})
     unknown = sum(clip.fps is None for clip in footage)
-    said = []
+    notes = []
     if changed:
         of = f"{len(changed)} of {len(footage)} videos" if len(footage) > 1 else "the video"
         how = []
@@ -252,14 +254,14 @@ def rate_note(footage: Sequence[VideoClip], fps: float) -> str:
             how.append(f"at {rates} frames a second")
         if any(_same_rate(clip.fps, fps) for clip in changed):
             how.append("unevenly")
-        said.append(
+        notes.append(
             f"{of} {'were' if len(changed) > 1 else 'was'} filmed {' or '.join(how)}: frames are "
             f"taken by time, {fps:.4g} a second"
         )
     if unknown:
         of = f"of {unknown} of {len(footage)} videos " if len(footage) > 1 else ""
-        said.append(f"the frame rate {of}is not known: taken to be {fps:.4g} a second")
-    return "; ".join(said)
+        notes.append(f"the frame rate {of}is not known: taken to be {fps:.4g} a second")
+    return "; ".join(notes)
 
 
 def _footage_of(sample: Sample, base: str, place: tuple[str, str] | None) -> VideoClip:

@@ -75,7 +75,7 @@ def examine(path: str, id: str) -> VideoFacts:
         except Exception as error:  # decord has no class of its own for this
             if look is None:
                 raise InputError(
-                    f"sample {id!r}: this is no video that can be decoded, or it is cut off "
+                    f"sample {id!r}: not a decodable video, or it is cut off "
                     f"({_last_words(error)})",
                     path,
                 ) from None
@@ -285,15 +285,15 @@ def _check_whole(path: str, id: str, facts: VideoFacts, look: _Look) -> None:
     mp4 needs no such look: what lies beyond the end of the file cannot be decoded.
     """
     if look.form == "avi" and look.frames > facts.num_frames + 1:
-        said = f"the file says {look.frames} frames, {facts.num_frames} are there"
-        raise _damaged(path, id, said)
+        message = f"the file says {look.frames} frames, {facts.num_frames} are there"
+        raise _damaged(path, id, message)
     if "matroska" not in look.form or facts.times is None:
         return
     allowed = max(_MISSING_SECONDS, _MISSING_SHARE * look.seconds)
     end = float(facts.times[-1])
     if look.seconds - end > allowed and look.seconds - _end_of_all(path) > allowed:
-        said = f"the file says {look.seconds:.1f} s, {end:.1f} s are there"
-        raise _damaged(path, id, said)
+        message = f"the file says {look.seconds:.1f} s, {end:.1f} s are there"
+        raise _damaged(path, id, message)
 
 
 def _end_of_all(path: str) -> float:
@@ -390,6 +390,10 @@ def _is_text(start: bytes) -> bool:
 
 def _last_words(error: Exception) -> str:
     """Return decord's message without its own file names and times."""
-    said = str(error).strip().split("\n")[0]
-    said = re.sub(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ", "", said)
-    return "decord cannot open it" if said.startswith("Error reading") else f"decord: {said:.120}"
+    message = str(error).strip().split("\n")[0]
+    message = re.sub(r"\[\d\d:\d\d:\d\d\] \S+?:\d+: ", "", message)
+    return (
+        "decord cannot open it"
+        if message.startswith("Error reading")
+        else f"decord: {message:.120}"
+    )

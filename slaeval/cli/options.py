@@ -235,7 +235,7 @@ def text_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--text",
         is_flag=True,
-        help="Translations instead of glosses: one sentence a line, a table or JSON.",
+        help="Translations instead of glosses: one sentence per line, a table or JSON.",
     )(command)
 
 

@@ -1,6 +1,6 @@
 """Published results: what papers and their repositories report, each with its source.
 
-The figures stand in ``published.csv`` beside this module, one row a system, corpus and source.
+The figures are in ``published.csv`` beside this module, one row per system, corpus and source.
 Each was read at the address in its row, in November 2026:
 
 *first hand*

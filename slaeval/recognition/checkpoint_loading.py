@@ -122,7 +122,7 @@ def load_checkpoint(
     tower = _tower(checkpoint, config, backbone, path)
     if preprocessing.crop % tower.shape.patch:
         raise InputError(
-            f"the crop of {preprocessing.crop} is no multiple of the {tower.shape.patch} pixels "
+            f"the crop of {preprocessing.crop} is not a multiple of the {tower.shape.patch} pixels "
             f"of a patch of {config.backbone}",
             path,
         )
@@ -158,7 +158,7 @@ def _tower(
     """Open the tower: from the checkpoint, or the one that a slim checkpoint was trained on."""
     if not checkpoint.slim:
         if weights is not None:
-            raise UsageError(f"{path} holds its own backbone; leave out {os.fspath(weights)}")
+            raise UsageError(f"{path} contains its own backbone; leave out {os.fspath(weights)}")
         try:
             return open_tower(config.backbone, config.pretrained, state=checkpoint.part("tower"))
         except InputError as error:

@@ -120,8 +120,8 @@ def _is_record(value: Mapping[str, Any]) -> bool:
 def _differing(there: Any, wanted: Mapping[str, Any]) -> list[str]:
     there = there if isinstance(there, dict) else {}
     # As JSON, in which tuples are lists.
-    mine = json.loads(json.dumps(wanted))
-    return [key for key in sorted({*there, *mine}) if there.get(key) != mine.get(key)]
+    own = json.loads(json.dumps(wanted))
+    return [key for key in sorted({*there, *own}) if there.get(key) != own.get(key)]
 
 
 class Journal:

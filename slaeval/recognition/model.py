@@ -232,7 +232,7 @@ class LoadedModel:
             It is no module.
         """
         if not isinstance(self.model, nn.Module):
-            raise UsageError(f"{self.path} is no torch module: leave out --compile")
+            raise UsageError(f"{self.path} is not a torch module: leave out --compile")
         self.model.compile(dynamic=True)
 
     def precision(self, name: str) -> str:
@@ -310,8 +310,8 @@ class LoadedModel:
         found = one_pass.batch(collate([(clip.id, frames)]))[0]
         if clip is not whole:
             found = found.in_film(clip)
-        said = (self.fps_note, rate_note([clip], self.fps) if self.fps else "")
-        notes = tuple(filter(None, said))
+        rates = rate_note([clip], self.fps) if self.fps else ""
+        notes = tuple(filter(None, (self.fps_note, rates)))
         for note in notes:
             warnings.warn(note, FrameRateWarning, stacklevel=2)
         return replace(found, notes=notes)
@@ -346,7 +346,7 @@ def load_model(source: str | CSLRModel, device: str | torch.device = "cpu") -> L
     missing = [part for part in ("vocabulary", "preprocessing") if not hasattr(model, part)]
     if not callable(model) or missing:
         raise UsageError(
-            f"{path} gives a {type(model).__name__}, which is no model: it has no "
+            f"{path} gives a {type(model).__name__}, which is not a model: it has no "
             f"{', no '.join(missing) or 'call'} (see slaeval.recognition.model.CSLRModel)"
         )
     vocabulary = list(model.vocabulary)
@@ -358,7 +358,7 @@ def load_model(source: str | CSLRModel, device: str | torch.device = "cpu") -> L
         decoding = Decoding.from_dict(decoding)
     for value, kind in ((preprocessing, Preprocessing), (decoding, Decoding)):
         if not isinstance(value, kind):
-            raise InputError(f"{value!r:.60} is no {kind.__name__}", path)
+            raise InputError(f"{value!r:.60} is not of type {kind.__name__}", path)
     step = getattr(model, "frames_per_step", FRAMES_PER_STEP)
     if type(step) is not int or step < 1:
         raise InputError(f"frames_per_step is {step!r}; expected 1 or more", path)
@@ -488,9 +488,9 @@ def _checked(output: Any, lengths: Tensor, classes: int, path: str) -> ModelOutp
         _refuse_logits(log_probs, steps, path)
         return log_probs, steps
     if isinstance(output, (list, tuple)) and len(output) == clips:
-        said = [mine.split() if isinstance(mine, str) else list(mine) for mine in output]
-        if all(isinstance(word, str) and word.split() == [word] for mine in said for word in mine):
-            return said
+        glosses = [one.split() if isinstance(one, str) else list(one) for one in output]
+        if all(isinstance(word, str) and word.split() == [word] for one in glosses for word in one):
+            return glosses
     raise InputError(
         f"the model gave {type(output).__name__} for {clips} clips; expected log probabilities "
         "and steps, or a list of glosses a clip",
@@ -529,7 +529,7 @@ def _fingerprint(
                 digest.update(flat.view(torch.uint8).numpy().tobytes())
     else:
         raise UsageError(
-            f"{path} is no torch module, so nothing tells its weights from others: give it an "
+            f"{path} is not a torch module, so nothing tells its weights from others: give it an "
             "attribute 'fingerprint' (any text that changes when its weights do)"
         )
     return digest.hexdigest()

@@ -428,10 +428,10 @@ BROKEN_VIDEOS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "empty": (lambda path, film: path.write_bytes(b""), "the file is empty"),
     "text": (lambda path, film: path.write_text("hello\n" * 400), "this is a text file"),
     "arabic": (lambda path, film: path.write_text("هذا نص " * 400), "this is a text file"),
-    "noise": (_random, "no video that can be decoded"),
+    "noise": (_random, "not a decodable video"),
     "head only": (
         lambda path, film: path.write_bytes(film.read_bytes()[:300]),
-        "no video that can be decoded",
+        "not a decodable video",
     ),
     "cut off": (
         lambda path, film: path.write_bytes(film.read_bytes()[: -film.stat().st_size // 3]),
@@ -471,7 +471,7 @@ def test_a_video_without_pictures_is_named(tmp_path: Path) -> None:
             sound.sample_rate, sound.pts = 16000, number * 1024
             container.mux(stream.encode(sound))
         container.mux(stream.encode())
-    with pytest.raises(InputError, match=r"sound\.mp4: sample 'sound': this is no video"):
+    with pytest.raises(InputError, match=r"sound\.mp4: sample 'sound': not a decodable video"):
         open_footage(path)
 
 

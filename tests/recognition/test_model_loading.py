@@ -103,7 +103,7 @@ def test_the_backbone_of_a_slim_checkpoint_is_verified(checkpoint: Make, tmp_pat
         load_checkpoint(slim, backbone=wrong)
     with pytest.raises(InputError, match="no such file"):
         load_checkpoint(slim, backbone=tmp_path / "none.safetensors")
-    with pytest.raises(UsageError, match="holds its own backbone"):
+    with pytest.raises(UsageError, match="contains its own backbone"):
         load_checkpoint(checkpoint(seed=3), backbone=right)
 
 
@@ -113,7 +113,7 @@ def test_the_backbone_of_a_slim_checkpoint_is_verified(checkpoint: Make, tmp_pat
         ({"preprocessing": {"resize": 36}}, "preprocessing needs the fields"),
         (
             {"preprocessing": {"resize": 36, "crop": 30, "normalisation": "half"}},
-            "crop of 30 is no multiple of the 8 pixels",
+            "crop of 30 is not a multiple of the 8 pixels",
         ),
         ({"decoding": {"beam": 10}}, "unknown decoding setting"),
     ],

@@ -149,7 +149,7 @@ class TextComparison:
         }
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a segment and the sentence BLEU of every system."""
+        """Return a DataFrame with one row per segment and the sentence BLEU of every system."""
         import pandas as pd
 
         first = self.scores[0].segments
