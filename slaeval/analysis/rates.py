@@ -68,38 +68,22 @@ def error_bars(
         As :func:`~slaeval.analysis.group`.
     """
     every = group(score, by, training, parts=parts)
-    shown = [mine for mine in every if mine.errors][:top] if by == "gloss" else every
+    shown = [one for one in every if one.errors][:top] if by == "gloss" else every
     rates = by != "gloss"
     with canvas(ax, 0.75 + 0.16 * max(len(shown), 2)) as ax:
         if not shown:
             return _nothing(ax, "no errors")
         if rates and not score.reference_words:
             return _nothing(ax, "no reference words, so no rates")
-        import matplotlib as mpl
         from matplotlib.ticker import MaxNLocator
 
-        places = range(len(shown))
-        ends = [0.0] * len(shown)
-        for op in "SDI":
-            lengths = [_length(mine, op, rates) for mine in shown]
-            ax.barh(
-                places,
-                lengths,
-                left=ends,
-                height=0.72,
-                color=COLOURS[op],
-                hatch=HATCHES[op],
-                edgecolor="white",
-                linewidth=0,
-                label=NAMES[op],
-            )
-            ends = [end + length for end, length in zip(ends, lengths, strict=True)]
+        ends = _stacked(ax, shown, rates)
         if rates:
             _whiskers(ax, shown, ends)
             if score.reference_words:
                 ax.axvline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
-        names = [shaped(shortened(mine.name)) for mine in shown]
-        ax.set_yticks(places, names, family=families(names))
+        names = [shaped(shortened(one.name)) for one in shown]
+        ax.set_yticks(range(len(shown)), names, family=families(names))
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(shown) - 0.5, -0.6)
         ax.set_xlim(left=0)
@@ -112,28 +96,7 @@ def error_bars(
             ax.set_ylabel(_GROUPS[by])
         else:
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-        room = 3.2 * float(mpl.rcParams["font.size"])
-        for place, mine in enumerate(shown):
-            ax.annotate(
-                f"{mine.reference_words:,}",
-                (1, place),
-                xytext=(room, 0),
-                xycoords=ax.get_yaxis_transform(),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                fontsize="small",
-            )
-        ax.annotate(
-            "words" if rates else "signed",
-            (1, 1),
-            xytext=(room, 2),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right",
-            fontsize="small",
-            style="italic",
-        )
+        _words_at_right(ax, shown, "words" if rates else "signed")
         ax.legend(
             # Over the names of the groups rather than over the numbers at the right.
             loc="lower right",
@@ -197,13 +160,13 @@ def error_curve(
             seen = [mean for mean in at if mean] or [1.0]
             gap = max(2.0, (max(seen) / min(seen)) ** 0.22)
             at = [mean or min(seen) / gap for mean in at]
-        wers = [mine.wer for _, mine in points]
+        wers = [one.wer for _, one in points]
         apart = by == "frequency" and not points[0][0]
         ax.plot(at[apart:], wers[apart:], color="#0072B2", linewidth=0.9)
         ax.plot(at, wers, color="#0072B2", marker="o", linestyle="none")
-        for x, (_, mine) in zip(at, points, strict=True):
-            if mine.interval is not None:
-                ax.plot([x, x], mine.interval, color="#0072B2", linewidth=0.8, zorder=1)
+        for x, (_, one) in zip(at, points, strict=True):
+            if one.interval is not None:
+                ax.plot([x, x], one.interval, color="#0072B2", linewidth=0.8, zorder=1)
         ax.axhline(score.wer, color=INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
         ax.annotate(
             f"all {score.wer:.1f} %\n{score.protocol}",  # no number without its protocol
@@ -233,21 +196,69 @@ def _nothing(ax: Axes, why: str) -> Axes:
     return ax
 
 
-def _length(mine: ErrorGroup, op: str, rates: bool) -> float:
-    count = {"S": mine.substitutions, "D": mine.deletions, "I": mine.insertions}[op]
+def _stacked(ax: Axes, shown: list[ErrorGroup], rates: bool) -> list[float]:
+    """Draw a bar per group, stacked by kind of error; return where the bars end."""
+    ends = [0.0] * len(shown)
+    for op in "SDI":
+        lengths = [_length(one, op, rates) for one in shown]
+        ax.barh(
+            range(len(shown)),
+            lengths,
+            left=ends,
+            height=0.72,
+            color=COLOURS[op],
+            hatch=HATCHES[op],
+            edgecolor="white",
+            linewidth=0,
+            label=NAMES[op],
+        )
+        ends = [end + length for end, length in zip(ends, lengths, strict=True)]
+    return ends
+
+
+def _length(one: ErrorGroup, op: str, rates: bool) -> float:
+    count = {"S": one.substitutions, "D": one.deletions, "I": one.insertions}[op]
     if not rates:
         return count
-    return mine.rate(count) if mine.reference_words else 0.0
+    return one.rate(count) if one.reference_words else 0.0
+
+
+def _words_at_right(ax: Axes, shown: list[ErrorGroup], heading: str) -> None:
+    """Write the number of reference words beside each bar."""
+    import matplotlib as mpl
+
+    room = 3.2 * float(mpl.rcParams["font.size"])
+    for place, one in enumerate(shown):
+        ax.annotate(
+            f"{one.reference_words:,}",
+            (1, place),
+            xytext=(room, 0),
+            xycoords=ax.get_yaxis_transform(),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize="small",
+        )
+    ax.annotate(
+        heading,
+        (1, 1),
+        xytext=(room, 2),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        fontsize="small",
+        style="italic",
+    )
 
 
 def _whiskers(ax: Axes, shown: list[ErrorGroup], ends: list[float]) -> None:
-    for place, (mine, end) in enumerate(zip(shown, ends, strict=True)):
-        if mine.interval is not None:
-            low, high = mine.interval
+    for place, (one, end) in enumerate(zip(shown, ends, strict=True)):
+        if one.interval is not None:
+            low, high = one.interval
             ax.errorbar(
                 end,
                 place,
-                # The ends are sums of rounded parts: by a hair they may lie outside.
+                # An end is a sum of rounded parts, so it can fall just outside the interval.
                 xerr=[[max(0.0, end - low)], [max(0.0, high - end)]],
                 color=INK,
                 elinewidth=0.8,

@@ -195,13 +195,9 @@ def posterior_strip(
     at = np.minimum((np.arange(steps) + 0.5) * stride, length)
     number = {gloss: place + 1 for place, gloss in enumerate(vocabulary)}
     known = [number[gloss] for gloss in glosses if gloss in number]
-    peaks = probabilities.max(axis=0)
-    order = sorted(range(1, values.shape[1]), key=lambda k: (k not in known, -peaks[k], k))
-    drawn = [k for k in order[: max(top, len(set(known)))] if peaks[k] >= 0.05 or k in known]
+    drawn = _drawn_classes(probabilities, known, top)
     names = [shaped(shortened(gloss)) for gloss in glosses]
     fonts = families([shaped(vocabulary[k - 1]) for k in drawn] + names)
-    # In the order in which they are signed, so that neighbours differ in colour.
-    drawn.sort(key=lambda k: (int(probabilities[:, k].argmax()), k))
     looks = {
         k: {
             "color": _CURVES[place % len(_CURVES)],
@@ -234,22 +230,36 @@ def posterior_strip(
         ax.set_ylabel("probability", y=0.5 / marks.top)
         lines = [looks.get(number.get(gloss, 0), {"color": INK}) for gloss in glosses]
         marks.draw(ax, lines)
-        legend = ax.legend(
-            [handle for handle, _ in named],
-            [""] * len(named),
-            frameon=False,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 0),
-            prop={"family": fonts, "size": marks.size},
-            ncols=4,
-            handlelength=1.6,
-            columnspacing=1.2,
-            borderaxespad=4,  # below the label of the axis
-        )
-        # Not as labels: matplotlib hides those that begin with an underscore, as __ON__ does.
-        for text, (_, name) in zip(legend.get_texts(), named, strict=True):
-            text.set_text(name)
+        _legend(ax, named, fonts, marks.size)
     return ax
+
+
+def _drawn_classes(probabilities: np.ndarray[Any, Any], known: list[int], top: int) -> list[int]:
+    """Return the classes that get a curve: the highest peaks, recognised ones first."""
+    peaks = probabilities.max(axis=0)
+    order = sorted(range(1, len(peaks)), key=lambda k: (k not in known, -peaks[k], k))
+    drawn = [k for k in order[: max(top, len(set(known)))] if peaks[k] >= 0.05 or k in known]
+    # In the order in which they are signed, so that neighbours differ in colour.
+    return sorted(drawn, key=lambda k: (int(probabilities[:, k].argmax()), k))
+
+
+def _legend(ax: Axes, named: list[tuple[Any, str]], fonts: list[str], size: float) -> None:
+    """Name the blank and the curves that no gloss above them names."""
+    legend = ax.legend(
+        [handle for handle, _ in named],
+        [""] * len(named),
+        frameon=False,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        prop={"family": fonts, "size": size},
+        ncols=4,
+        handlelength=1.6,
+        columnspacing=1.2,
+        borderaxespad=4,  # below the label of the axis
+    )
+    # Not as labels: matplotlib hides those that begin with an underscore, as __ON__ does.
+    for text, (_, name) in zip(legend.get_texts(), named, strict=True):
+        text.set_text(name)
 
 
 def _fitting(

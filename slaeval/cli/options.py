@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -160,7 +160,7 @@ def request_options(protocol: bool = True) -> Callable[..., Any]:
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
         def gathered(pred_format: str, **options: Any) -> Any:
-            names = {field.name for field in fields(Request)} & options.keys()
+            names = options.keys() & Request._fields
             own = {name: options.pop(name) for name in names if protocol or name != "protocol"}
             return command(request=Request(format=pred_format, **own), **options)
 
@@ -317,7 +317,7 @@ def dev_evaluations(
             "same order"
         )
     split = "dev" if request.names_references else None
-    found = open_systems(dev, replace(request, split=split))
+    found = open_systems(dev, request._replace(split=split))
     asked, other = systems[0].references, found[0].references
     if other.split != "dev" or asked.split == "dev" or other.dataset != asked.dataset:
         raise UsageError(

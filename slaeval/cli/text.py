@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -81,7 +80,7 @@ def _dev(
             f"{len(systems)} systems but {len(dev)} --dev: give one for each system, in the "
             "same order"
         )
-    return open_text_systems(dev, replace(request, split="dev"))
+    return open_text_systems(dev, request._replace(split="dev"))
 
 
 # ---------------------------------------------------------------- score
@@ -271,7 +270,7 @@ def report_text(
     recognised = None
     if glosses is not None:
         # The options for reading translations do not apply to glosses.
-        asked = replace(request, protocol="official", format="auto")
+        asked = request._replace(protocol="official", format="auto")
         recognised = Evaluation.open(glosses, asked)
     found = collect_translations(evaluation, others[0] if others else None, recognised)
     tell_references(evaluation.references)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import ReferenceSet
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Request"]
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """Where references come from, how hypotheses are read, and the protocol.
 
     Attributes

@@ -58,8 +58,8 @@ class Columns:
         The column ends its line.
     """
 
-    def __init__(self, data: bytes, before: Array, after: Array, last: Array) -> None:
-        self._data = data
+    def __init__(self, text: str, data: bytes, before: Array, after: Array, last: Array) -> None:
+        self._text, self._data = text, data
         self.before, self.after, self.last = before, after, last
 
     @classmethod
@@ -73,7 +73,7 @@ class Columns:
         last = kinds == ord("\n")
         if not (last | (kinds == ord(" "))).all() or np.diff(edges).max() > _LONGEST:
             return None
-        return cls(data, edges[:-1], edges[1:], last)
+        return cls(text, data, edges[:-1], edges[1:], last)
 
     @property
     def length(self) -> Array:
@@ -86,12 +86,15 @@ class Columns:
 
     def __getitem__(self, which: Array | slice) -> Columns:
         """Return some of the columns."""
-        return Columns(self._data, self.before[which], self.after[which], self.last[which])
+        before, after, last = self.before[which], self.after[which], self.last[which]
+        return Columns(self._text, self._data, before, after, last)
 
     def texts(self) -> list[str]:
         """Return the text of each column, where most differ."""
-        begins, ends = (self.before + 1).tolist(), self.after.tolist()
-        return [self._data[a:b].decode() for a, b in zip(begins, ends, strict=True)]
+        places = zip((self.before + 1).tolist(), self.after.tolist(), strict=True)
+        if self._text.isascii():
+            return [self._text[a:b] for a, b in places]
+        return [self._data[a:b].decode() for a, b in places]
 
     def starts_with(self, letter: str) -> Array:
         """Say of each column whether it begins with this ASCII letter."""
@@ -121,7 +124,7 @@ class Columns:
             met = np.zeros(left.size, bool)
             for key, whole in zip(keys, every, strict=True):
                 met |= key != whole[there]
-            same_as[left[~met]] = there[~met]
+            same_as[left] = there  # of those that met another word, until the next turn
             left, keys = left[met], [key[met] for key in keys]
             if not left.size:
                 break
@@ -150,6 +153,9 @@ def _slots(keys: list[Array], turn: int) -> Array:
     """Return the slot of each column, another one each turn."""
     mixed = np.full(keys[0].size, turn, np.uint64)
     for key in keys:
-        mixed = (mixed ^ key) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= key
+        mixed *= np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
-    return (mixed * np.uint64(0xBF58476D1CE4E5B9)) >> np.uint64(64 - _SLOTS)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed >>= np.uint64(64 - _SLOTS)
+    return mixed

@@ -109,8 +109,8 @@ def _parse_large(text: str) -> Hypotheses | None:
     goes_on = ~np.concatenate([[True], ids.changes()])
     begins = np.flatnonzero(~goes_on)
     names = ids[begins].texts()
-    if len(set(names)) < len(names) or any(name.startswith(";;") for name in names):
-        return None
+    if ids.starts_with(";").any():
+        return None  # a comment, perhaps
     channels, starts, durations, spoken = (read[place::5].distinct() for place in range(1, 5))
     if channels is None or starts is None or durations is None or spoken is None:
         return None
@@ -125,9 +125,12 @@ def _parse_large(text: str) -> Hypotheses | None:
             return None
     every, ends = spoken.column(), [*begins[1:].tolist(), len(goes_on)]
     said = [every[a:b] for a, b in zip(begins.tolist(), ends, strict=True)]
+    words = dict(zip(names, said, strict=True))
+    if len(words) < len(names):
+        return None
     on = channels._replace(number=channels.number[begins]).column()
     return Hypotheses(
-        dict(zip(names, said, strict=True)),
+        words,
         "ctm",
         vocabulary=set(spoken.texts),
         channels=dict(zip(names, on, strict=True)),

@@ -88,8 +88,8 @@ def _parse_large(text: str) -> list[StmSegment] | None:
     read = read[filled]
     first = np.cumsum(count) - count
     names = read[first].texts()
-    if len(set(names)) < len(names) or any(name.startswith(";;") for name in names):
-        return None
+    if len(set(names)) < len(names) or read[first].starts_with(";").any():
+        return None  # a comment, perhaps
     labelled = count > 5
     labelled[labelled] = read[first[labelled] + 5].starts_with("<")
     spoken = np.ones(len(read), bool)

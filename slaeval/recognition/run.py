@@ -1,4 +1,4 @@
-"""A model over a corpus: the steps of a run, from the footage to the folder."""
+"""Evaluating a model on a corpus: the steps of a run, from the footage to the run folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from slaeval.evaluation.references import ReferenceSet, corpus_references
 from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
 from slaeval.formats.words import split_words
 from slaeval.recognition.batches import ClipDataset, FrameLoader, plan_batches
-from slaeval.recognition.distributed import joined, share_out
+from slaeval.recognition.distributed import World, joined, share_out
 from slaeval.recognition.journal import Journal, read_journals, repair
 from slaeval.recognition.predictor import Predictor, Recognised, frame_budget_for
 from slaeval.recognition.progress import progress
@@ -63,39 +63,39 @@ def evaluate(
     Parameters
     ----------
     model : path-like, LoadedModel or CSLRModel
-        What to evaluate: the file of a checkpoint, one that is loaded, or any model that has
-        the shape of :class:`~slaeval.recognition.model.CSLRModel`.
+        What to evaluate: a checkpoint file, a loaded checkpoint, or any model with the
+        interface of :class:`~slaeval.recognition.model.CSLRModel`.
     corpus : str or Corpus, optional
-        Name of a corpus, or one that is loaded; the one of the model without it.
+        Name of a corpus, or a loaded one; by default the model's.
     split : str
-        Which part of a corpus given by name.
+        Split of a corpus given by name.
     root, setup : optional
-        As for :func:`slaeval.load_corpus`; the setup is the model's without it.
+        As for :func:`slaeval.load_corpus`; by default the model's setup.
     out : path-like, optional
-        Folder of the run; ``runs/<model>-<corpus>-<split>`` without it.
+        Folder of the run; by default ``runs/<model>-<corpus>-<split>``.
     device, precision : str
-        Where and in what to compute; ``"auto"`` takes what the machine is good at, and float32
-        for a model of one's own. The device of a loaded model stays.
+        Device and precision; ``"auto"`` picks what suits the machine, and float32 for your own
+        model. A loaded model keeps its device.
     frame_budget : int, optional
         Maximum frames per batch.
     workers : int
-        Processes that read; 0 reads in this one. With more, a script must guard its code with
-        ``if __name__ == "__main__":``.
+        Processes that read frames; 0 reads in this one. With more, a script must guard its code
+        with ``if __name__ == "__main__":``.
     decoding : Decoding, optional
-        How glosses are found; as the model says without it.
+        Decoding settings; by default the model's.
     exact : bool
-        One video at a time and kernels that give the same bits each time.
+        One video at a time with deterministic kernels: bitwise reproducible.
     compile : bool
-        Compile the tower, or a model of one's own, with ``torch.compile``.
+        Compile the tower, or your own model, with ``torch.compile``.
     on_error : {"stop", "skip"}
-        What a sample does whose pictures are missing or broken: end the run, or count as
-        recognised empty and be named in the warnings.
+        For samples with missing or unreadable frames: stop the run, or score them as empty and
+        list them in the warnings.
     protocol : str
         The evaluation protocol.
     backbone : path-like, optional
         The tower's weights, for a slim checkpoint.
     restart : bool
-        Begin again, whatever is in the folder.
+        Start over, overwriting an earlier run in the folder.
 
     Raises
     ------
@@ -113,99 +113,162 @@ def evaluate(
         raise UsageError("the frame budget must be 1 or more")
     if workers < 0:
         raise UsageError("the number of workers cannot be negative")
-    named_protocol(protocol)  # better now than after all videos
+    named_protocol(protocol)  # fail before recognising, not after
     loaded = _loaded(model, device, backbone)
     chosen = loaded.precision(precision)
-    decoding = decoding or loaded.decoding
     data = _corpus(corpus, loaded, split, root, setup)
     from slaeval.loaders.video import find_video_clips
 
     found, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
-    footage = [loaded.at_its_rate(clip) for clip in found]
-    header = {
-        "slaeval": __version__,
-        "checkpoint": loaded.hash,
-        "corpus": [data.name, data.setup, data.split, _hash(sample.id for sample in data)],
-        "footage": _hash(_described(footage)),
-        "fps": loaded.fps,
-        "preprocessing": loaded.preprocessing.to_dict(),
-        "decoding": decoding.to_dict(),
-        "device": loaded.device.type,
-        "precision": chosen,
-        "exact": exact,
-        "compile": compile,
-    }
-    folder = os.fspath(out) if out is not None else _default_folder(loaded, data)
-    budget = frame_budget or frame_budget_for(loaded.device)
+    job = _Job(
+        loaded=loaded,
+        corpus=data,
+        footage=[loaded.at_its_rate(clip) for clip in found],
+        missing=missing,
+        folder=os.fspath(out) if out is not None else _default_folder(loaded, data),
+        decoding=decoding or loaded.decoding,
+        precision=chosen,
+        frame_budget=frame_budget or frame_budget_for(loaded.device),
+        workers=workers,
+        exact=exact,
+        compile=compile,
+        on_error=on_error,
+    )
+    header = job.header()
     if compile:
         loaded.compile()
 
     with joined(loaded.device) as world, contextlib.ExitStack() as stack:
         world.check_same({**header, "samples without pictures": sorted(missing)})
-        records: list[dict[str, Any]] = []
-        if world.first:
-            claim(folder)
-            stack.enter_context(lock(folder))
-            if restart:
-                clear(folder)
-            for path in journals(folder):
-                repair(path)
-            records = read_journals(folder, header)
-        done = _Done.of(world.agree(records))
-        if on_error == "stop":
-            done = done._replace(skipped={})  # by a run that was told to skip: tried again here
+        done = _resume(job, header, world, stack, restart)
         name = f"journal-{world.rank}.jsonl" if world.rank else "journal.jsonl"
-        journal = stack.enter_context(Journal(os.path.join(folder, name), header))
-
-        one_pass = loaded.predictor(
-            decoding,
-            chosen,
-            min(budget, done.frame_budget or budget),
-            exact=exact,
-            on_smaller=_say_smaller,
-        )
+        journal = stack.enter_context(Journal(os.path.join(job.folder, name), header))
+        predictor = job.predictor(done)
         begun = time.monotonic()
-        share = share_out([clip.num_frames for clip in footage], world.size)[world.rank]
-        _recognise(
-            [footage[index] for index in share], done, one_pass, journal, budget, workers, on_error
-        )
+        _recognise(job, job.share(world), done, predictor, journal)
         world.wait()
         seconds = time.monotonic() - begun
         if world.first:
-            everything = _Done.of(read_journals(folder, header))
-            skipped = missing | everything.skipped
-            task = None if _withheld(data) else corpus_references(data)
-            run = write_run(
-                folder,
-                _alignments(data, everything, skipped, task),
-                task,
-                protocol,
-                {
-                    "dataset": data.name,
-                    "setup": data.setup,
-                    "split": data.split,
-                    "root": os.path.abspath(data.root),
-                    "checkpoint": {"path": loaded.where, "hash": loaded.hash},
-                    "decoding": decoding.to_dict(),
-                    "preprocessing": loaded.preprocessing.to_dict(),
-                    "device": _device_name(loaded.device),
-                    "precision": chosen,
-                    "versions": _versions(),
-                    "timings": _timings(folder, done, everything, seconds, loaded.device),
-                    "settings": {
-                        "frame_budget": one_pass.frame_budget,
-                        "workers": workers,
-                        "exact": exact,
-                        "compile": compile,
-                        "on_error": on_error,
-                        "processes": world.size,
-                    },
-                    "skipped": {s.id: skipped[s.id] for s in data if s.id in skipped},
-                    "notes": _notes(data, loaded, task, footage),
-                },
-            )
+            budget = predictor.frame_budget
+            run = _write(job, header, done, protocol, seconds, budget, world.size)
         world.wait()
-        return run if world.first else Run.open(folder)
+        return run if world.first else Run.open(job.folder)
+
+
+class _Job(NamedTuple):
+    """What a run recognises, with which model and settings."""
+
+    loaded: LoadedModel
+    corpus: Corpus
+    footage: list[VideoClip]
+    missing: dict[str, str]
+    folder: str
+    decoding: Decoding
+    precision: str
+    frame_budget: int
+    workers: int
+    exact: bool
+    compile: bool
+    on_error: str
+
+    def header(self) -> dict[str, Any]:
+        """Return all that decides the hypotheses; a run only resumes where it is the same."""
+        loaded, corpus = self.loaded, self.corpus
+        return {
+            "slaeval": __version__,
+            "checkpoint": loaded.hash,
+            "corpus": [corpus.name, corpus.setup, corpus.split, _hash(s.id for s in corpus)],
+            "footage": _hash(_described(self.footage)),
+            "fps": loaded.fps,
+            "preprocessing": loaded.preprocessing.to_dict(),
+            "decoding": self.decoding.to_dict(),
+            "device": loaded.device.type,
+            "precision": self.precision,
+            "exact": self.exact,
+            "compile": self.compile,
+        }
+
+    def predictor(self, done: _Done) -> Predictor:
+        """Return a predictor with the frame budget that earlier calls found to fit."""
+        return self.loaded.predictor(
+            self.decoding,
+            self.precision,
+            min(self.frame_budget, done.frame_budget or self.frame_budget),
+            exact=self.exact,
+            on_smaller=_say_smaller,
+        )
+
+    def share(self, world: World) -> list[VideoClip]:
+        """Return the clips this process recognises."""
+        share = share_out([clip.num_frames for clip in self.footage], world.size)[world.rank]
+        return [self.footage[index] for index in share]
+
+
+def _resume(
+    job: _Job,
+    header: Mapping[str, Any],
+    world: World,
+    stack: contextlib.ExitStack,
+    restart: bool,
+) -> _Done:
+    """Claim and lock the run folder, and read on all processes what its journals hold."""
+    records: list[dict[str, Any]] = []
+    if world.first:
+        claim(job.folder)
+        stack.enter_context(lock(job.folder))
+        if restart:
+            clear(job.folder)
+        for path in journals(job.folder):
+            repair(path)
+        records = read_journals(job.folder, header)
+    done = _Done.of(world.agree(records))
+    # Retry what an earlier run with on_error="skip" skipped.
+    return done._replace(skipped={}) if job.on_error == "stop" else done
+
+
+def _write(
+    job: _Job,
+    header: Mapping[str, Any],
+    before: _Done,
+    protocol: str,
+    seconds: float,
+    frame_budget: int,
+    processes: int,
+) -> Run:
+    """Write the run folder from the journals of all processes."""
+    loaded, data = job.loaded, job.corpus
+    everything = _Done.of(read_journals(job.folder, header))
+    skipped = job.missing | everything.skipped
+    references = None if _withheld(data) else corpus_references(data)
+    return write_run(
+        job.folder,
+        _alignments(data, everything, skipped, references),
+        references,
+        protocol,
+        {
+            "dataset": data.name,
+            "setup": data.setup,
+            "split": data.split,
+            "root": os.path.abspath(data.root),
+            "checkpoint": {"path": loaded.where, "hash": loaded.hash},
+            "decoding": job.decoding.to_dict(),
+            "preprocessing": loaded.preprocessing.to_dict(),
+            "device": _device_name(loaded.device),
+            "precision": job.precision,
+            "versions": _versions(),
+            "timings": _timings(job.folder, before, everything, seconds, loaded.device),
+            "settings": {
+                "frame_budget": frame_budget,
+                "workers": job.workers,
+                "exact": job.exact,
+                "compile": job.compile,
+                "on_error": job.on_error,
+                "processes": processes,
+            },
+            "skipped": {s.id: skipped[s.id] for s in data if s.id in skipped},
+            "notes": _notes(data, loaded, references, job.footage),
+        },
+    )
 
 
 def _say_smaller(frames: int) -> None:
@@ -213,7 +276,7 @@ def _say_smaller(frames: int) -> None:
 
 
 class _Done(NamedTuple):
-    """What journals say."""
+    """What journals record as done."""
 
     segments: dict[str, dict[str, Any]]
     skipped: dict[str, str]
@@ -227,60 +290,54 @@ class _Done(NamedTuple):
         for record in records:
             if "frame_budget" in record:
                 budgets.append(record["frame_budget"])
-            segments.update((mine["id"], mine) for mine in record["segments"])
+            segments.update((segment["id"], segment) for segment in record["segments"])
             skipped.update(record["skipped"])
         skipped = {name: why for name, why in skipped.items() if name not in segments}
         return cls(segments, skipped, min(budgets, default=None))
 
     @property
     def frames(self) -> int:
-        return sum(mine["frames"] for mine in self.segments.values())
+        return sum(segment["frames"] for segment in self.segments.values())
 
 
 def _recognise(
-    footage: list[VideoClip],
-    done: _Done,
-    one_pass: Predictor,
-    journal: Journal,
-    frame_budget: int,
-    workers: int,
-    on_error: str,
+    job: _Job, footage: list[VideoClip], done: _Done, predictor: Predictor, journal: Journal
 ) -> None:
-    """Recognise what is not done, batch by batch into the journal."""
+    """Recognise the clips that are not done, and record each batch in the journal."""
     known = done.segments.keys() | done.skipped.keys()
-    # Planned over all, done or not: so each batch holds the clips it would have held.
+    # Planned over all clips, done or not, so that batches are the same when a run is resumed.
     plan = [
         [index for index in batch if footage[index].id not in known]
-        for batch in plan_batches([clip.num_frames for clip in footage], frame_budget)
+        for batch in plan_batches([clip.num_frames for clip in footage], job.frame_budget)
     ]
     plan = [batch for batch in plan if batch]
     if not plan:
         return
     left = [footage[index] for batch in plan for index in batch]
     by_id = {clip.id: clip for clip in footage}
-    clips = ClipDataset(footage, one_pass.preprocessing.resize)
+    clips = ClipDataset(footage, predictor.preprocessing.resize)
     with (
-        FrameLoader(clips, workers=workers, pin=one_pass.device.type == "cuda") as reading,
+        FrameLoader(clips, workers=job.workers, pin=predictor.device.type == "cuda") as reading,
         progress(len(left), sum(clip.num_frames for clip in left), "recognising") as advance,
     ):
-        for loaded, recognised in one_pass.over(reading.batches(plan, on_error=on_error)):
+        for loaded, recognised in predictor.over(reading.batches(plan, on_error=job.on_error)):
             record: dict[str, Any] = {
-                "segments": [_record(mine.in_film(by_id[mine.id])) for mine in recognised],
+                "segments": [_record(clip.in_film(by_id[clip.id])) for clip in recognised],
                 "skipped": {name: str(error) for name, error in loaded.failures.items()},
             }
-            if one_pass.frame_budget < frame_budget:
-                record["frame_budget"] = one_pass.frame_budget  # what memory allows
+            if predictor.frame_budget < job.frame_budget:
+                record["frame_budget"] = predictor.frame_budget  # what memory allows
             journal.append(record)
             advance(len(loaded.keys), sum(footage[key].num_frames for key in loaded.keys))
 
 
-def _record(mine: Recognised) -> dict[str, Any]:
+def _record(found: Recognised) -> dict[str, Any]:
     return {
-        "id": mine.id,
-        "frames": mine.frames,
-        "glosses": mine.glosses,
-        "spans": mine.spans,
-        "confidences": [round(value, 4) for value in mine.confidences],
+        "id": found.id,
+        "frames": found.frames,
+        "glosses": found.glosses,
+        "spans": found.spans,
+        "confidences": [round(value, 4) for value in found.confidences],
     }
 
 
@@ -321,7 +378,7 @@ def _corpus(
     if not len(name):
         raise InputError("the corpus has no sample")
     if len({sample.id for sample in name}) != len(name):
-        raise InputError("the corpus holds an id twice: load one split of it")
+        raise InputError("the corpus has duplicate ids: load one split of it")
     return name
 
 
@@ -351,7 +408,7 @@ def _described(footage: Iterable[VideoClip]) -> Iterator[str]:
             try:
                 size = os.stat(path).st_size
             except OSError:
-                size = -1  # whoever reads it will say so
+                size = -1  # reading it will report the error
             yield f"{name} {size}"
 
 
@@ -365,17 +422,17 @@ def _alignments(
             f"{len(lost)} segments are in no journal ({', '.join(lost[:3])}): do all processes "
             "write into the same folder?"
         )
-    references = {} if task is None else {mine.id: mine.words for mine in task.references}
+    references = {} if task is None else {one.id: one.words for one in task.references}
     found = []
     for sample in corpus:
-        mine = done.segments.get(sample.id)
+        segment = done.segments.get(sample.id)
         found.append(
             Alignment(
                 sample.id,
-                mine["frames"] if mine else 0,
-                mine["glosses"] if mine else [],
-                [(start, end) for start, end in mine["spans"]] if mine else [],
-                mine["confidences"] if mine else [],
+                segment["frames"] if segment else 0,
+                segment["glosses"] if segment else [],
+                [(start, end) for start, end in segment["spans"]] if segment else [],
+                segment["confidences"] if segment else [],
                 sample.signer or "",
                 references.get(sample.id),
             )
@@ -386,7 +443,7 @@ def _alignments(
 def _timings(
     folder: str, before: _Done, after: _Done, seconds: float, device: torch.device
 ) -> dict[str, Any]:
-    """Say how fast this call was; of a call that had nothing to do, how fast the last was."""
+    """Return the timings of this call, or of the last one if this had nothing to do."""
     segments = len(after.segments) - len(before.segments)
     frames = after.frames - before.frames
     timings = {
@@ -404,7 +461,7 @@ def _timings(
             if earlier.keys() >= timings.keys():
                 return earlier
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            pass  # it will be written anew
+            pass  # it is about to be rewritten
     if device.type == "cuda":
         timings["peak_memory"] = torch.cuda.max_memory_allocated(device)
     return timings
@@ -432,7 +489,7 @@ def _notes(
     task: ReferenceSet | None,
     footage: Sequence[VideoClip],
 ) -> list[str]:
-    """Say what a reader should know about checkpoint, corpus and its pictures together."""
+    """Return notes on how checkpoint, corpus and footage fit together."""
     from slaeval.loaders.video import miscount_note, rate_note
 
     rates = rate_note(footage, loaded.fps) if loaded.fps else ""
@@ -444,9 +501,9 @@ def _notes(
         )
         return notes
     known = set(loaded.vocabulary)
-    spoken = [word for sample in corpus for word in split_words(sample.glosses_raw or "")]
+    raw = [word for sample in corpus for word in split_words(sample.glosses_raw or "")]
     cleaned = [word for sample in corpus for word in sample.glosses]
-    missing = min(([w for w in words if w not in known] for words in (spoken, cleaned)), key=len)
+    missing = min(([w for w in words if w not in known] for words in (raw, cleaned)), key=len)
     if missing:
         notes.append(
             f"{len(missing)} of the {len(cleaned)} reference words are not in the model's "

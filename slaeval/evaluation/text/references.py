@@ -123,9 +123,7 @@ def text_reference_set(
 ) -> ReferenceSet:
     """Return what :func:`slaeval.score` takes as references with ``level="text"``."""
     if isinstance(references, (str, os.PathLike)):
-        from dataclasses import replace
-
-        return load_text_references(replace(request, ref=references))
+        return load_text_references(request._replace(ref=references))
     if hasattr(references, "references") and hasattr(references, "setup"):
         corpus: Any = references
         source = corpus.samples[0].source if corpus.samples else corpus.name
