@@ -494,6 +494,24 @@ def render_scenes(
             write_scene(scene, root, corpus, seed, signs, difficulty)
             report(done, len(scenes))
         return
+    jobs = [
+        {
+            "scenes": [asdict(scene) for scene in scenes[index::workers]],
+            "root": root,
+            "corpus": corpus,
+            "seed": seed,
+            "glosses": list(glosses),
+            "difficulty": asdict(difficulty),
+        }
+        for index in range(workers)
+    ]
+    failures = _in_processes(jobs, lambda done: report(done, len(scenes)))
+    if failures:
+        raise SlaevalError(f"{root}: rendering failed: {failures[0]}")
+
+
+def _in_processes(jobs: Sequence[dict[str, Any]], report: Callable[[int], None]) -> list[str]:
+    """Run each job in a worker process and return the errors of those that failed."""
     import threading
 
     done = 0
@@ -513,37 +531,18 @@ def render_scenes(
         for _ in process.stdout:
             with lock:
                 done += 1
-                report(done, len(scenes))
+                report(done)
         process.stdout.close()
         assert process.stderr is not None
-        said = process.stderr.read().strip()
+        message = process.stderr.read().strip()
         process.stderr.close()
         if process.wait():
-            failures.append(said.rsplit("\n", 1)[-1] or f"it ended with {process.returncode}")
+            failures.append(message.rsplit("\n", 1)[-1] or f"it ended with {process.returncode}")
 
-    code = "from slaeval.loaders.sample.rendering import _work; _work()"
-    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
-    environment.update({"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"})
     try:
         threads = []
-        for index in range(workers):
-            job = {
-                "scenes": [asdict(scene) for scene in scenes[index::workers]],
-                "root": root,
-                "corpus": corpus,
-                "seed": seed,
-                "glosses": list(glosses),
-                "difficulty": asdict(difficulty),
-            }
-            process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                env=environment,
-            )
+        for job in jobs:
+            process = _worker()
             processes.append(process)
             thread = threading.Thread(target=follow, args=(process, json.dumps(job)), daemon=True)
             thread.start()
@@ -555,8 +554,22 @@ def render_scenes(
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    if failures:
-        raise SlaevalError(f"{root}: rendering failed: {failures[0]}")
+    return failures
+
+
+def _worker() -> subprocess.Popen[str]:
+    """Start a process that runs :func:`_work`."""
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+    environment.update({"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"})
+    return subprocess.Popen(
+        [sys.executable, "-c", "from slaeval.loaders.sample.rendering import _work; _work()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment,
+    )
 
 
 def _work() -> None:

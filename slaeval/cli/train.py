@@ -12,6 +12,7 @@ from slaeval.errors import UsageError
 
 if TYPE_CHECKING:
     from slaeval.training.recipe import Recipe
+    from slaeval.training.trainer import Trained
 
 __all__ = ["train"]
 
@@ -205,8 +206,6 @@ def train(
     from slaeval.extras import require
 
     require("run", "training")
-    from slaeval.models.config import TINY
-
     own = {"variant": variant, "backbone": backbone}
     options = {
         "pretrained": pretrained,
@@ -223,7 +222,6 @@ def train(
         settings, {name: str(value) for name, value in options.items() if value is not None}
     )
     chosen = _Chosen.of(given, recipe_file)
-    recipe, model, backbone = chosen.recipe, chosen.model, chosen.recipe.backbone
     if save_recipe is not None:
         from slaeval.training.recipe_files import write_recipe
 
@@ -236,17 +234,7 @@ def train(
         raise UsageError("missing --dataset: the corpus to train on, such as --dataset csl-daily")
     if out is None:
         raise UsageError("missing --out: where to write the checkpoint, such as --out sla_lora.pt")
-    if (
-        recipe.pretrained is None
-        and backbone_weights is None
-        and backbone != TINY
-        and "pretrained" not in chosen.given
-    ):
-        raise UsageError(
-            f"no weights given for {backbone}: use --pretrained TAG (open_clip), "
-            "--backbone-weights FILE, or --pretrained none for random ones"
-        )
-    import json
+    chosen.check_weights(backbone_weights)
 
     from slaeval.checkpoints.foreign import read_vocabulary
     from slaeval.recognition.devices import choose_device, choose_workers
@@ -260,8 +248,8 @@ def train(
         done = run(
             dataset,
             out,
-            recipe,
-            model=model,
+            chosen.recipe,
+            model=chosen.model,
             root=root,
             setup=setup,
             dev_split=dev_split,
@@ -283,15 +271,17 @@ def train(
         )
     if launched()[0]:  # other ranks have the same result
         return
-    if as_json:
-        result = {
-            "checkpoint": done.checkpoint,
-            "history": done.history,
-            "dev": done.score.to_dict(),
-        }
-        click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
+    _show(done, as_json)
+
+
+def _show(done: Trained, as_json: bool) -> None:
+    if not as_json:
+        click.echo(f"{done.checkpoint}: {done.score}")
         return
-    click.echo(f"{done.checkpoint}: {done.score}")
+    import json
+
+    result = {"checkpoint": done.checkpoint, "history": done.history, "dev": done.score.to_dict()}
+    click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
 
 
 #: Short for a value of the recipe, as its option is.
@@ -338,6 +328,18 @@ class _Chosen(NamedTuple):
         recipe = recipe.changed({key: value for key, value in changes.items() if key in names})
         model = model_changes({key: value for key, value in changes.items() if key not in names})
         return cls(recipe, model, given, read.keys() - given.keys())
+
+    def check_weights(self, backbone_weights: str | None) -> None:
+        """Refuse a backbone for which neither weights nor random ones were asked for."""
+        from slaeval.models.config import TINY
+
+        backbone = self.recipe.backbone
+        named = self.recipe.pretrained is not None or "pretrained" in self.given
+        if not named and backbone_weights is None and backbone != TINY:
+            raise UsageError(
+                f"no weights given for {backbone}: use --pretrained TAG (open_clip), "
+                "--backbone-weights FILE, or --pretrained none for random ones"
+            )
 
     @property
     def values(self) -> dict[str, Any]:
