@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import operator
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slaeval.errors import InputError, UsageError, nearest
+from slaeval.errors import InputError, UsageError, counted, nearest
 from slaeval.evaluation.references import ReferenceSet, load_references, reference_set
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
@@ -164,6 +165,8 @@ class WordErrorRate(_Metric):
             )
         rows = []
         for name, hypothesis in zip(ids, hypotheses, strict=True):
+            if not isinstance(name, str):
+                name = _digits(name)
             if name not in self._ids:
                 raise InputError(
                     f"segment {name!r} is not in {self._known.source}{nearest(name, self._ids)}"
@@ -213,10 +216,18 @@ class WordErrorRate(_Metric):
             No hypothesis was given.
         """
         words: dict[str, list[str]] = {}
+        changed: set[str] = set()
         for record in _gathered(self.records):
             for name, hypothesis in _unpacked(record):
                 # A distributed sampler pads the last batch with segments of other ranks.
-                words.setdefault(name, hypothesis)
+                if words.setdefault(name, hypothesis) != hypothesis:
+                    changed.add(name)
+        if changed:
+            warnings.warn(
+                f"{counted(len(changed), 'segment was', 'segments were')} given again with other "
+                "words; the first ones count: call reset() between epochs",
+                stacklevel=2,
+            )
         if not words:
             raise InputError("no hypothesis was given")
         known = self._known
@@ -231,9 +242,19 @@ class WordErrorRate(_Metric):
             self.records.extend(other.records)
 
 
+def _digits(id: Any) -> str:
+    """Return the id that an integer stands for, as in a table."""
+    try:
+        return str(operator.index(id))
+    except TypeError:
+        raise InputError(f"an id is a text or an integer, found {id!r}") from None
+
+
 def _words(name: str, hypothesis: Words) -> list[str]:
     if isinstance(hypothesis, str):
         return split_words(hypothesis)
+    if not isinstance(hypothesis, Iterable):
+        raise InputError(f"segment {name!r} contains {hypothesis!r}; an empty hypothesis is ''")
     words = list(hypothesis)
     for word in words:
         if not isinstance(word, str) or not is_word(word):

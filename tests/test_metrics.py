@@ -125,6 +125,22 @@ def test_segments_that_were_not_given() -> None:
     assert metric.score(missing_as_empty=True).deletions == 3
 
 
+def test_integers_are_ids_as_in_tables() -> None:
+    metric = WordErrorRate(references={1: "A B", 2: "C"})
+    metric.update([1, 2], ["A B", "X"])
+    assert float(metric.compute()) == pytest.approx(100 / 3)
+
+
+def test_an_epoch_without_reset_is_told() -> None:
+    metric = WordErrorRate(references={"a": "A B"})
+    metric.update(["a"], ["X Y"])
+    metric.update(["a"], ["X Y"])  # a sampler that fills up
+    assert float(metric.compute()) == 100
+    metric.update(["a"], ["A B"])
+    with pytest.warns(UserWarning, match=r"1 segment was given again.*reset\(\)"):
+        assert float(metric.compute()) == 100
+
+
 def test_merging_and_copying() -> None:
     one, other = WordErrorRate(references=REFERENCES), WordErrorRate(references=REFERENCES)
     one.update(["a", "b"], [HYPOTHESES["a"], HYPOTHESES["b"]])
@@ -139,6 +155,8 @@ def test_merging_and_copying() -> None:
         (lambda metric: metric.update(["x"], ["A"]), "segment 'x' is not in the references"),
         (lambda metric: metric.update(["a"], [["A B"]]), "'A B'; a word is a string"),
         (lambda metric: metric.update(["a"], [[("A", 0)]]), "a word is a string"),
+        (lambda metric: metric.update(["a"], [None]), "segment 'a' contains None"),
+        (lambda metric: metric.update([1.5], ["A"]), "a text or an integer, found 1.5"),
         (lambda metric: metric.update(["a", "b"], ["A"]), "2 and 1"),
         (lambda metric: metric.update("a", "A"), "takes a list of ids"),
         (lambda metric: metric.score(), "no hypothesis was given"),

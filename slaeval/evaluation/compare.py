@@ -92,6 +92,8 @@ class Pair:
     @property
     def verdict(self) -> str:
         """Say in words whether the difference is significant at 5 %, and by which test."""
+        if self.difference != self.difference:
+            return f"{self.first} and {self.second} have no WER: there are no reference words"
         if not self.difference:
             return f"{self.first} and {self.second} have the same WER"
         better, worse = sorted((self.first, self.second), key=lambda name: name != self.first)

@@ -44,6 +44,13 @@ def test_equal_systems() -> None:
     assert "same WER" in pair.verdict
 
 
+def test_references_without_words() -> None:
+    [pair] = package.compare(
+        *(package.score({"a": ""}, {"a": said}, "none") for said in ("X", "X Y"))
+    ).pairs
+    assert pair.verdict == "A and B have no WER: there are no reference words"
+
+
 def test_several_systems_are_adjusted() -> None:
     result = package.compare(*_scores(PERFECT, WORSE, WORST), names=["p", "q", "r"])
     alone = package.compare(*_scores(PERFECT, WORSE)).pairs[0]

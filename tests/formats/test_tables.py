@@ -159,7 +159,7 @@ REFUSED: dict[str, tuple[str | bytes, int | None, str]] = {
     "an id of two words": ("id,gloss\nmy id,A\n", 2, "the id must be one word, found 'my id'"),
     "no id": ("id,gloss\n,A\n", 2, "the id must be one word, found ''"),
     "an open quote": ('id,gloss\na1,"A B\na2,C\n', 2, "quote opens here that is not closed"),
-    "an open quote in the first line": ('a1,"A B\na2,C\n', 1, "quote opens here that is not closed"),
+    "an open quote in the first line": ('a1,"A B\na2,C\n', 1, "quote opens here that is not"),
     "half a quote": ('id,gloss\na1,A\na2,"A" B\n', 3, "quote opens here that is not closed"),
     "a header alone": ("id,gloss\n", None, "no segment"),
     "UTF-16": (table().encode("utf-16"), 1, "UTF-16; save it as UTF-8"),
