@@ -131,7 +131,7 @@ def test_preprocessing_survives_a_checkpoint() -> None:
         ({"resize": True}, "resize must be"),
         ({"crop": 300}, "does not fit"),
         ({"crop": 0}, "crop must be"),
-        ({"normalisation": "vgg"}, "one of clip, imagenet, half, bytes"),
+        ({"normalisation": "vgg"}, "one of clip, half, imagenet, bytes"),
         ({"rotate": 3}, "needs the fields"),
     ],
 )
