@@ -6,7 +6,7 @@ import click
 
 from slaeval.cli.options import chosen_decoding, decoding_options, existing
 from slaeval.decoding.saved import VALUES, Values
-from slaeval.errors import InputError
+from slaeval.errors import InputError, counted
 
 __all__ = ["decode"]
 
@@ -99,7 +99,7 @@ def decode(
     words = sum(map(len, found.values()))
     empty = sum(not glosses for glosses in found.values())
     click.echo(
-        f"{out}: {words} glosses in {len(found)} clips"
+        f"{out}: {counted(words, 'gloss', 'glosses')} in {counted(len(found), 'clip')}"
         + (f", {empty} of them empty" if empty else "")
         + f" ({settings})"
     )

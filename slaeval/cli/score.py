@@ -19,7 +19,7 @@ from slaeval.cli.options import (
     text_option,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import bleu_lines
@@ -324,11 +324,12 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
         f"  {total.segment_errors} of {total.segments} segments contain an error "
         f"({100 * total.segment_errors / max(1, total.segments):.1f} %)",
     ]
-    if result.floor is not None and result.floor.errors:
+    if result.floor is not None and result.floor.errors and result.floor.reference_words:
         out.append(
             paragraph(
                 f"A perfect transcript scores {result.floor.wer:.2f} % under this protocol "
-                f"({result.floor.errors} errors): {rules.caveat or 'only one side is changed'}."
+                f"({counted(result.floor.errors, 'error')}): "
+                f"{rules.caveat or 'only one side is changed'}."
             )
         )
     for other in result.other_readings:

@@ -407,3 +407,13 @@ def test_output_is_whole_or_its_loss_is_said(task) -> None:  # type: ignore[no-u
             assert lost.returncode == 1
             assert "error: output: " in lost.stderr
             assert "Traceback" not in lost.stderr
+
+
+def test_references_without_words_have_no_perfect_transcript(slaeval, tmp_path: Path) -> None:
+    (tmp_path / "empty.stm").write_text("a 1 s 0 1\nb 1 s 0 1\n")
+    (tmp_path / "hyp.ctm").write_text("a 1 0.00 0.01 REGEN\n")
+    done = slaeval("score", "hyp.ctm", "--ref", "empty.stm")
+    assert done.returncode == 0, done.stderr
+    assert "undefined" in done.stdout
+    assert "nan" not in done.stdout
+    assert "perfect transcript" not in done.stdout
