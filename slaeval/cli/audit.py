@@ -108,10 +108,11 @@ def audit(
         return
     if list_:
         for rules in protocols():
-            click.echo(f"{styled(rules.name, bold=True)} (version {rules.version}): {rules.title}")
-            click.echo(f"    used by: {rules.used_by}")
+            click.echo(f"{styled(rules.name, bold=True)} (version {rules.version})")
+            click.echo(paragraph(rules.title, "    ", "      "))
+            click.echo(paragraph(f"used by: {rules.used_by}", "    ", "      "))
             if rules.caveat:
-                click.echo(f"    Note: {rules.caveat}")
+                click.echo(paragraph(f"Note: {rules.caveat}", "    ", "      "))
         return
     source = needed(source)
     check_outputs([source, dev], [csv], request)
@@ -258,15 +259,15 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
         for name, claim in zip(names, claims, strict=True)
     ]
     out = [
-        f"{what or 'own references'}: {number} is {len(giving) or 'none'} of "
-        f"{len(claims)} readings",
+        f"{what or 'own references'}: {number} matches {len(giving) or 'none'} of "
+        f"{counted(len(claims), 'reading')}",
         "",
         table(rows, ("protocol", "WER %", *WAYS)),
         "",
     ]
     if giving:
         said = "; ".join(f"{name} ({_ways(claim)})" for name, claim in giving)
-        return [*out, paragraph(f"{number} is: {said}.")]
+        return [*out, paragraph(f"{number} matches {said}.")]
     return [
         *out,
         paragraph(

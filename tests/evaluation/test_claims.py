@@ -102,7 +102,7 @@ def test_both_splits_are_held_to_a_claim(slaeval, tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     assert "> rwth-2014 on test" in done.stdout
     assert "rwth-2014 on dev" in done.stdout
-    assert "21.5 is: rwth-2014 on test (half up, half to even)" in done.stdout
+    assert "21.5 matches rwth-2014 on test (half up, half to even)" in done.stdout
     out = json.loads(slaeval("audit", "c/hyp.ctm", *corpus, "--claimed", "21.5", "--json").stdout)
     assert {claim["split"] for claim in out["claimed"]} == {"dev", "test"}
     assert out["claimed"][0]["matches"] == ["half up", "half to even"]
