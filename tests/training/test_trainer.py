@@ -100,7 +100,9 @@ def test_what_a_run_leaves(whole: Whole) -> None:
     assert read_checkpoint(out.with_name("tiny.last.pt")).metrics["epoch"] == 3
 
 
-@pytest.mark.parametrize("steps", [0, 1, 3, 4, 8])
+@pytest.mark.parametrize(
+    "steps", [1, 4, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (0, 3, 8))]
+)
 def test_going_on_ends_with_the_same_bytes(
     run: Run, whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
@@ -194,6 +196,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(root: Path, run: Run, whole: Whole, tmp_path: Path) -> None:
     out = tmp_path / "tiny.pt"
     command = _command(
