@@ -106,7 +106,8 @@ def read_adaptsign(
     path = os.fspath(path)
     converted = read_head(path, vocabulary)
     head = converted.checkpoint.part("head")
-    tower, adapter = _sorted_weights(encoder_weights(path))
+    weights = encoder_weights(path)
+    tower, adapter = _sorted_weights(weights)
     try:
         shape = _shape_of(tower)
         config = ModelConfig(
@@ -149,7 +150,7 @@ def read_adaptsign(
     except (InputError, KeyError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(f"not a whole checkpoint of AdaptSign: {reason}", path) from None
-    encoder = {f"conv2d.visual.{name}": _ours(name) for name in encoder_weights(path)}
+    encoder = {f"conv2d.visual.{name}": _ours(name) for name in weights}
     return replace(
         converted,
         checkpoint=checkpoint,
