@@ -9,7 +9,6 @@ CRC-32 of its name, each clip from its number of frames.
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from peer_weights import drawn_weight
 
 from slaeval.models.head import Head
 from slaeval.models.losses import LossWeights, losses
@@ -42,21 +42,6 @@ def _theirs(name: str) -> str:
     return f"{PLACES[part]}.{weight}"
 
 
-def _value(name: str, shape: list[int]) -> torch.Tensor:
-    if name.endswith("num_batches_tracked"):
-        return torch.tensor(7)
-    drawn = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    drawn = drawn.astype(np.float32)
-    norm = "temporal_conv" in name and len(shape) == 1
-    if name.endswith("running_var"):
-        drawn = 1 + np.abs(drawn)
-    elif norm and name.endswith("weight"):
-        drawn = 1 + 0.1 * drawn
-    else:
-        drawn = drawn * (0.5 if len(shape) < 2 else min(0.5, 2.0 / np.sqrt(shape[-1])))
-    return torch.from_numpy(np.asarray(drawn, dtype=np.float32))
-
-
 @pytest.fixture
 def head() -> Head:
     made = Head(inputs=6, hidden=8, layers=2, dropout=0.0, classes=9)
@@ -64,7 +49,7 @@ def head() -> Head:
     for name, value in own.items():
         if name != "tower_classifier.weight":  # theirs has none
             theirs = _theirs(name)
-            value.copy_(_value(theirs, ANSWERS["shapes"][theirs]))
+            value.copy_(drawn_weight(theirs, ANSWERS["shapes"][theirs]))
     return made
 
 

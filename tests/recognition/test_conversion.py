@@ -9,7 +9,6 @@ pictures are drawn here as they were there: by numpy, each tensor from the CRC-3
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ pytest.importorskip("peft")
 
 import open_clip
 import torch
+from peer_weights import drawn_weight
 
 import slaeval
 from slaeval.checkpoints import read_checkpoint, save_checkpoint
@@ -43,22 +43,6 @@ TOWER = {
 }
 
 
-def _value(name: str, shape: list[int]) -> torch.Tensor:
-    """Draw a weight as it was drawn for the recording."""
-    if name.endswith("num_batches_tracked"):
-        return torch.tensor(7)
-    drawn = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
-    drawn = drawn.astype(np.float32)
-    norm = "ln_" in name or ("temporal_conv" in name and len(shape) == 1)
-    if name.endswith("running_var"):
-        drawn = 1 + np.abs(drawn)
-    elif norm and name.endswith("weight"):
-        drawn = 1 + 0.1 * drawn
-    else:
-        drawn = drawn * (0.5 if len(shape) < 2 else min(0.5, 2.0 / np.sqrt(shape[-1])))
-    return torch.from_numpy(np.asarray(drawn, dtype=np.float32))
-
-
 def _pictures(clip: dict[str, Any]) -> np.ndarray:
     random = np.random.default_rng(clip["seed"])
     return random.integers(0, 256, (clip["frames"], 32, 32, 3), dtype=np.uint8)
@@ -72,7 +56,9 @@ def _known_tower(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def _file(path: Path, **changes: torch.Tensor | None) -> Path:
-    weights = {name: _value(name, shape) for name, shape in ANSWERS["shapes"].items()} | changes
+    weights = {
+        name: drawn_weight(name, shape) for name, shape in ANSWERS["shapes"].items()
+    } | changes
     content = {
         "epoch": 40,
         "model_state_dict": {name: value for name, value in weights.items() if value is not None},
@@ -172,7 +158,7 @@ def test_a_file_that_is_not_whole_is_refused(
 
 def test_a_head_of_other_code_is_no_adaptsign(tmp_path: Path) -> None:
     weights = {
-        name: _value(name, shape)
+        name: drawn_weight(name, shape)
         for name, shape in ANSWERS["shapes"].items()
         if not name.startswith("conv2d.")
     }
