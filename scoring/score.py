@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,7 +86,7 @@ class Counts:
         return cls(
             name,
             len(paths),
-            sum([mine.count("C") != len(mine) for mine in paths]),
+            sum(map(bool, map(str.strip, paths, repeat("C")))),
             correct,
             substitutions := path.count("S"),
             deletions := path.count("D"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 from slaeval.errors import InputError, UsageError, counted
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.sentences import sentences_of, vocabulary
+from slaeval.formats.sentences import named, vocabulary
 from slaeval.formats.tables import Role, Table, plain_lists, table_of
 from slaeval.formats.words import split_words
 from slaeval.scoring.segments import Reference, References
@@ -299,8 +299,8 @@ def reference_set(
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
     lists = plain_lists(references)
     if lists is not None:
-        by = list(map(signers.get, lists, repeat("")))
-        known_lists = References(list(lists), by, sentences_of(lists))
+        ids, words = lists
+        known_lists = References(ids, list(map(signers.get, ids, repeat(""))), words)
         return ReferenceSet(known_lists, dataset, split, "the references given")
     rows = [
         Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
@@ -313,7 +313,7 @@ def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
     lists = plain_lists(hypotheses)
     if lists is not None:
-        return Hypotheses(lists)
+        return Hypotheses(named(*lists))
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
 

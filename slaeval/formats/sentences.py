@@ -8,7 +8,7 @@ of words is made when somebody asks for it. The functions of this module take ei
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping, Sequence
-from itertools import chain, groupby, pairwise
+from itertools import chain, compress, groupby, pairwise
 from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
@@ -52,12 +52,13 @@ class Sentences(Sequence[list[str]]):
         Where each sentence begins in `number`, and where the last one ends.
     """
 
-    __slots__ = ("first", "number", "texts")
+    __slots__ = ("_vocabulary", "first", "number", "texts")
 
     def __init__(self, texts: list[str], number: Array, first: Array) -> None:
         self.texts = texts
         self.number = number
         self.first = first
+        self._vocabulary: frozenset[str] | None = None
 
     @classmethod
     def of(cls, sentences: Collection[Sequence[str]]) -> Sentences:
@@ -136,12 +137,14 @@ class Sentences(Sequence[list[str]]):
         every[after[begins]] -= len(self.texts)
         return "".join(pieces[every].tolist()).split("\n")[:-1]
 
-    def used(self) -> Array:
-        """Say of each of the texts whether it occurs."""
+    def vocabulary(self) -> frozenset[str]:
+        """Return the words that occur."""
         import numpy as np
 
-        occurs: Array = np.bincount(self.number, minlength=len(self.texts)) > 0
-        return occurs
+        if self._vocabulary is None:
+            used = np.bincount(self.number, minlength=len(self.texts)) > 0
+            self._vocabulary = frozenset(compress(self.texts, used.tolist()))
+        return self._vocabulary
 
     def repeats(self, keys: Array) -> Array:
         """Say of each word whether its key is that of the word before it in its sentence."""
@@ -201,9 +204,7 @@ def vocabulary(*sides: Sequence[Sequence[str]]) -> set[str]:
     found: set[str] = set()
     for sentences in sides:
         if isinstance(sentences, Sentences):
-            found.update(
-                text for text, used in zip(sentences.texts, sentences.used(), strict=True) if used
-            )
+            found |= sentences.vocabulary()
         else:
             found.update(*sentences)
     return found

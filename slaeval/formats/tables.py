@@ -56,7 +56,7 @@ from typing import Any, Literal, NamedTuple
 
 from slaeval.errors import InputError, counted
 from slaeval.files import check_text
-from slaeval.formats.sentences import collected, named, vocabulary
+from slaeval.formats.sentences import collected, vocabulary
 from slaeval.formats.stm import check_braces
 from slaeval.formats.words import BLANKS, is_word, split_words
 
@@ -828,8 +828,8 @@ def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | Non
     return None
 
 
-def plain_lists(source: Any) -> Mapping[str, list[str]] | None:
-    """Read a mapping of text ids to lists of words, in passes over all of it.
+def plain_lists(source: Any) -> tuple[list[str], Sequence[list[str]]] | None:
+    """Read the ids and the words of a mapping of texts to lists, in passes over all of it.
 
     None for any other value, and where something has to be looked at: :func:`table_of` reads it
     to the same end or says what is wrong.
@@ -853,7 +853,7 @@ def plain_lists(source: Any) -> Mapping[str, list[str]] | None:
         return None
     if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
         return None  # names of columns
-    return named(source, said)
+    return list(source), said
 
 
 def _half(text: str) -> bool:
