@@ -198,6 +198,7 @@ def _settings(
         "backbone weights": built.tower_hash,
         "warm start": built.started_from,
         "corpus": [data.corpus.name, data.corpus.setup, data.references.split],
+        "frame cache": None if data.cache is None else str(data.cache),
         "vocabulary": digest(data.examples.vocabulary),
     }
 
@@ -528,6 +529,7 @@ class _Trainer:
                 "setup": corpus.setup,
                 "labels": recipe.labels,
                 "fps": self.data.examples.fps,
+                **({} if self.data.cache is None else {"frames": str(self.data.cache)}),
             },
             protocol=OFFICIAL,
             recipe=recipe.to_dict(),
