@@ -188,7 +188,7 @@ def test_run_says_that_frames_lost_a_little(
     assert left.value.code in (0, None)
     out, err = capsys.readouterr()
     said = f"frames of test are from a cache that loses a little ({header})"
-    assert f"warning: {said}" in err
+    assert f"warning: {said}" in " ".join(err.split())
     assert said in json.loads(out)["run"]["notes"]
 
 
