@@ -18,7 +18,7 @@ from slaeval.cli.options import (
     tell_references,
     text_option,
 )
-from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
 from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
@@ -34,7 +34,7 @@ from slaeval.evaluation.tables import (
 )
 from slaeval.files import write_whole
 from slaeval.scoring.protocols import protocols
-from slaeval.scoring.score import finite
+from slaeval.scoring.score import finite, percent
 
 if TYPE_CHECKING:
     from slaeval.evaluation.audit import Audit, AuditRow
@@ -224,8 +224,7 @@ def render(results: Sequence[Audit], top: int, claimed: str | None = None) -> st
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
         paragraph(
-            f"{what}: one file under {counted(len(result.rows), 'protocol')}, "
-            f"{result.spread:.2f} points between lowest and highest",
+            f"{what}: one file under {counted(len(result.rows), 'protocol')}, {_spread(result)}",
             "",
         ),
         "",
@@ -233,13 +232,13 @@ def render(results: Sequence[Audit], top: int, claimed: str | None = None) -> st
             [
                 (
                     row.protocol.name + (" (official)" if index == 0 else ""),
-                    _percent(row.score.wer),
-                    _percent(row.difference, "+") if index else "",
+                    percent(row.score.wer),
+                    percent(row.difference, "+") if index else "",
                     row.score.substitutions,
                     row.score.deletions,
                     row.score.insertions,
                     row.score.reference_words,
-                    _percent(row.floor.wer),
+                    percent(row.floor.wer),
                     len(row.moved) if index else "",
                 )
                 for index, row in enumerate(result.rows)
@@ -257,9 +256,14 @@ def render(results: Sequence[Audit], top: int, claimed: str | None = None) -> st
     return "\n".join(out)
 
 
-def _percent(value: float, sign: str = "") -> str:
-    """Return a percentage; a WER without words to divide by has none."""
-    return "undefined" if value != value else f"{value:{sign}.2f}"
+def _spread(result: Audit) -> str:
+    """Say how far the readings are apart."""
+    defined = [row.protocol.name for row in result.rows if row.score.reference_words]
+    if not defined:
+        return "no WER: there are no reference words"
+    if len(defined) == 1:
+        return f"a WER under {defined[0]} only"
+    return f"{percent(result.spread)} points between lowest and highest"
 
 
 def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
@@ -273,7 +277,7 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
     rows = [
         (
             ("> " if claim.matches else "  ") + name,
-            _percent(claim.wer),
+            percent(claim.wer),
             *(("* " if way in claim.matches else "") + claim.printed.get(way, "") for way in WAYS),
         )
         for name, claim in zip(names, claims, strict=True)
@@ -292,7 +296,7 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
         *out,
         paragraph(
             f"No protocol, rounding or split gives {number}. The nearest is {names[0]}: "
-            f"{_percent(claims[0].wer)}."
+            f"{percent(claims[0].wer)}."
         ),
     ]
 
@@ -324,8 +328,8 @@ def _details(row: AuditRow, top: int) -> list[str]:
             ("official", segment.official_reference, segment.official_hypothesis),
             ("here", segment.reference, segment.hypothesis),
         ):
-            out.append(f"      {whose:8} REF {isolated(reference)}")
-            out.append(f"      {'':8} HYP {isolated(hypothesis)}")
+            out.append(beside(f"{whose:8} REF", reference))
+            out.append(beside(f"{'':8} HYP", hypothesis))
     return out
 
 

@@ -19,7 +19,7 @@ from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
-from slaeval.scoring.score import Counts, Score, finite
+from slaeval.scoring.score import Counts, Score, finite, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,8 @@ class AuditRow:
 
     def __repr__(self) -> str:
         return (
-            f"<AuditRow {self.protocol.name}: {self.score.wer:.2f} % ({self.difference:+.2f}), "
+            f"<AuditRow {self.protocol.name}: {percent(self.score.wer, unit=' %')} "
+            f"({percent(self.difference, '+')}), "
             f"{counted(len(self.moved), 'changed segment')}>"
         )
 
@@ -114,9 +115,9 @@ class BaseAudit(ABC, Generic[_Row]):
 
     @property
     def spread(self) -> float:
-        """Percentage points between the lowest and the highest reading that is defined."""
-        readings = [value for value in map(self._headline, self.rows) if value == value] or [0.0]
-        return max(readings) - min(readings)
+        """Percentage points between the lowest and the highest; nan for fewer than two."""
+        defined = [value for value in map(self._headline, self.rows) if value == value]
+        return max(defined) - min(defined) if len(defined) > 1 else float("nan")
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame with one row per protocol."""
@@ -132,12 +133,14 @@ class BaseAudit(ABC, Generic[_Row]):
         )
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{row.protocol.name} {self._headline(row):.2f} %" for row in self.rows)
+        shown = ", ".join(
+            f"{row.protocol.name} {percent(self._headline(row), unit=' %')}" for row in self.rows
+        )
         what = f"{self.dataset or 'own references'} {self.split or ''}"
         return f"<{type(self).__name__} {what}: {shown}>"
 
     def _repr_html_(self) -> str:
-        return self.to_pandas().to_html(index=False, float_format="{:.2f}".format)
+        return self.to_pandas().to_html(index=False, float_format=percent, na_rep="undefined")
 
 
 @dataclass(frozen=True, repr=False)
