@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.tables import Format
     from slaeval.evaluation.text.audit import TextAudit, TextAuditRow
     from slaeval.evaluation.text.compare import TextComparison, TextPair
+    from slaeval.loaders.records import CorpusDefault
     from slaeval.scoring.text.score import TextGroup, TextScore
 
 __all__ = [
@@ -94,7 +95,7 @@ def pasted_score(systems: Sequence[tuple[str, TextScore]], form: Format) -> str:
 
 def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: int) -> str:
     """Format a score of translations for the terminal."""
-    from slaeval.scoring.text.protocols import corpus_default
+    from slaeval.loaders.registry import corpus_default
 
     form = result.form
     units = [
@@ -224,7 +225,8 @@ def report_text(sources: Sequence[str], request: Request, glosses: str | None, o
 
 def list_protocols() -> str:
     """Describe the text protocols and the default of each corpus."""
-    from slaeval.scoring.text.protocols import corpus_default, text_protocols
+    from slaeval.loaders.registry import layouts
+    from slaeval.scoring.text.protocols import text_protocols
 
     out = []
     for rules in text_protocols():
@@ -239,9 +241,13 @@ def list_protocols() -> str:
         out.append(paragraph(f"source: {rules.source}", "    ", "      "))
         if rules.caveat:
             out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
-    for corpus in ("phoenix2014t", "csl-daily", "isharah"):
-        default = corpus_default(corpus)
-        out.append(paragraph(f"{corpus}: {default.protocol}, because {default.reason}", "", "  "))
+    corpora: dict[CorpusDefault, list[str]] = {}
+    for name, described in layouts().items():
+        if described.translations is not None:
+            corpora.setdefault(described.translations, []).append(name)
+    for default, names in corpora.items():
+        what = f"{', '.join(names)}: {default.protocol}"
+        out.append(paragraph(f"{what}, because {default.reason}", "", "  "))
     return "\n".join(out)
 
 
