@@ -24,6 +24,7 @@ __all__ = ["train"]
             "Model": ("variant", "backbone", "pretrained", "backbone_weights", "warm_start"),
             "Recipe": (
                 *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
+                *("ema", "average", "patience"),
                 *("settings", "recipe_file", "save_recipe", "show_recipe", "shuffle_labels"),
             ),
             "Output": ("out", "slim", "save_every", "restart", "track", "as_json"),
@@ -74,6 +75,24 @@ __all__ = ["train"]
 @click.option("--lr", type=float, metavar="X", help="Learning rate.")
 @click.option("--seed", type=int, metavar="N", help="Random seed.")
 @click.option("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16.")
+@click.option(
+    "--ema",
+    type=float,
+    metavar="DECAY",
+    help="Evaluate and save an exponential moving average of the weights, such as 0.999.",
+)
+@click.option(
+    "--average",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Evaluate and save the mean weights of the last K epochs.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Stop after N epochs without a better dev WER.",
+)
 @click.option(
     "--labels",
     metavar="NAME",
@@ -174,6 +193,9 @@ def train(
     lr: float | None,
     seed: int | None,
     precision: str | None,
+    ema: float | None,
+    average: int | None,
+    patience: int | None,
     labels: str | None,
     settings: tuple[str, ...],
     recipe_file: str | None,
@@ -215,6 +237,9 @@ def train(
         "learning_rate": lr,
         "seed": seed,
         "precision": precision,
+        "ema": ema,
+        "average": average,
+        "patience": patience,
         "labels": labels,
     }
     given = {name: value for name, value in own.items() if is_given(name)}

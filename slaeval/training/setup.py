@@ -232,6 +232,10 @@ class Job:
             f"{frames.crop}, normalised as {frames.normalisation}"
         )
         yield f"training on {self.device} in {self.precision}"
+        if self.recipe.ema:
+            yield f"evaluated and saved: a moving average of the weights, decay {self.recipe.ema:g}"
+        elif self.recipe.average > 1:
+            yield f"evaluated and saved: the mean weights of the last {self.recipe.average} epochs"
 
     def settings(self, processes: int) -> dict[str, Any]:
         """Return all that must be the same in every process, and for a run to be resumed."""

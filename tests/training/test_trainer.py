@@ -88,6 +88,7 @@ def test_what_a_run_leaves(whole: Whole) -> None:
     best = read_checkpoint(out)
     assert best.metrics["dev"]["wer"] == whole.done.score.wer
     assert best.metrics["dev"]["wer"] == min(row["dev_wer"] for row in whole.done.history)
+    assert best.metrics["weights"] == "as trained"
     assert best.metrics["signature"] == whole.done.score.signature
     assert best.corpus == {
         "name": "phoenix2014t",
@@ -231,6 +232,7 @@ def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
             out,
             # At the recipe's own rate two threads instead of one change the loss by 0.6 % already.
             *("--epochs", "2", "--batch-size", str(size), "--set", "dropout=0", "--lr", "1e-3"),
+            *("--ema", "0.5"),
             torchrun=processes if processes > 1 else 0,
         )
         done = subprocess.run(
