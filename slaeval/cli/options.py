@@ -31,6 +31,7 @@ __all__ = [
     "evaluations",
     "existing",
     "format_options",
+    "frame_cache_option",
     "in_groups",
     "is_given",
     "needed",
@@ -85,6 +86,14 @@ _PROTOCOL = click.option(
     show_default=True,
     metavar="NAME",
     help="Evaluation protocol; see 'slaeval audit --list'.",
+)
+
+frame_cache_option = click.option(
+    "--frame-cache",
+    type=existing(),
+    metavar="DIR|auto",
+    help="Read resized frames from a folder that 'slaeval corpus cache' made; auto: from its usual "
+    "place.",
 )
 
 _READING = (
