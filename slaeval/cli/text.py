@@ -11,6 +11,7 @@ import click
 from slaeval.cli.options import is_given, tell_references
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import counted
+from slaeval.evaluation.claims import as_fraction
 from slaeval.evaluation.tables import (
     TEXT_HEADS,
     PaperRow,
@@ -322,12 +323,13 @@ def _claims(result: TextAudit, claimed: str) -> list[str]:
     name = result.rows[0].score.figures[claims[0].figure].name
     found = [claim.protocol for claim in claims if claim.matches]
     if found:
-        verdict = f"{name} {claims[0].claimed} is what this file gives under {', '.join(found)}"
+        verdict = f"{name} {claims[0].claimed} matches {', '.join(found)}."
     else:
         nearest = claims[0]
         verdict = (
-            f"{name} {nearest.claimed} is given by no protocol; nearest is {nearest.protocol} "
-            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})"
+            f"{name} {nearest.claimed} matches no protocol. The nearest is {nearest.protocol} "
+            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})."
+            f"{as_fraction(nearest.claimed)}"
         )
     return [
         styled(paragraph(verdict), bold=True),
