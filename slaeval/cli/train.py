@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from slaeval.cli.options import existing, in_groups, is_given, resumable
+from slaeval.cli.options import existing, frame_cache_option, in_groups, is_given, resumable
 from slaeval.console import table
 from slaeval.errors import UsageError
 
@@ -28,7 +28,7 @@ __all__ = ["train"]
                 *("settings", "recipe_file", "save_recipe", "show_recipe", "shuffle_labels"),
             ),
             "Output": ("out", "slim", "save_every", "restart", "track", "as_json"),
-            "Machine": ("device", "workers", "cache_gb"),
+            "Machine": ("device", "workers", "cache_gb", "frame_cache"),
         }
     )
 )
@@ -36,7 +36,7 @@ __all__ = ["train"]
 @click.option(
     "--root", type=existing(), metavar="DIR", help="Folder of the corpus, if not registered."
 )
-@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]")
+@click.option("--setup", metavar="NAME", help="Setup, where the corpus has several, such as SI.")
 @click.option(
     "--variant",
     default="sla-lora",
@@ -131,6 +131,7 @@ __all__ = ["train"]
     metavar="X",
     help="Keep resized frames in memory if they take no more than this.",
 )
+@frame_cache_option
 @click.option(
     "--on-error",
     default="stop",
@@ -204,6 +205,7 @@ def train(
     device: str,
     workers: int | None,
     cache_gb: float,
+    frame_cache: str | None,
     on_error: str,
     dev_split: str,
     warm_start: str | None,
@@ -282,6 +284,7 @@ def train(
                 device=device,
                 workers=workers,
                 cache_gb=cache_gb,
+                frame_cache=frame_cache,
                 on_error="skip" if on_error == "skip" else "stop",
                 slim=slim,
                 restart=restart,

@@ -56,6 +56,7 @@ def save_trained(
             "setup": data.corpus.setup,
             "labels": recipe.labels,
             "fps": data.examples.fps,
+            **({} if data.cache is None else {"frames": str(data.cache)}),
         },
         protocol=OFFICIAL,
         recipe=recipe.to_dict(),
