@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -342,8 +342,20 @@ def test_a_run_folder_is_not_written_over(command: Call, rendered: Path, checkpo
     assert command("run", "--ckpt", checkpoint(seed=1), *options, "--restart")[0] == 0
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let what is started here be interrupted, even if the tests run in the background.
+
+    A shell starts a job in the background with SIGINT ignored, and its processes inherit that.
+    """
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C goes to a group of processes")
 @pytest.mark.parametrize("lines", [0, 2], ids=["readers start", "a batch is done"])
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_ends_all_processes_quietly(
     lines: int, rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:
