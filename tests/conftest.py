@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,9 +137,15 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def slaeval(tmp_path: Path) -> Run:
-    """Run ``slaeval ARG…`` in an empty folder with an empty configuration."""
+    """Run ``slaeval ARG…`` in an empty folder with an empty configuration.
 
-    def run(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    The lines of a message on stderr come back joined, unless `wrapped` asks for what a terminal
+    shows.
+    """
+
+    def run(
+        *args: object, wrapped: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         env = {
             key: value
             for key, value in os.environ.items()
@@ -158,6 +165,8 @@ def slaeval(tmp_path: Path) -> Run:
             timeout=120,
         )
         assert "Traceback" not in done.stderr, done.stderr
+        if not wrapped:
+            done.stderr = re.sub(r"\n {2,}(?=\S)", " ", done.stderr)
         return done
 
     return run

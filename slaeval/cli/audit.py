@@ -16,7 +16,7 @@ from slaeval.cli.options import (
     tell_references,
     text_option,
 )
-from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
 from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
@@ -31,7 +31,7 @@ from slaeval.evaluation.tables import (
     score_row,
 )
 from slaeval.scoring.protocols import protocols
-from slaeval.scoring.score import finite
+from slaeval.scoring.score import finite, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,8 +204,7 @@ def render(result: Audit, top: int) -> str:
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
         paragraph(
-            f"{what}: one file under {counted(len(result.rows), 'protocol')}, "
-            f"{result.spread:.2f} points between lowest and highest",
+            f"{what}: one file under {counted(len(result.rows), 'protocol')}, {_spread(result)}",
             "",
         ),
         "",
@@ -213,13 +212,13 @@ def render(result: Audit, top: int) -> str:
             [
                 (
                     row.protocol.name + (" (official)" if index == 0 else ""),
-                    _percent(row.score.wer),
-                    _percent(row.difference, "+") if index else "",
+                    percent(row.score.wer),
+                    percent(row.difference, "+") if index else "",
                     row.score.substitutions,
                     row.score.deletions,
                     row.score.insertions,
                     row.score.reference_words,
-                    _percent(row.floor.wer),
+                    percent(row.floor.wer),
                     len(row.moved) if index else "",
                 )
                 for index, row in enumerate(result.rows)
@@ -237,9 +236,14 @@ def render(result: Audit, top: int) -> str:
     return "\n".join(out)
 
 
-def _percent(value: float, sign: str = "") -> str:
-    """Return a percentage; a WER without words to divide by has none."""
-    return "undefined" if value != value else f"{value:{sign}.2f}"
+def _spread(result: Audit) -> str:
+    """Say how far the readings are apart."""
+    defined = [row.protocol.name for row in result.rows if row.score.reference_words]
+    if not defined:
+        return "no WER: there are no reference words"
+    if len(defined) == 1:
+        return f"a WER under {defined[0]} only"
+    return f"{percent(result.spread)} points between lowest and highest"
 
 
 def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
@@ -253,7 +257,7 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
     rows = [
         (
             ("> " if claim.matches else "  ") + name,
-            _percent(claim.wer),
+            percent(claim.wer),
             *(("* " if way in claim.matches else "") + claim.printed.get(way, "") for way in WAYS),
         )
         for name, claim in zip(names, claims, strict=True)
@@ -272,7 +276,7 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
         *out,
         paragraph(
             f"No protocol, rounding or split gives {number}. The nearest is {names[0]}: "
-            f"{_percent(claims[0].wer)}."
+            f"{percent(claims[0].wer)}."
         ),
     ]
 
@@ -304,6 +308,6 @@ def _details(row: AuditRow, top: int) -> list[str]:
             ("official", segment.official_reference, segment.official_hypothesis),
             ("here", segment.reference, segment.hypothesis),
         ):
-            out.append(f"      {whose:8} REF {isolated(reference)}")
-            out.append(f"      {'':8} HYP {isolated(hypothesis)}")
+            out.append(beside(f"{whose:8} REF", reference))
+            out.append(beside(f"{'':8} HYP", hypothesis))
     return out

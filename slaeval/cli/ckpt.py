@@ -68,7 +68,8 @@ def convert(
 
     \b
     slaeval ckpt convert sla_lora.pt sla_lora.safetensors --slim
-    slaeval ckpt convert dev_18.50.pt adaptsign.pt --vocabulary gloss_dict.npy --dataset phoenix2014
+    slaeval ckpt convert dev_18.50.pt adaptsign.pt --vocabulary gloss_dict.npy \\
+        --dataset phoenix2014
     slaeval ckpt convert dev_18.90.pt head.pt --vocabulary gloss_dict.npy
     """
     from slaeval.checkpoints import read_checkpoint, save_checkpoint

@@ -18,7 +18,7 @@ from slaeval.cli.options import (
     tell_references,
     text_option,
 )
-from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.compare import compare as hold
 from slaeval.evaluation.leaderboard import Unreadable, not_scored, open_each
@@ -36,6 +36,7 @@ from slaeval.evaluation.tables import (
     p_value,
     score_row,
 )
+from slaeval.scoring.score import finite, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,8 +129,8 @@ def compare(
     slaeval compare a.ctm b.ctm --dataset phoenix2014t
     slaeval compare runs/sla_lora runs/sla_adapter
     slaeval compare mine.ctm --dataset phoenix2014t --against published
-    slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
-        --format latex
+    slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm \\
+        --dataset csl-daily --format latex
     """
     if text:
         refuse_given(("against", "seed"), "that is for glosses, not --text:")
@@ -239,7 +240,7 @@ def pasted(
             if (pair.first, pair.second) == (names[0], name):
                 low, high = pair.interval or (None, None)
                 row |= {
-                    "difference": pair.difference,
+                    "difference": finite(pair.difference),
                     "difference_low": low,
                     "difference_high": high,
                     "mapsswe_p": pair.matched_pairs_p,
@@ -353,7 +354,7 @@ def _systems(names: list[str], scores: list[Score]) -> str:
         rows.append(
             (
                 name,
-                f"{score.wer:.2f}",
+                percent(score.wer),
                 "-" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]",
                 score.substitutions,
                 score.deletions,
@@ -369,7 +370,7 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
     against = {pair.second: pair for pair in _spelled_out(names, result)}
     rows = []
     for name, score in sorted(zip(names, scores, strict=True), key=lambda row: row[1].errors):
-        wer, total = f"{score.wer:.2f}", score.total
+        wer, total = percent(score.wer), score.total
         counts = (total.substitutions, total.deletions, total.insertions)
         pair = against.get(name)
         if pair is None:
@@ -379,7 +380,7 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
         if pair.interval is not None:
             between = f"[{pair.interval[0]:+.2f}, {pair.interval[1]:+.2f}]"
         tests = (p_value(pair.matched_pairs_p), p_value(pair.permutation_p))
-        rows.append((name, wer, *counts, f"{pair.difference:+.2f}", between, *tests))
+        rows.append((name, wer, *counts, percent(pair.difference, "+"), between, *tests))
     heads = ("system", "WER %", "S", "D", "I", "diff", "95 %", "MAPSSWE p", "permutation p")
     return [
         table(rows, heads),
@@ -394,25 +395,29 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
 
 def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
     interval = pair.interval
-    between = (
-        ""
-        if interval is None
-        else f"   95 % [{interval[0]:+.2f}, {interval[1]:+.2f}] paired bootstrap"
-    )
+    between = ""
+    if interval is not None:
+        between = f"; 95 % [{interval[0]:+.2f}, {interval[1]:+.2f}], paired bootstrap"
     test = pair.matched_pairs
     adjusted = ", adjusted (Holm)" if result is not None and len(result.pairs) > 1 else ""
     out = [
-        styled(f"  {pair.verdict}", bold=True),
-        f"    difference ({pair.second} minus {pair.first}) {pair.difference:+.2f} points{between}",
-        f"    matched pairs (MAPSSWE): {test.segments} stretches, mean {test.mean:+.3f}, "
-        f"Z {test.z:+.3f} ({pair.first} minus {pair.second}, as sc_stats), "
-        f"p {p_value(pair.matched_pairs_p)}{adjusted}",
-        f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
-        f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"tied in {pair.tied}",
+        styled(paragraph(pair.verdict), bold=True),
+        *(
+            paragraph(line, "    ", "      ")
+            for line in (
+                f"difference ({pair.second} minus {pair.first}) "
+                f"{percent(pair.difference, '+', ' points')}{between}",
+                f"matched pairs (MAPSSWE): p {p_value(pair.matched_pairs_p)}{adjusted}, "
+                f"Z {test.z:+.3f} over {test.segments} stretches, mean {test.mean:+.3f} "
+                f"({pair.first} minus {pair.second}, as sc_stats)",
+                f"permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
+                f"segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
+                f"tied in {pair.tied}",
+            )
+        ),
         table(
             [
-                (name, f"{one:.2f}", f"{other:.2f}", f"{other - one:+.2f}")
+                (name, percent(one), percent(other), percent(other - one, "+"))
                 for name, (one, other) in pair.by_signer.items()
             ],
             ("signer", pair.first, pair.second, f"minus {pair.first}"),
@@ -420,12 +425,12 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
         ),
     ]
     for segment in pair.segments[:top]:
-        out.append(
-            f"    {segment.id}: {counted(segment.first, 'error')} against {segment.second}\n"
-            f"      REF {isolated(segment.reference)}\n"
-            f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
-            f"      {pair.second}: {isolated(segment.second_hypothesis)}"
-        )
+        out.append(f"    {segment.id}: {counted(segment.first, 'error')} against {segment.second}")
+        out += [
+            beside("REF", segment.reference),
+            beside(f"{pair.first}:", segment.first_hypothesis),
+            beside(f"{pair.second}:", segment.second_hypothesis),
+        ]
     return out
 
 
@@ -443,7 +448,7 @@ def _published(names: list[str], scores: list[Score], rows: list[dict[str, Any]]
         shown = "" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
         total = score.total
         parts = "/".join(f"{total.rate(n):.1f}" for n in (total.deletions, total.insertions))
-        entries.append((score.wer, (f"> {name}", score.protocol, parts, f"{score.wer:.2f}", shown)))
+        entries.append((score.wer, (f"> {name}", score.protocol, parts, percent(score.wer), shown)))
     entries.sort()
     within = [
         row["system"]

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from slaeval.cli.options import existing
-from slaeval.console import styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import counted
 
 __all__ = ["corpus"]
@@ -124,9 +124,10 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
         }
         click.echo(json.dumps(out, ensure_ascii=False, indent=2))
         return
-    click.echo(f"{styled(described.name, bold=True)} ({chosen}): {described.title}")
+    head = paragraph(f"{described.name} ({chosen}): {described.title}", "")
+    click.echo(styled(head, bold=True))
     click.echo(f"  {folder}")
-    click.echo(f"  {described.licence}, {described.source}\n")
+    click.echo(paragraph(f"{described.licence}, {described.source}") + "\n")
     click.echo(
         table(
             [
@@ -154,7 +155,8 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
     )
     click.echo(f"\n  vocabulary of all splits: {len(seen)} raw glosses")
     for row in rows:
-        click.echo(f"  signers of {row['split']}: {', '.join(row['signers']) or 'unknown'}")
+        signers = ", ".join(row["signers"]) or "unknown"
+        click.echo(paragraph(f"signers of {row['split']}: {signers}"))
         if row["withheld"]:
             click.echo(f"  the references of {row['split']} are withheld")
 
@@ -180,10 +182,10 @@ def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> Non
     else:
         colours = {"error": "red", "warning": "yellow", "note": "blue"}
         for row in deviations:
-            click.echo(f"{styled(row.severity, fg=colours[row.severity])}  {row.what}")
-            click.echo(f"    expected: {row.expected}")
-            click.echo(f"    found:    {row.found}")
-            click.echo(f"    effect:   {row.effect}")
+            text = paragraph(f"{row.severity}: {row.what}", "").removeprefix(row.severity)
+            click.echo(styled(row.severity, fg=colours[row.severity]) + text)
+            for label in ("expected", "found", "effect"):
+                click.echo(beside(f"{label}:".ljust(9), getattr(row, label), "    "))
         counts = ", ".join(
             counted(sum(row.severity == kind for row in deviations), kind) for kind in colours
         )

@@ -12,6 +12,7 @@ from slaeval.evaluation.leaderboard import leaderboard as ranked
 from slaeval.evaluation.leaderboard import not_scored
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.tables import PaperRow, as_csv, as_latex, as_markdown, p_value
+from slaeval.scoring.score import percent
 
 if TYPE_CHECKING:
     from slaeval.evaluation.leaderboard import Entry, Leaderboard
@@ -145,12 +146,12 @@ def _cells(entry: Entry) -> tuple[object, ...]:
     )
     return (
         f"{entry.rank:<2} {_short(entry.name)}" + (" ≈" if entry.tied else ""),
-        "undefined" if total.wer != total.wer else f"{total.wer:.2f}",
+        percent(total.wer),
         "" if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}",
         total.substitutions,
         total.deletions,
         total.insertions,
-        "" if behind is None else f"{behind[0]:+.2f}",
+        "" if behind is None else percent(behind[0], "+"),
         "" if pair is None else p_value(min(pair.matched_pairs_p, pair.permutation_p)),
     )
 
@@ -167,8 +168,7 @@ def _by_signer(board: Leaderboard) -> list[str]:
         while left and (not here or sum(max(6, width(s)) + 2 for s in [*here, left[0]]) <= room):
             here, left = [*here, left[0]], left[1:]
         rows = [
-            (name, *("-" if wer[s] != wer[s] else f"{wer[s]:.2f}" for s in here))
-            for name, wer in zip(names, wers, strict=True)
+            (name, *(percent(wer[s]) for s in here)) for name, wer in zip(names, wers, strict=True)
         ]
         out += [*([""] if out else []), table(rows, ("WER % by signer", *here))]
     return out

@@ -91,7 +91,7 @@ def report(
     from slaeval.evaluation.run_folder import REPORT
     from slaeval.files import write_whole
     from slaeval.report import collect, render
-    from slaeval.report.filters import percent
+    from slaeval.scoring.score import percent
 
     source = needed(source)
     if out is None:
@@ -120,5 +120,5 @@ def report(
     size = len(page.encode())
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     score = found.score
-    wer = f"WER {percent(score.wer)} % ({score.protocol})"
+    wer = f"WER {percent(score.wer, unit=' %')} ({score.protocol})"
     click.echo(f"{out}: {wer}, {counted(len(score.segments), 'segment')}, {shown}")

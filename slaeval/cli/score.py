@@ -23,6 +23,7 @@ from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import bleu_lines
+from slaeval.scoring.score import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -299,7 +300,9 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     if interval is not None:
         how = f"bootstrap, {result.bootstrap} resamples" if result.bootstrap else "over segments"
         between = f"   95 % [{interval[0]:.2f}, {interval[1]:.2f}] {how}"
-    wer = f"{total.wer:.2f} %" if total.reference_words else "undefined: no reference words"
+    wer = percent(total.wer, unit=" %")
+    if not total.reference_words:
+        wer += ": no reference words"
     out = [
         paragraph(f"{what}, protocol {name}: {rules.title}", "", "  "),
         "",
@@ -353,7 +356,7 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     ):
         if top and words:
             shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
-            out += ["", f"  most often {label}: {shown}"]
+            out += ["", paragraph(f"most often {label}: {shown}")]
     if result.bleu:
         out += ["", *(f"  {line}" for line in bleu_lines(result))]
     out += ["", f"  {result.signature}"]
@@ -390,7 +393,7 @@ def group_table(rows: list[Counts], grouping: str) -> str:
                 row.substitutions,
                 row.deletions,
                 row.insertions,
-                f"{row.wer:.2f}" if row.reference_words else "-",
+                percent(row.wer),
             )
             for row in shown
         ],

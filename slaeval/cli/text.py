@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.cli.options import is_given, tell_references
-from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.tables import (
     TEXT_HEADS,
@@ -249,8 +249,7 @@ def _worst(result: TextScore, top: int) -> list[str]:
     )
     return [
         f"    {segment.id}: {bleu:.1f}\n"
-        f"      REF {isolated(segment.reference)}\n"
-        f"      HYP {isolated(segment.hypothesis)}"
+        + "\n".join([beside("REF", segment.reference), beside("HYP", segment.hypothesis)])
         for bleu, segment in ranked[:top]
     ]
 
@@ -303,7 +302,7 @@ def list_protocols() -> str:
         out.append(paragraph(f"used by {rules.used_by}", "    ", "      "))
         out.append(paragraph(f"source: {rules.source}", "    ", "      "))
         if rules.caveat:
-            out.append(paragraph(f"note: {rules.caveat}", "    ", "      "))
+            out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
     for corpus in ("phoenix2014t", "csl-daily", "isharah"):
         default = corpus_default(corpus)
         out.append(paragraph(f"{corpus}: {default.protocol}, because {default.reason}", "", "  "))
@@ -423,7 +422,7 @@ def _claims(result: TextAudit, claimed: str) -> list[str]:
             f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})"
         )
     return [
-        styled(f"  {verdict}", bold=True),
+        styled(paragraph(verdict), bold=True),
         *(f"    {claim.protocol}: {claim.value:.4f}" for claim in claims),
     ]
 
@@ -433,19 +432,22 @@ def _details(row: TextAuditRow, top: int) -> list[str]:
     out = [
         paragraph(f"{rules.name}: {rules.title}", "  ", "    "),
         paragraph(f"used by {rules.used_by}", "    ", "      "),
-        f"    over {form.unit}, tokeniser {form.tokenizer}, smoothing {form.smoothing}, ROUGE-L "
-        f"beta {form.rouge.beta}",
+        paragraph(
+            f"over {form.unit}, tokeniser {form.tokenizer}, smoothing {form.smoothing}, ROUGE-L "
+            f"beta {form.rouge.beta}",
+            "    ",
+            "      ",
+        ),
     ]
     if rules.caveat:
-        out.append(paragraph(f"note: {rules.caveat}", "    ", "      "))
+        out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
     for side, fired in (("reference", row.reference_rules), ("hypothesis", row.hypothesis_rules)):
         if fired:
             shown = ", ".join(f"{name} {count}" for name, count in fired.items())
-            out.append(paragraph(f"{side} rules that fired: {shown}", "    ", "      "))
+            out.append(paragraph(f"{side} rules applied: {shown}", "    ", "      "))
     for segment in row.moved[:top]:
         out.append(f"    {segment.id}: {segment.default:.1f} by default, {segment.bleu:.1f} here")
-        out.append(f"      REF {isolated(segment.reference)}")
-        out.append(f"      HYP {isolated(segment.hypothesis)}")
+        out += [beside("REF", segment.reference), beside("HYP", segment.hypothesis)]
     return out
 
 
@@ -542,19 +544,25 @@ def _pair(pair: TextPair, several: bool, top: int) -> list[str]:
         rows.append((name, f"{pair.differences[key]:+.2f}", between, *tests))
     heads = ("", "difference", "95 %", "bootstrap p", "randomisation p")
     out = [
-        styled(f"  {pair.verdict}", bold=True),
+        styled(paragraph(pair.verdict), bold=True),
         table(rows, heads, indent="    "),
         *(["    p-values are Holm-adjusted"] if several else []),
-        f"    sentences: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"equal in {pair.tied}",
+        paragraph(
+            f"sentences: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
+            f"tied in {pair.tied}",
+            "    ",
+            "      ",
+        ),
     ]
     for segment in pair.segments[:top]:
         out.append(
-            f"    {segment.id}: sentence BLEU {segment.first:.1f} against {segment.second:.1f}\n"
-            f"      REF {isolated(segment.reference)}\n"
-            f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
-            f"      {pair.second}: {isolated(segment.second_hypothesis)}"
+            f"    {segment.id}: sentence BLEU {segment.first:.1f} against {segment.second:.1f}"
         )
+        out += [
+            beside("REF", segment.reference),
+            beside(f"{pair.first}:", segment.first_hypothesis),
+            beside(f"{pair.second}:", segment.second_hypothesis),
+        ]
     return out
 
 

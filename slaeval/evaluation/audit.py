@@ -18,7 +18,7 @@ from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
-from slaeval.scoring.score import Counts, Score, finite
+from slaeval.scoring.score import Counts, Score, finite, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,8 @@ class AuditRow:
 
     def __repr__(self) -> str:
         return (
-            f"<AuditRow {self.protocol.name}: {self.score.wer:.2f} % ({self.difference:+.2f}), "
+            f"<AuditRow {self.protocol.name}: {percent(self.score.wer, unit=' %')} "
+            f"({percent(self.difference, '+')}), "
             f"{counted(len(self.moved), 'changed segment')}>"
         )
 
@@ -112,17 +113,19 @@ class Audit:
     warnings: tuple[str, ...]
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{row.protocol.name} {row.score.wer:.2f} %" for row in self.rows)
+        shown = ", ".join(
+            f"{row.protocol.name} {percent(row.score.wer, unit=' %')}" for row in self.rows
+        )
         return f"<Audit {self.dataset or 'own references'} {self.split or ''}: {shown}>"
 
     def _repr_html_(self) -> str:
-        return self.to_pandas().to_html(index=False, float_format="{:.2f}".format)
+        return self.to_pandas().to_html(index=False, float_format=percent, na_rep="undefined")
 
     @property
     def spread(self) -> float:
-        """Percentage points between the lowest and the highest reading that is defined."""
-        readings = [row.score.wer for row in self.rows if row.score.reference_words] or [0.0]
-        return max(readings) - min(readings)
+        """Percentage points between the lowest and the highest WER; nan for fewer than two."""
+        defined = [row.score.wer for row in self.rows if row.score.reference_words]
+        return max(defined) - min(defined) if len(defined) > 1 else float("nan")
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
         """Return what ``--json`` prints, with up to `moved` segments per protocol."""

@@ -27,7 +27,7 @@ from slaeval.evaluation.request import Request
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol
 from slaeval.scoring.protocols import protocol as named_protocol
-from slaeval.scoring.score import Counts, Score
+from slaeval.scoring.score import Counts, Score, percent
 from slaeval.scoring.scorer import floor, ignored_ids, score_segments
 
 if TYPE_CHECKING:
@@ -283,7 +283,9 @@ class Evaluation:
         return result
 
     def __repr__(self) -> str:
-        scored = ", ".join(f"{name} {score.wer:.2f} %" for name, score in self._readings.items())
+        scored = ", ".join(
+            f"{name} {percent(score.wer, unit=' %')}" for name, score in self._readings.items()
+        )
         return f"<Evaluation {self.name or 'of values'}: {scored or 'not scored yet'}>"
 
 

@@ -1,15 +1,17 @@
-"""Before the first step: what is trained on, and what is trained."""
+"""Before the first step: what is trained, on what, and how."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from slaeval.checkpoints import read_checkpoint, tower_hash
+from slaeval.decoding import Decoding
 from slaeval.errors import InputError
 from slaeval.evaluation.references import ReferenceSet, load_references
 from slaeval.loaders.reading import load_corpus
@@ -25,10 +27,10 @@ from slaeval.training.augmentation import Array
 from slaeval.training.examples import Examples, prepare_examples
 from slaeval.training.options import Options
 from slaeval.training.recipe import Recipe
-from slaeval.training.state import clips_digest
+from slaeval.training.state import TrainingFolder, clips_digest, digest
 from slaeval.training.warm_start import warm_start
 
-__all__ = ["BuiltModel", "TrainingData", "build_model", "open_data", "read_frames"]
+__all__ = ["BuiltModel", "Job", "TrainingData", "build_model", "open_data", "read_frames"]
 
 Log = Callable[[str], None]
 
@@ -188,6 +190,64 @@ def build_model(
         started_from = source.hash
         log(warm_start(model, source, vocabulary, tower=frozen))
     return BuiltModel(model, frozen, started_from)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run is made of.
+
+    Attributes
+    ----------
+    recipe, options, decoding
+        As given to :func:`slaeval.training.train`.
+    device : torch.device
+        Where it computes.
+    precision : {"fp32", "bf16", "fp16"}
+        What it computes in.
+    folder : TrainingFolder
+        Where it is written.
+    data : TrainingData
+        What is trained on.
+    built : BuiltModel
+        What is trained.
+    cache : dict
+        Id to resized frames; empty where they are read anew each epoch.
+    """
+
+    recipe: Recipe
+    options: Options
+    decoding: Decoding
+    device: torch.device
+    precision: str
+    folder: TrainingFolder
+    data: TrainingData
+    built: BuiltModel
+    cache: dict[str, Array] = field(default_factory=dict)
+
+    def described(self) -> Iterator[str]:
+        """Yield lines that say what frames become, and where the model computes."""
+        frames = self.recipe.preprocessing()
+        yield (
+            f"frames: resized to {frames.resize} × {frames.resize}, cropped to {frames.crop} × "
+            f"{frames.crop}, normalised as {frames.normalisation}"
+        )
+        yield f"training on {self.device} in {self.precision}"
+
+    def settings(self, processes: int) -> dict[str, Any]:
+        """Return all that must be the same in every process, and for a run to be resumed."""
+        recipe, data = self.recipe.to_dict(), self.data
+        # Twice the processes with half the clips each do the same.
+        recipe["clips_per_batch"] = recipe.pop("batch_size") * processes
+        return {
+            **self.built.recogniser.config.to_dict(),
+            **recipe,
+            "precision": self.precision,
+            **{f"decoding_{name}": value for name, value in self.decoding.to_dict().items()},
+            "backbone weights": self.built.tower_hash,
+            "warm start": self.built.started_from,
+            "corpus": [data.corpus.name, data.corpus.setup, data.references.split],
+            "vocabulary": digest(data.examples.vocabulary),
+        }
 
 
 def read_frames(

@@ -32,11 +32,11 @@ def _stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run do so many optimiser steps."""
     whole, done = trainer._Trainer._step, []
 
-    def counted(self: Any, group: Any) -> None:
+    def counted(self: Any, group: Any) -> dict[str, float]:
         if len(done) == step:
             raise Stopped
         done.append(1)
-        whole(self, group)
+        return whole(self, group)
 
     monkeypatch.setattr(trainer._Trainer, "_step", counted)
 
