@@ -11,35 +11,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from slaeval.__main__ import main
 from slaeval.loaders import write_sample
 
 Make = Callable[..., Path]
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Call the command line in this process, in an empty folder; a new one costs seconds."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SLAEVAL_CONFIG_DIR", str(tmp_path / "config"))
-    for name in ("SLAEVAL_DATA", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-
+def command(slaeval_here: Callable[..., Any]) -> Callable[..., tuple[int, str, str]]:
     def call(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, args)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(left.value.code or 0), out, err
+        done = slaeval_here(*args)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 
