@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from slaeval.cli.options import (
     dev_evaluations,
+    evaluations,
     existing,
     format_options,
     needed,
@@ -21,21 +23,20 @@ from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
 from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
 from slaeval.evaluation.overwriting import check_outputs
-from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import (
     PaperRow,
     as_csv,
+    as_json,
     as_latex,
     as_markdown,
     latex_notes,
     score_row,
 )
+from slaeval.files import write_whole
 from slaeval.scoring.protocols import protocols
 from slaeval.scoring.score import finite, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slaeval.evaluation.audit import Audit, AuditRow
     from slaeval.evaluation.claims import Claim
     from slaeval.evaluation.request import Request
@@ -101,57 +102,73 @@ def audit(
     slaeval audit hyp.ctm --dataset phoenix2014t
     slaeval audit hyp.ctm --dataset phoenix2014t --dev dev.ctm --claimed 24.3
     """
-    if list_ and text:
-        from slaeval.cli.text import list_protocols
-
-        click.echo(list_protocols())
-        return
+    shown = _translations() if text else _GLOSSES
     if list_:
-        for rules in protocols():
-            click.echo(f"{styled(rules.name, bold=True)} (version {rules.version})")
-            click.echo(paragraph(rules.title, "    ", "      "))
-            click.echo(paragraph(f"used by: {rules.used_by}", "    ", "      "))
-            if rules.caveat:
-                click.echo(paragraph(f"Note: {rules.caveat}", "    ", "      "))
+        click.echo(shown.list_protocols())
         return
     source = needed(source)
     check_outputs([source, dev], [csv], request)
     if claimed is not None and form not in ("table", "json"):
         raise UsageError(f"--claimed is answered as a table or JSON, not as {form}")
-    if text:
-        from slaeval.cli.text import audit_text
-
-        audit_text(source, request, names, dev, top, form, csv, claimed)
-        return
     if claimed is not None:
-        parse_claim(claimed)  # better now than after the scoring
-    evaluation = Evaluation.open(source, request)
+        shown.parse_claim(claimed)  # better now than after the scoring
+    evaluation = evaluations(text).open(source, request)
     # A claim is held to both splits in one table; other tables of two splits are pasted.
-    side_by_side = "markdown" if claimed is not None else form
+    side_by_side = "markdown" if claimed is not None and not text else form
     others = dev_evaluations([dev] if dev is not None else [], [evaluation], side_by_side)
-    results = [audit_evaluation(one, names or None) for one in (*others, evaluation)]
+    results = [shown.audit(one, names or None) for one in (*others, evaluation)]
     if csv is not None:
-        from slaeval.files import write_whole
-
-        write_whole(csv, pasted(results, "csv"))
+        write_whole(csv, shown.pasted(results, "csv"))
     for one in (*others, evaluation):
         tell_references(one.references)
     for result in results:
         for message in result.warnings:
             warn(message if dev is None else f"{result.split}: {message}")
     if form == "json":
-        import json
-
         out = results[-1].to_dict(top)
         if claimed is not None:
-            out["claimed"] = [claim.to_dict() for claim in check_claim(results, claimed)]
-        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
-    elif claimed is not None:
-        click.echo("\n".join(_claims(results, claimed)))
+            out["claimed"] = [claim.to_dict() for claim in shown.check_claim(results, claimed)]
+        click.echo(as_json(out))
     elif form == "table":
-        click.echo(render(results[0], top))
+        click.echo(shown.render(results, top, claimed))
     else:
-        click.echo(pasted(results, form), nl=form != "csv")
+        click.echo(shown.pasted(results, form), nl=form != "csv")
+
+
+class _Shown(NamedTuple):
+    """What differs between an audit of glosses and one of translations."""
+
+    audit: Callable[[Any, Sequence[str] | None], Any]
+    list_protocols: Callable[[], str]
+    parse_claim: Callable[[str], object]
+    check_claim: Callable[[Sequence[Any], str], Sequence[Any]]
+    render: Callable[[Sequence[Any], int, str | None], str]
+    pasted: Callable[[Sequence[Any], Format], str]
+
+
+def _translations() -> _Shown:
+    from slaeval.cli import text
+    from slaeval.evaluation.text.audit import audit_text, check_figure, parse_figure
+
+    return _Shown(
+        audit_text,
+        text.list_protocols,
+        parse_figure,
+        check_figure,
+        text.render_audit,
+        text.pasted_audit,
+    )
+
+
+def _list_protocols() -> str:
+    out = []
+    for rules in protocols():
+        out.append(f"{styled(rules.name, bold=True)} (version {rules.version})")
+        out.append(paragraph(rules.title, "    ", "      "))
+        out.append(paragraph(f"used by: {rules.used_by}", "    ", "      "))
+        if rules.caveat:
+            out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
+    return "\n".join(out)
 
 
 def pasted(results: Sequence[Audit], form: Format) -> str:
@@ -199,8 +216,11 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
     return "\n\n".join([as_markdown(rows, columns), *signatures])
 
 
-def render(result: Audit, top: int) -> str:
-    """Lay an audit out for a person."""
+def render(results: Sequence[Audit], top: int, claimed: str | None = None) -> str:
+    """Lay an audit out for a person: the first, or all held to what was claimed."""
+    if claimed is not None:
+        return "\n".join(_claims(results, claimed))
+    result = results[0]
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
         paragraph(
@@ -311,3 +331,6 @@ def _details(row: AuditRow, top: int) -> list[str]:
             out.append(beside(f"{whose:8} REF", reference))
             out.append(beside(f"{'':8} HYP", hypothesis))
     return out
+
+
+_GLOSSES = _Shown(audit_evaluation, _list_protocols, parse_claim, check_claim, render, pasted)

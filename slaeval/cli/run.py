@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     chosen_decoding,
     decoding_options,
     existing,
+    frame_cache_option,
     in_groups,
     protocol_option,
     refuse_given,
@@ -33,8 +34,8 @@ __all__ = ["run"]
 
 #: Options that apply to a corpus only, not to a single video.
 _OF_A_CORPUS = frozenset(
-    "dataset root setup split out restart frames workers exact compile_ on_error protocol "
-    "no_report write".split()
+    "dataset root setup split out restart frames workers frame_cache exact compile_ on_error "
+    "protocol no_report write".split()
 )
 
 
@@ -45,7 +46,10 @@ _OF_A_CORPUS = frozenset(
             "Input": ("dataset", "root", "setup", "split", "video", "fps", "on_error"),
             "Decoding and scoring": ("decoding", "width", "merge_repeats", "protocol"),
             "Output": ("out", "restart", "write", "no_report", "as_json"),
-            "Machine": ("device", "precision", "frames", "workers", "exact", "compile_"),
+            "Machine": (
+                *("device", "precision", "frames", "workers"),
+                *("frame_cache", "exact", "compile_"),
+            ),
         }
     )
 )
@@ -114,6 +118,7 @@ _OF_A_CORPUS = frozenset(
     metavar="N",
     help="Processes that read frames; 0 for none.  [default: depends on the machine]",
 )
+@frame_cache_option
 @decoding_options("the model's", "the model's", "as the model says")
 @click.option(
     "--exact",
@@ -157,6 +162,7 @@ def run(
     precision: str,
     frames: int | None,
     workers: int | None,
+    frame_cache: str | None,
     decoding: str | None,
     width: int | None,
     merge_repeats: bool | None,
@@ -213,6 +219,7 @@ def run(
             compile=compile_,
             on_error=on_error,
             protocol=protocol,
+            frame_cache=frame_cache,
             restart=restart,
         )
     if launched()[0] == 0:  # other ranks have the same result

@@ -33,6 +33,7 @@ __all__ = [
     "PaperRow",
     "Printed",
     "as_csv",
+    "as_json",
     "as_latex",
     "as_markdown",
     "as_printed",
@@ -169,6 +170,13 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()
+
+
+def as_json(value: object) -> str:
+    """Return what ``--json`` prints."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from slaeval.decoding.steps import frames_needed
 from slaeval.errors import InputError, UsageError
 from slaeval.formats.words import split_words
+from slaeval.loaders.frame_cache import FrameCache
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.video import (
     VideoClip,
@@ -116,6 +117,7 @@ def prepare_examples(
     vocabulary: Sequence[str] | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     shuffle_labels: bool = False,
+    cache: FrameCache | None = None,
 ) -> Examples:
     """Join a corpus's samples with their pictures and number their glosses.
 
@@ -131,6 +133,8 @@ def prepare_examples(
         What to do about a sample that cannot be trained on.
     shuffle_labels : bool
         Give every clip the labels of another one: a control that must not learn.
+    cache : FrameCache, optional
+        Where frames are read from.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def prepare_examples(
     number = {gloss: index for index, gloss in enumerate(words, 1)}
     if len(number) < len(words):
         raise UsageError("the vocabulary names a gloss twice")
-    found, absent = find_video_clips(corpus, on_missing=on_error)
+    found, absent = find_video_clips(corpus, on_error, cache)
     fps = common_rate(found)
     footage = [shot.at_rate(fps) for shot in found] if fps else found
     skipped = dict(absent)

@@ -8,12 +8,19 @@ from typing import Any
 from slaeval.checkpoints import new_checkpoint, save_checkpoint
 from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
+from slaeval.training.averaging import WeightAverage
 from slaeval.training.setup import Job
 
 __all__ = ["save_trained"]
 
 
-def save_trained(path: str, job: Job, row: Mapping[str, float], score: Score | None = None) -> None:
+def save_trained(
+    path: str,
+    job: Job,
+    average: WeightAverage,
+    row: Mapping[str, float],
+    score: Score | None = None,
+) -> None:
     """Write a checkpoint.
 
     Parameters
@@ -22,18 +29,21 @@ def save_trained(path: str, job: Job, row: Mapping[str, float], score: Score | N
         ``.pt`` or ``.safetensors``.
     job : Job
         What was trained.
+    average : WeightAverage
+        Its weights.
     row : mapping
-        Of ``log.csv``, of the epoch the weights are from.
+        Of ``log.csv``, of the epoch they are from.
     score : Score, optional
         On dev.
     """
     model, recipe, data = job.built.recogniser, job.recipe, job.data
-    parts = {
-        "adapter": model.adapter_state(),
-        "head": model.head_state(),
-        "tower": model.tower_state(),
+    tower = {f"tower.{name}": value for name, value in model.tower_state().items()}
+    metrics: dict[str, Any] = {
+        "epoch": int(row["epoch"]),
+        "weights": average.described(),
+        "dev_wer": row["dev_wer"],
+        "dev_wer_convolution": row["dev_wer_convolution"],
     }
-    metrics: dict[str, Any] = {"epoch": int(row["epoch"]), "dev_wer": row["dev_wer"]}
     if score is not None:
         metrics |= {"dev": score.total.to_dict(), "signature": score.signature}
     checkpoint = new_checkpoint(
@@ -46,6 +56,7 @@ def save_trained(path: str, job: Job, row: Mapping[str, float], score: Score | N
             "setup": data.corpus.setup,
             "labels": recipe.labels,
             "fps": data.examples.fps,
+            **({} if data.cache is None else {"frames": str(data.cache)}),
         },
         protocol=OFFICIAL,
         recipe=recipe.to_dict(),
@@ -56,9 +67,7 @@ def save_trained(path: str, job: Job, row: Mapping[str, float], score: Score | N
             "hash": job.built.tower_hash,
         },
         tensors={
-            f"{part}.{name}": value.detach().cpu()
-            for part, state in parts.items()
-            for name, value in state.items()
+            name: value.detach().cpu() for name, value in {**average.weights(), **tower}.items()
         },
     )
     save_checkpoint(path, checkpoint, slim=job.options.slim)

@@ -14,6 +14,7 @@ from slaeval.checkpoints import read_checkpoint, tower_hash
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError
 from slaeval.evaluation.references import ReferenceSet, load_references
+from slaeval.loaders.frame_cache import FrameCache, open_frame_cache
 from slaeval.loaders.reading import load_corpus
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import VideoClip, find_video_clips
@@ -49,12 +50,15 @@ class TrainingData:
         Of the dev split.
     dev : tuple of VideoClip
         Its clips; those that are missing count as recognised empty.
+    cache : FrameCache or None
+        What frames are read from instead of the corpus.
     """
 
     corpus: Corpus
     examples: Examples
     references: ReferenceSet
     dev: tuple[VideoClip, ...]
+    cache: FrameCache | None = None
 
     @property
     def footage(self) -> list[VideoClip]:
@@ -107,25 +111,31 @@ def open_data(
         Something in the corpus cannot be trained on.
     """
     corpus = load_corpus(dataset, root, "train", setup, exclude_broken=True)
+    cache = None
+    if options.frame_cache is not None:
+        cache = open_frame_cache(options.frame_cache, corpus.name, corpus.setup, recipe.resize)
     examples = prepare_examples(
         corpus,
         recipe,
         vocabulary=options.vocabulary,
         on_error=options.on_error,
         shuffle_labels=options.shuffle_labels,
+        cache=cache,
     )
     references = load_references(corpus.name, dev_split, root=root, setup=setup)
     dev, lost = find_video_clips(
-        load_corpus(dataset, root, dev_split, setup), on_missing=options.on_error
+        load_corpus(dataset, root, dev_split, setup), options.on_error, cache
     )
     if examples.fps is not None:
         dev = [clip.at_rate(examples.fps) for clip in dev]
-    data = TrainingData(corpus, examples, references, tuple(dev))
+    data = TrainingData(corpus, examples, references, tuple(dev), cache)
     data.check_dev(lost, data.dev)
     log(
         f"{corpus.name} ({corpus.setup}): {len(examples.clips)} clips, {examples.frames} frames, "
         f"{len(examples.vocabulary)} glosses; {dev_split} {len(dev)} clips"
     )
+    if cache is not None:
+        log(f"  frames from the cache {cache.folder} ({cache})")
     for note in examples.notes:
         log(f"  {note}")
     for what, left_out in (
@@ -232,6 +242,10 @@ class Job:
             f"{frames.crop}, normalised as {frames.normalisation}"
         )
         yield f"training on {self.device} in {self.precision}"
+        if self.recipe.ema:
+            yield f"evaluated and saved: a moving average of the weights, decay {self.recipe.ema:g}"
+        elif self.recipe.average > 1:
+            yield f"evaluated and saved: the mean weights of the last {self.recipe.average} epochs"
 
     def settings(self, processes: int) -> dict[str, Any]:
         """Return all that must be the same in every process, and for a run to be resumed."""
@@ -246,6 +260,7 @@ class Job:
             "backbone weights": self.built.tower_hash,
             "warm start": self.built.started_from,
             "corpus": [data.corpus.name, data.corpus.setup, data.references.split],
+            "frame cache": None if data.cache is None else str(data.cache),
             "vocabulary": digest(data.examples.vocabulary),
         }
 

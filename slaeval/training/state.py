@@ -33,17 +33,19 @@ from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.run_folder import lock
 from slaeval.files import read_bytes, write_whole
 from slaeval.loaders.video import VideoClip
+from slaeval.training.recipe import Recipe
 
 __all__ = ["COLUMNS", "Position", "TrainingFolder", "clips_digest", "digest"]
 
 #: Columns of ``log.csv``: losses are means over the clips of the epoch, each term times its
-#: weight, so that they add up to ``loss``; WER in percent.
+#: weight, so that they add up to ``loss``; WER in percent, also of what the convolution's
+#: classes alone give.
 COLUMNS = (
     *("epoch", "step", "loss", "loss_sequence", "loss_convolution", "loss_distillation"),
-    *("loss_tower", "gradient_norm", "lr", "dev_wer", "seconds"),
+    *("loss_tower", "gradient_norm", "lr", "dev_wer", "dev_wer_convolution", "seconds"),
 )
 
-_FORMAT, _VERSION = "slaeval-training", 2
+_FORMAT, _VERSION = "slaeval-training", 3
 
 
 def digest(value: Any) -> str:
@@ -90,6 +92,15 @@ class Position:
     best: dict[str, float] | None = None
     rate: float = 0.0
     seconds: float = 0.0
+
+    def ended(self, recipe: Recipe) -> str | None:
+        """Return why there is no further epoch to train; None where there is one."""
+        if self.best is not None and recipe.patience:
+            without = self.epoch - int(self.best["epoch"])
+            if without >= recipe.patience:
+                epochs = f"{without} epoch{'s' if without > 1 else ''}"
+                return f"stopped after epoch {self.epoch}: no better dev WER for {epochs}"
+        return f"all {self.epoch} epochs are done" if self.epoch == recipe.epochs else None
 
 
 class TrainingFolder:

@@ -41,6 +41,7 @@ from slaeval.recognition.distributed import World, joined
 from slaeval.recognition.predictor import recognise_corpus
 from slaeval.recognition.progress import progress
 from slaeval.scoring.score import Score
+from slaeval.training.averaging import WeightAverage
 from slaeval.training.examples import TrainingClips
 from slaeval.training.memory import check_memory
 from slaeval.training.optimisation import advance, optimiser_of, schedule_of, sum_gradients
@@ -162,6 +163,13 @@ def train(
         return _Trainer(replace(job, data=data, cache=cache), world, signals, log).fit(state)
 
 
+class _Scores(NamedTuple):
+    """What the dev split gave, by the classes of the sequence and by those of the convolution."""
+
+    sequence: Score
+    convolution: Score
+
+
 class _Trainer:
     """One run, from the first step to the checkpoint."""
 
@@ -182,6 +190,7 @@ class _Trainer:
             *(recipe.sequence, recipe.convolution, recipe.distillation, recipe.tower),
             recipe.temperature,
         )
+        self.average = WeightAverage(self.model, recipe)
         self.workers = 0 if job.cache else job.options.workers
         self.at = Position()
         self.best_score: Score | None = None
@@ -199,18 +208,19 @@ class _Trainer:
             FrameLoader(clips, workers=self.workers, pin=pinned) as loader,
             self._opened_records() as self.records,
         ):
-            while self.at.epoch < self.recipe.epochs:
+            while (end := self.at.ended(self.recipe)) is None:
                 self._train_epoch(loader)
-                score = self._evaluate_or_save()
+                scores = self._evaluate_or_save()
                 with self.signals.postponed():
-                    self._finish_epoch(score)
+                    self._finish_epoch(scores)
+        self.log(end)
         if self.world.first:
-            save_trained(self.folder.last, self.job, self.at.history[-1])
+            save_trained(self.folder.last, self.job, self.average, self.at.history[-1])
         self.world.wait()
         if self.best_score is None:  # the best epoch was done before this process began
             best = read_checkpoint(self.folder.best)
             self.model.load_states(best.part("adapter"), best.part("head"))
-            self.best_score = self._evaluate()
+            self.best_score = self._evaluate().sequence
         return Trained(self.folder.best, self.at.history, self.best_score)
 
     # -- an epoch --------------------------------------------------------------------------
@@ -269,6 +279,7 @@ class _Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         at.rate = self.optimiser.param_groups[0]["lr"]
         advance(self.schedule)
+        self.average.after_step()
         return {**sums, "norm": float(norm) if torch.isfinite(norm) else 0.0}
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -280,8 +291,8 @@ class _Trainer:
             output = self.model(prepare(frames, self.preprocessing), batch.lengths)
         return losses(output, flat.to(self.device), lengths, self.weights)
 
-    def _evaluate(self) -> Score:
-        """Score the dev split, every process a share of it."""
+    def _evaluate(self) -> _Scores:
+        """Score both heads on the dev split, every process recognising a share of it."""
         data, world = self.job.data, self.world
         found = recognise_corpus(
             self.model,
@@ -293,43 +304,55 @@ class _Trainer:
             precision=self.job.precision,
             workers=self.workers,
             cache=self.job.cache,
+            both_heads=True,
         )
-        words: dict[str, list[str]] = {}
-        for part in world.gather({id: list(one.glosses) for id, one in found.items()}):
-            words |= part
-        order = [reference.id for reference in data.references.references]
-        return score_references(
-            data.references, Hypotheses({id: words.get(id, []) for id in order})
+        glosses: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+        for part in world.gather({id: (one.glosses, one.second) for id, one in found.items()}):
+            glosses |= part
+        references = data.references
+        order = [reference.id for reference in references.references]
+        sequence, convolution = (
+            Hypotheses({id: list(glosses[id][head]) if id in glosses else [] for id in order})
+            for head in (0, 1)
+        )
+        return _Scores(
+            score_references(references, sequence), score_references(references, convolution)
         )
 
-    def _evaluate_or_save(self) -> Score:
-        """Evaluate; where a signal stops that, save what the epoch has learned."""
+    def _evaluate_or_save(self) -> _Scores:
+        """Evaluate the epoch's weights; where a signal stops that, save what it has learned."""
+        self.average.after_epoch(self.at.epoch + 1)
         try:
-            return self._evaluate()
+            self.average.put_in()
+            scores = self._evaluate()
+            self.average.put_back()
         except StopRequested:
+            self.average.put_back()
             self._save_state(self.at.sums)
             raise
+        return scores
 
-    def _finish_epoch(self, score: Score) -> None:
-        """Record how the epoch went, and save what is best."""
+    def _finish_epoch(self, scores: _Scores) -> None:
+        """Record how the epoch went, and save what is best; the first process decides."""
         at = self.at
-        row = self.world.agree(self._row(score) if self.world.first else None)
+        row = self.world.agree(self._row(scores) if self.world.first else None)
         at.epoch, at.done, at.sums = at.epoch + 1, 0, {}
         at.history.append(row)
-        better = at.best is None or score.wer < at.best["dev_wer"]
+        better = at.best is None or row["dev_wer"] < at.best["dev_wer"]
         if better:
-            at.best, self.best_score = row, score
+            at.best, self.best_score = row, scores.sequence
         if self.records is not None:
             # The state last: what is written before it is written again after a kill.
             if better:
-                save_trained(self.folder.best, self.job, row, score)
+                save_trained(self.folder.best, self.job, self.average, row, scores.sequence)
             self.records.epoch(at.history)
             self._save_state({})
         self.world.wait()
         mark = "  best so far" if better else ""
         self.log(
             f"epoch {at.epoch:3d}/{self.recipe.epochs}  loss {row['loss']:8.3f}  "
-            f"dev WER {score.wer:6.2f} %  {row['seconds']:6.1f} s{mark}"
+            f"dev WER {row['dev_wer']:6.2f} % (convolution {row['dev_wer_convolution']:6.2f} %)  "
+            f"{row['seconds']:6.1f} s{mark}"
         )
 
     # -- records ---------------------------------------------------------------------------
@@ -356,7 +379,7 @@ class _Trainer:
             **step_costs(group, clock, self.device),
         }
 
-    def _row(self, score: Score) -> dict[str, float]:
+    def _row(self, scores: _Scores) -> dict[str, float]:
         """Return the epoch's line of ``log.csv``."""
         at, plan, processes = self.at, self.plan, self.world.size
         now = time.monotonic()
@@ -366,7 +389,8 @@ class _Trainer:
             "step": (at.epoch + 1) * plan.steps,
             **means(at.sums, plan.batches * plan.clips_per_batch, processes * plan.steps),
             "lr": at.rate,
-            "dev_wer": score.wer,
+            "dev_wer": scores.sequence.wer,
+            "dev_wer_convolution": scores.convolution.wer,
             "seconds": seconds,
         }
 
@@ -402,6 +426,7 @@ class _Trainer:
                 "clips": self.job.data.digest,
                 "adapter": self.model.adapter_state(),
                 "head": self.model.head_state(),
+                "average": self.average.state(),
                 "optimiser": self.optimiser.state_dict(),
                 "scheduled": self.schedule.last_epoch,
                 "scaler": self.scaler.state_dict(),
@@ -427,15 +452,14 @@ class _Trainer:
                 "or start over with --restart"
             )
         self.model.load_states(state["adapter"], state["head"])
+        self.average.load_state(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict({"last_epoch": state["scheduled"]})
         self.scaler.load_state_dict(state["scaler"])
         self.at = Position(**{name: state[name] for name in vars(self.at)})
         if not self.world.first:
             self.at.sums = {}
-        if self.at.epoch == self.recipe.epochs:
-            self.log(f"all {self.at.epoch} epochs are done already")
-        elif self.at.epoch or self.at.done:
+        if (self.at.epoch or self.at.done) and self.at.ended(self.recipe) is None:
             self.log(f"resuming after epoch {self.at.epoch}, batch {self.at.done} of the next")
 
 

@@ -22,7 +22,9 @@ def _sources(text: str) -> dict[str, tuple[str, str]]:
 
 def test_each_value_of_the_recipe_has_a_true_source(slaeval: Run) -> None:
     arguments = ("train", "--dataset", "phoenix2014t", "--show-recipe")
-    shown = _sources(slaeval(*arguments, "--lr", "0.001").stdout)
+    shown = _sources(slaeval(*arguments, "--lr", "0.001", "--ema", "0.999").stdout)
+    assert shown["ema"] == ("0.999", "this command")
+    assert shown["patience"] == ("0", "AdaptSign")
     assert shown["epochs"] == ("40", "AdaptSign")
     assert shown["learning_rate"] == ("0.001", "this command")
     assert shown["lora_rank"] == ("8", "slaeval preset")
@@ -105,6 +107,7 @@ def test_a_recipe_that_cannot_be_read(
         (("--out", "a.pt", "--backbone", "slaeval-tiny", "--root", "no"), "no such folder"),
         (("--out", "a.pt", "--variant", "sla-loar"), "did you mean 'sla-lora'"),
         (("--out", "a.pt", "--device", "tpu"), "unknown device 'tpu'"),
+        (("--out", "a.pt", "--epochs", "3", "--average", "5"), "more than the 3 epochs"),
     ],
 )
 def test_what_cannot_be_meant(

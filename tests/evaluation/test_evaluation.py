@@ -16,10 +16,11 @@ import slaeval
 from slaeval import files, loaders
 from slaeval.cli.main import cli
 from slaeval.errors import InputError, UsageError
+from slaeval.evaluation.base import system_names
 from slaeval.evaluation.references import load_references
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.run_folder import Alignment, Run, write_run
-from slaeval.evaluation.score import Evaluation, open_systems, system_names
+from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import read_hypotheses
 from slaeval.report import collect, render
 from slaeval.scoring.protocols import protocols
@@ -153,12 +154,12 @@ def test_a_run_goes_where_a_file_goes(slaeval, run: Path, command: str) -> None:
 
 
 def test_systems_share_their_references(corpus: Path, run: Path) -> None:
-    file, other = open_systems([corpus / "hyp.ctm", run])
+    file, other = Evaluation.open_all([corpus / "hyp.ctm", run])
     assert file.references is other.references
     assert file.score().signature == other.score().signature
     assert system_names([file, other]) == ["hyp.ctm", "run"]
     assert system_names([file, file]) == [f"{file.source} (1)", f"{file.source} (2)"]
-    again = open_systems([run, corpus.parent / "run"])
+    again = Evaluation.open_all([run, corpus.parent / "run"])
     assert system_names(again) == [f"{run} (1)", f"{run} (2)"]
 
 

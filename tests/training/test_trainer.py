@@ -19,7 +19,7 @@ import torch
 from slaeval.checkpoints import read_checkpoint
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.recognition.checkpoint_loading import load_checkpoint
-from slaeval.training import Trained, memory, trainer
+from slaeval.training import Recipe, Trained, memory, trainer
 
 Run = Callable[..., Trained]
 
@@ -88,6 +88,7 @@ def test_what_a_run_leaves(whole: Whole) -> None:
     best = read_checkpoint(out)
     assert best.metrics["dev"]["wer"] == whole.done.score.wer
     assert best.metrics["dev"]["wer"] == min(row["dev_wer"] for row in whole.done.history)
+    assert best.metrics["weights"] == "as trained"
     assert best.metrics["signature"] == whole.done.score.signature
     assert best.corpus == {
         "name": "phoenix2014t",
@@ -231,6 +232,7 @@ def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
             out,
             # At the recipe's own rate two threads instead of one change the loss by 0.6 % already.
             *("--epochs", "2", "--batch-size", str(size), "--set", "dropout=0", "--lr", "1e-3"),
+            *("--ema", "0.5"),
             torchrun=processes if processes > 1 else 0,
         )
         done = subprocess.run(
@@ -505,3 +507,38 @@ def _tiny() -> dict[str, Any]:
     from slaeval.training import recipe_for
 
     return {**recipe_for("sla-lora", "slaeval-tiny").to_dict(), "milestones": ()}
+
+
+def test_a_frame_cache_is_part_of_a_run(
+    root: Path, run: Run, small_recipe: Recipe, tmp_path: Path
+) -> None:
+    """Lossless frames train the same weights; what they came from is kept and compared."""
+    from slaeval.loaders import load_corpus
+    from slaeval.loaders.frame_cache import Coding
+    from slaeval.recognition.frame_caching import make_frame_cache
+
+    cache, side = tmp_path / "cache", small_recipe.resize
+    hashes = {}
+    for split in ("train", "dev"):
+        corpus = load_corpus("phoenix2014t", root, split)
+        header, _ = make_frame_cache(corpus, str(cache), side, Coding("png"))
+        hashes[split] = header.hash[:12]
+    changes = {"epochs": "1"}
+    said: list[str] = []
+    run(tmp_path / "own.pt", changes=changes)
+    # Nothing in memory: each clip is read from the cache when it is its turn.
+    options = {"frame_cache": str(cache), "cache_gb": 0}
+    run(tmp_path / "cached.pt", changes=changes, said=said, **options)
+    own, cached = (read_checkpoint(tmp_path / f"{name}.pt") for name in ("own", "cached"))
+    assert own.tensors.keys() == cached.tensors.keys()
+    assert all(torch.equal(own.tensors[name], cached.tensors[name]) for name in own.tensors)
+    described = "; ".join(
+        f"{split}: png, {side} pixels, {hash}" for split, hash in sorted(hashes.items())
+    )
+    assert cached.corpus["frames"] == described
+    assert "frames" not in own.corpus
+    assert [line for line in said if line == f"  frames from the cache {cache} ({described})"]
+    with pytest.raises(UsageError, match=r"frame cache was dev: png, .*, now None"):
+        run(tmp_path / "cached.pt", changes=changes)
+    with pytest.raises(UsageError, match=r"frame cache was None, now dev: png, "):
+        run(tmp_path / "own.pt", changes=changes, **options)
