@@ -162,7 +162,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Chec
     Raises
     ------
     InputError
-        The file is missing, cut off, damaged, of other code, of a newer version, asks for
+        The file is missing, truncated, damaged, of other code, of a newer version, asks for
         anything executable (naming it), or its parts do not fit each other (naming the tensor
         or entry).
     """

@@ -55,7 +55,7 @@ _SAME_RATE = 0.01
 _AT_ONCE = 8
 #: EXIF's tag for how a camera was held: 1 upright, 2 to 8 turned or mirrored.
 _ORIENTATION = 0x0112
-#: What PIL raises for a picture that is damaged, cut off or something else.
+#: What PIL raises for a picture that is damaged, truncated or something else.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
 
 

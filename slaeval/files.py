@@ -113,7 +113,7 @@ def gunzipped(data: bytes, path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     InputError
-        It is damaged, cut off, or unpacks to far more than its size.
+        It is damaged, truncated, or unpacks to far more than its size.
     """
     if data[:2] != b"\x1f\x8b":
         return data
@@ -132,7 +132,7 @@ def gunzipped(data: bytes, path: str | os.PathLike[str]) -> bytes:
                 path,
             )
         if not unpacker.eof:
-            raise InputError("this gzip file is cut off", path)
+            raise InputError("this gzip file is truncated", path)
         data = unpacker.unused_data.lstrip(b"\0")
     return b"".join(members)
 

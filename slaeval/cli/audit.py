@@ -21,7 +21,7 @@ from slaeval.cli.options import (
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
-from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
+from slaeval.evaluation.claims import WAYS, as_fraction, check_claim, parse_claim
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.tables import (
     PaperRow,
@@ -74,8 +74,8 @@ __all__ = ["audit", "pasted", "render"]
 @click.option(
     "--claimed",
     metavar="FIGURE",
-    help="A published WER, as printed: show which protocols, roundings and splits of this file "
-    "give it. With --text a BLEU-4, or another figure: rouge=38.7.",
+    help="A published WER in percent, as printed: show which protocols, roundings and splits of "
+    "this file give it. With --text a BLEU-4, or another figure: rouge=38.7.",
 )
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per protocol.")
@@ -290,13 +290,13 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
         "",
     ]
     if giving:
-        said = "; ".join(f"{name} ({_ways(claim)})" for name, claim in giving)
-        return [*out, paragraph(f"{number} matches {said}.")]
+        matching = "; ".join(f"{name} ({_ways(claim)})" for name, claim in giving)
+        return [*out, paragraph(f"{number} matches {matching}.")]
     return [
         *out,
         paragraph(
             f"No protocol, rounding or split gives {number}. The nearest is {names[0]}: "
-            f"{percent(claims[0].wer)}."
+            f"{percent(claims[0].wer)}.{as_fraction(number)}"
         ),
     ]
 

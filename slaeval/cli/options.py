@@ -62,7 +62,9 @@ def existing() -> click.Path:
 _SOURCE = "Same as the argument: hypotheses (CTM, TRN, CSV, JSON …; -: standard input) or a run."
 
 _REFERENCES = (
-    click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]"),
+    click.option(
+        "--setup", metavar="NAME", help="Setup, where the corpus has several, such as SI."
+    ),
     click.option(
         "--ref",
         type=existing(),

@@ -70,7 +70,7 @@ _OF_A_CORPUS = frozenset(
     help="Folder of the corpus.  [default: the one registered with 'slaeval corpus add', or "
     "below SLAEVAL_DATA]",
 )
-@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: the checkpoint's own]")
+@click.option("--setup", metavar="NAME", help="Setup.  [default: the checkpoint's own]")
 @click.option("--split", metavar="NAME", help="Split to evaluate.  [default: test]")
 @click.option(
     "--video",

@@ -11,6 +11,7 @@ import click
 from slaeval.cli.options import is_given, tell_references
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import counted
+from slaeval.evaluation.claims import as_fraction
 from slaeval.evaluation.tables import (
     TEXT_HEADS,
     PaperRow,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from slaeval.evaluation.tables import Format
     from slaeval.evaluation.text.audit import TextAudit, TextAuditRow
     from slaeval.evaluation.text.compare import TextComparison, TextPair
+    from slaeval.loaders.records import CorpusDefault
     from slaeval.scoring.text.score import TextGroup, TextScore
 
 __all__ = [
@@ -94,7 +96,7 @@ def pasted_score(systems: Sequence[tuple[str, TextScore]], form: Format) -> str:
 
 def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: int) -> str:
     """Format a score of translations for the terminal."""
-    from slaeval.scoring.text.protocols import corpus_default
+    from slaeval.loaders.registry import corpus_default
 
     form = result.form
     units = [
@@ -224,7 +226,8 @@ def report_text(sources: Sequence[str], request: Request, glosses: str | None, o
 
 def list_protocols() -> str:
     """Describe the text protocols and the default of each corpus."""
-    from slaeval.scoring.text.protocols import corpus_default, text_protocols
+    from slaeval.loaders.registry import layouts
+    from slaeval.scoring.text.protocols import text_protocols
 
     out = []
     for rules in text_protocols():
@@ -239,9 +242,13 @@ def list_protocols() -> str:
         out.append(paragraph(f"source: {rules.source}", "    ", "      "))
         if rules.caveat:
             out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
-    for corpus in ("phoenix2014t", "csl-daily", "isharah"):
-        default = corpus_default(corpus)
-        out.append(paragraph(f"{corpus}: {default.protocol}, because {default.reason}", "", "  "))
+    corpora: dict[CorpusDefault, list[str]] = {}
+    for name, described in layouts().items():
+        if described.translations is not None:
+            corpora.setdefault(described.translations, []).append(name)
+    for default, names in corpora.items():
+        what = f"{', '.join(names)}: {default.protocol}"
+        out.append(paragraph(f"{what}, because {default.reason}", "", "  "))
     return "\n".join(out)
 
 
@@ -316,12 +323,13 @@ def _claims(result: TextAudit, claimed: str) -> list[str]:
     name = result.rows[0].score.figures[claims[0].figure].name
     found = [claim.protocol for claim in claims if claim.matches]
     if found:
-        verdict = f"{name} {claims[0].claimed} is what this file gives under {', '.join(found)}"
+        verdict = f"{name} {claims[0].claimed} matches {', '.join(found)}."
     else:
         nearest = claims[0]
         verdict = (
-            f"{name} {nearest.claimed} is given by no protocol; nearest is {nearest.protocol} "
-            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})"
+            f"{name} {nearest.claimed} matches no protocol. The nearest is {nearest.protocol} "
+            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})."
+            f"{as_fraction(nearest.claimed)}"
         )
     return [
         styled(paragraph(verdict), bold=True),

@@ -36,7 +36,7 @@ __all__ = ["train"]
 @click.option(
     "--root", type=existing(), metavar="DIR", help="Folder of the corpus, if not registered."
 )
-@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]")
+@click.option("--setup", metavar="NAME", help="Setup, where the corpus has several, such as SI.")
 @click.option(
     "--variant",
     default="sla-lora",

@@ -111,6 +111,31 @@ def test_what_the_numbers_are(slaeval: Run, tmp_path: Path, expected: str, value
     assert f"--values {values}" in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    ("files", "ids"),
+    [
+        ({"lp.npz": ["clip-1"]}, ["clip-1"]),
+        ({"lp.npz": ["arr_0"]}, ["lp"]),
+        ({"part-1.npz": ["clip-1", "clip-2"], "part-2.npz": ["clip-3"]}, [*CLIPS]),
+        ({"clip-1.npz": ["prob"], "clip-2.npz": ["prob"]}, ["clip-1", "clip-2"]),
+    ],
+    ids=["a name", "no name", "parts", "a clip each"],
+)
+def test_where_ids_come_from(
+    slaeval: Run, tmp_path: Path, expected: str, files: dict[str, list[str]], ids: list[str]
+) -> None:
+    folder = tmp_path / "logits"
+    folder.mkdir()
+    arrays = iter(CLIPS.values())
+    for name, names in files.items():
+        np.savez(folder / name, **{array: next(arrays) for array in names})
+    given = "logits" if len(files) > 1 else f"logits/{next(iter(files))}"
+    done = slaeval("decode", given, "--vocab", "glosses.txt")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "hyp.ctm").read_text("utf-8").splitlines()
+    assert sorted({line.split()[0] for line in lines}) == sorted(ids)
+
+
 def test_options_of_decoding(slaeval: Run, tmp_path: Path, expected: str) -> None:
     np.savez(tmp_path / "all.npz", **CLIPS)
     greedy = ("--decoding", "greedy", "--no-merge-repeats")
@@ -132,8 +157,9 @@ def test_options_of_decoding(slaeval: Run, tmp_path: Path, expected: str) -> Non
         (np.zeros((2, 3, 5), np.float32), "expected floats [steps, classes]"),
         (np.zeros((3, 5), np.int64), "is int64 [3, 5]"),
         (np.full((3, 5), np.nan, np.float32), "nan at step 0"),
-        (np.array([{"a": 1}]), "no array can be read"),
-        (b"not an array", "no array can be read"),
+        (np.array([{"a": 1}]), "holds Python objects; expected an array of floats"),
+        (b"not an array", "not a .npy or .npz file of numpy"),
+        (b"\x93NUMPY\x01\x00", "no array can be read: damaged or truncated"),
     ],
 )
 def test_what_is_no_saved_output(
@@ -149,6 +175,7 @@ def test_what_is_no_saved_output(
     assert done.returncode == 1
     assert message in done.stderr
     assert "a.npy" in done.stderr
+    assert "allow_pickle" not in done.stderr
     assert not (tmp_path / "hyp.ctm").exists()
 
 

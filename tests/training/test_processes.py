@@ -199,5 +199,5 @@ def test_what_differs_from_an_unfinished_run_is_named_before_a_frame_is_read(
         run(out, changes=rate)
     with pytest.raises(UsageError, match=r"hidden was 32, now 16; seed was 0, now 3"):
         run(out, changes={"epochs": "1", "seed": "3"}, model={"hidden": 16})
-    with pytest.raises(UsageError, match="clips_per_batch was 4, now 2"):
+    with pytest.raises(UsageError, match=r"--batch-size times processes\) was 4, now 2"):
         run(out, changes={"epochs": "1", "batch_size": "2"})

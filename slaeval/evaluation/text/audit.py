@@ -196,7 +196,10 @@ def parse_figure(claimed: str) -> tuple[str, str]:
         )
     digits = number.strip()
     if re.fullmatch(r"\d+(\.\d+)?", digits, re.ASCII) is None:
-        raise UsageError(f"{claimed!r} is no figure: write BLEU-4 as 13.43, or rouge=38.7")
+        raise UsageError(
+            f"--claimed {claimed!r}: expected BLEU-4 in percent, 13.43, or another figure with "
+            "its name, rouge=38.7"
+        )
     return key, digits
 
 

@@ -20,11 +20,11 @@ from slaeval.evaluation.text.references import (
 )
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.translations import read_translations, translations_of
+from slaeval.loaders.registry import corpus_default
 from slaeval.scoring.text.figures import RESAMPLES
 from slaeval.scoring.text.protocols import (
     Script,
     TextProtocol,
-    corpus_default,
     script_of,
     text_protocol,
 )
@@ -96,7 +96,7 @@ class TextEvaluation(BaseEvaluation[TextProtocol, TextScore]):
         named = self.request.protocol if protocol is None else protocol
         if not isinstance(named, (str, TextProtocol)):
             raise UsageError(f"{named.name} is a protocol for glosses, not for translations")
-        return text_protocol(named, self.references.dataset)
+        return text_protocol(named, corpus_default(self.references.dataset).protocol)
 
     def _count(self, rules: TextProtocol) -> TextScore:
         known = self.references
