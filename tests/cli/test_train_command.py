@@ -52,7 +52,9 @@ def test_a_recipe_goes_into_a_file_and_back(slaeval_here: Run, tmp_path: Path, n
     done = slaeval_here(*start, *changes, "--set", "milestones=3,5", "--save-recipe", name)
     assert done.returncode == 0, done.stderr
     assert "# AdaptSign" in (tmp_path / name).read_text()
-    again = _sources(slaeval_here(*start, "--recipe", name, "--epochs", "7", "--show-recipe").stdout)
+    again = _sources(
+        slaeval_here(*start, "--recipe", name, "--epochs", "7", "--show-recipe").stdout
+    )
     assert again["learning_rate"] == ("0.003", "the recipe's file")
     assert again["variant"][0] == "sla-adapter"
     assert again["adapter_kernel"][0] == "3, 1, 1"
