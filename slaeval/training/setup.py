@@ -286,7 +286,7 @@ def read_frames(
     """
     footage = data.footage
     size = sum(clip.num_frames for clip in footage) * recipe.resize**2 * 3
-    kept = size * world.size <= options.cache_gb * 1e9
+    kept = size * world.on_this_machine <= options.cache_gb * 1e9
     if kept:
         log(f"reading all frames into memory ({size / 1e6:.0f} MB)")
     elif options.on_error == "skip":

@@ -47,6 +47,9 @@ COLUMNS = (
 
 _FORMAT, _VERSION = "slaeval-training", 3
 
+#: Settings that are no option by themselves.
+_MEANINGS = {"clips_per_batch": "clips per batch (--batch-size times processes)"}
+
 
 def digest(value: Any) -> str:
     """Return a short hash of something that JSON can hold."""
@@ -228,7 +231,8 @@ class TrainingFolder:
         ]
         if differing:
             shown = [
-                f"{name} was {saved.get(name)}, now {settings.get(name)}" for name in differing
+                f"{_MEANINGS.get(name, name)} was {saved.get(name)}, now {settings.get(name)}"
+                for name in differing
             ]
             self.refuse("; ".join(shown[:4]) + (" …" if len(shown) > 4 else ""))
         return content

@@ -157,7 +157,7 @@ def train(
             recipe=recipe,
             device=device,
             precision=precision,
-            processes=world.size,
+            processes=world.on_this_machine,
         )
         data, cache = read_frames(data, recipe, options, world, log)
         return _Trainer(replace(job, data=data, cache=cache), world, signals, log).fit(state)
@@ -381,13 +381,13 @@ class _Trainer:
 
     def _row(self, scores: _Scores) -> dict[str, float]:
         """Return the epoch's line of ``log.csv``."""
-        at, plan, processes = self.at, self.plan, self.world.size
+        at, plan = self.at, self.plan
         now = time.monotonic()
         seconds, self.started, at.seconds = at.seconds + now - self.started, now, 0.0
         return {
             "epoch": at.epoch + 1,
             "step": (at.epoch + 1) * plan.steps,
-            **means(at.sums, plan.batches * plan.clips_per_batch, processes * plan.steps),
+            **means(at.sums, plan.batches * plan.clips_per_batch, plan.steps),
             "lr": at.rate,
             "dev_wer": scores.sequence.wer,
             "dev_wer_convolution": scores.convolution.wer,
@@ -395,9 +395,12 @@ class _Trainer:
         }
 
     def _gathered_sums(self) -> dict[str, float]:
-        parts = self.world.gather(self.at.sums)
-        names = dict.fromkeys(name for part in parts for name in part)
-        return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
+        """Return the sums over all processes; the gradient's norm is the same in each."""
+        first, *others = self.world.gather(self.at.sums)
+        return {
+            name: value + sum(other.get(name, 0.0) for other in others if name != "norm")
+            for name, value in first.items()
+        }
 
     # -- the state -------------------------------------------------------------------------
 
@@ -410,6 +413,7 @@ class _Trainer:
         if stop or (due and at.done < self.plan.batches):
             self._save_state(self._gathered_sums())
         if stop:
+            self.world.wait()  # torchrun ends all when one leaves, and the first may be writing
             raise self.signals.request()
 
     def _save_state(self, sums: Mapping[str, float]) -> None:
