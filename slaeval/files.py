@@ -66,6 +66,9 @@ _KINDS = (
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|....ftyp|\x1aE\xdf\xa3", "a picture, a film or a PDF"),
 )
 
+#: A control character that no text in any encoding of one byte a character has.
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+
 
 def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) -> bytes:
     """Read a whole file.
@@ -201,6 +204,8 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
     try:
         text = data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
     except UnicodeDecodeError as error:
+        if _BINARY.search(data, 0, 1 << 16):
+            raise InputError(f"this is a binary file, not {what}", path) from None
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         raise InputError(

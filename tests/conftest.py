@@ -160,6 +160,7 @@ def slaeval(tmp_path: Path) -> Run:
             [sys.executable, "-m", "slaeval", *map(str, args)],
             cwd=tmp_path,
             env=env,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,
