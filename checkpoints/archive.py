@@ -293,7 +293,7 @@ class Archive:
         except Exception as error:
             raise InputError(f"the tensor {name} is damaged: {error}"[:300], self.path) from None
         if place != len(view):
-            raise InputError(f"the bytes of the tensor {name} are cut off", self.path)
+            raise InputError(f"the bytes of the tensor {name} are truncated", self.path)
         if stored.alone:
             return numbers.reshape(stored.shape)
         return numbers.as_strided(stored.shape, stored.stride, stored.offset).clone().contiguous()
@@ -301,7 +301,7 @@ class Archive:
 
 def _damaged(error: Exception, path: str) -> InputError:
     return InputError(
-        f"this file is damaged or cut off ({type(error).__name__}: {error}"[:200]
+        f"this file is damaged or truncated ({type(error).__name__}: {error}"[:200]
         + "); copy or download it again",
         path,
     )

@@ -38,7 +38,7 @@ def described(path: str) -> tuple[Any, dict[str, tuple[str, tuple[int, ...]]]]:
     Raises
     ------
     InputError
-        It is no such file, cut off, or a tensor is described wrongly.
+        It is no such file, truncated, or a tensor is described wrongly.
     """
     header = _header(path)
     metadata = header.pop("__metadata__", None)
@@ -67,7 +67,7 @@ def _header(path: str) -> dict[str, Any]:
             length = int.from_bytes(stream.read(8), "little")
             size = os.fstat(stream.fileno()).st_size
             if length > min(size - 8, _LONGEST_HEADER):
-                raise InputError("not a file of safetensors, or cut off: damaged", path)
+                raise InputError("not a safetensors file, or a damaged or truncated one", path)
             data = stream.read(length)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
@@ -82,8 +82,8 @@ def _header(path: str) -> dict[str, Any]:
     ]
     if 8 + length + max(ends, default=0) != size:
         raise InputError(
-            f"{size} bytes, but its header describes {8 + length + max(ends, default=0)}: cut off "
-            "or damaged; copy or download it again",
+            f"{size} bytes, but its header describes {8 + length + max(ends, default=0)}: "
+            "truncated or damaged; copy or download it again",
             path,
         )
     return header

@@ -21,9 +21,9 @@ from slaeval.formats.stm import parse_stm, stm_columns
 from slaeval.formats.tables import Row, parse_json, parse_kaldi, parse_table
 from slaeval.formats.trn import parse_trn
 from slaeval.formats.words import split_words
-from slaeval.loaders.layout import Layout, rows_of
+from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Sample
-from slaeval.loaders.registry import layout
+from slaeval.loaders.registry import layout, layouts
 
 __all__ = ["plain_id", "read_reference_columns", "read_references_file"]
 
@@ -54,8 +54,8 @@ def read_references_file(
     path : path-like
         The file.
     corpus : str, optional
-        The corpus they belong to: its names for signers are used, and raw training
-        annotations (of Phoenix 2014) are cleaned as its references are.
+        The corpus they belong to: its names for signers are used, and raw annotations are
+        cleaned as its references are.
     split : str
         The split they belong to, for the record and for that cleanup.
 
@@ -127,8 +127,8 @@ def _sample(row: Row, known: Layout | None, split: str, path: str, clean: bool) 
     signer = row.signer
     if known is not None:
         signer = known.signer(row.id, None if signer == "unknown" else signer)
-        if known.name.startswith("phoenix2014") and known.fps and not clean and split == "train":
-            words = _cleaned(known, row)
+        if not clean:
+            words = known.words(row.id, row.signer or "Signer", row.glosses, split)
     return Sample(
         row.id,
         "" if known is None else known.name,
@@ -143,15 +143,6 @@ def _sample(row: Row, known: Layout | None, split: str, path: str, clean: bool) 
         source=path,
         channel=row.channel,
     )
-
-
-def _cleaned(known: Layout, row: Row) -> list[str]:
-    """Clean a raw training annotation where the corpus's references are cleaned."""
-    from slaeval.loaders.phoenix2014 import Phoenix2014, clean_train
-
-    if isinstance(known, Phoenix2014):
-        return clean_train(row.id, row.signer or "Signer", row.glosses)
-    return split_words(row.glosses)
 
 
 def _vac_rows(path: str) -> list[Row]:
@@ -244,29 +235,7 @@ def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
         ], True
     parse = {"trn": parse_trn, "jsonl": parse_json, "kaldi": parse_kaldi}.get(found, parse_table)
     table = parse(text, "reference", path)
-    if table.header[:4] == ("index", "name", "length", "gloss"):
-        return _rows_of_split(table.rows, path, split), True
-    raw = table.header[:2] in (("id", "folder"), ("name", "video"))
-    return table.rows, not raw
-
-
-def _rows_of_split(rows: list[Row], path: str, split: str) -> list[Row]:
-    """Keep the rows of a split: CSL-Daily's video map holds all of them."""
-    beside = os.path.join(os.path.dirname(path), "split_1.txt")
-    if not os.path.isfile(beside):
-        raise InputError(
-            "a video map holds every split, and no split_1.txt stands beside it to tell them "
-            "apart; give the corpus's folder with --root",
-            path,
-        )
-    wanted = {
-        cells[0]
-        for _, cells in rows_of(beside, "the CSL-Daily split file", ("name", "split"))
-        if cells[1].strip() == split
-    }
-    # Its sentences are written with blanks between the characters.
-    return [
-        row._replace(translation=row.translation and row.translation.replace(" ", ""))
-        for row in rows
-        if row.id in wanted
-    ]
+    for described in layouts().values():
+        if described.header and table.header[: len(described.header)] == described.header:
+            return described().rows_of_split(table.rows, path, split), False
+    return table.rows, True

@@ -19,12 +19,16 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slaeval.errors import InputError
+from slaeval.files import kept_unless_changed
 from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
-from slaeval.loaders.records import Facts, Sample
+from slaeval.loaders.records import CorpusDefault, Facts, Sample
+
+if TYPE_CHECKING:
+    from slaeval.formats.tables import Row
 
 __all__ = ["CSLDaily"]
 
@@ -44,6 +48,14 @@ class CSLDaily(Layout):
     spellings = ("csl",)
     language = "zh-Hans"
     ids = r"S\d{6}_P\d{4}_T\d\d"
+    translations = CorpusDefault(
+        "twostream",
+        "the corpus's own paper (Zhou et al., CVPR 2021) and those after it count characters, "
+        "punctuation included, and SLRT published the code",
+        ("unisign", "unpunctuated"),
+    )
+    header = _MAP[:4]
+    sample = "slaeval.loaders.sample.csl_daily:CSL_DAILY"
     fps = 30.0
     vocabulary = 2000
     facts = {  # noqa: RUF012
@@ -70,7 +82,7 @@ class CSLDaily(Layout):
         if os.path.isfile(video_map):
             rows = [
                 (cells[1], int(cells[2]), cells[3], cells[4])
-                for cells in self._map_rows(video_map)
+                for cells in _map_rows(video_map)
                 if wanted.get(cells[1]) == split
             ]
             source = video_map
@@ -109,15 +121,26 @@ class CSLDaily(Layout):
             for name, length, gloss, characters in rows
         ]
 
-    def _map_rows(self, path: str) -> list[list[str]]:
-        rows = []
-        for number, cells in rows_of(path, "the CSL-Daily video map", _MAP):
-            if not cells[2].strip().isdecimal():
-                raise InputError(
-                    f"column 3 must be a number of frames, found {cells[2]!r}", path, number
-                )
-            rows.append(cells)
-        return rows
+    def rows_of_split(self, rows: list[Row], path: str, split: str) -> list[Row]:
+        """See :meth:`Layout.rows_of_split`; a video map holds all splits."""
+        beside = os.path.join(os.path.dirname(path), "split_1.txt")
+        if not os.path.isfile(beside):
+            raise InputError(
+                "a video map holds every split, and no split_1.txt stands beside it to tell them "
+                "apart; give the corpus's folder with --root",
+                path,
+            )
+        wanted = {
+            cells[0]
+            for _, cells in rows_of(beside, "the CSL-Daily split file", ("name", "split"))
+            if cells[1].strip() == split
+        }
+        # Its sentences are written with blanks between the characters.
+        return [
+            row._replace(translation=row.translation and row.translation.replace(" ", ""))
+            for row in rows
+            if row.id in wanted
+        ]
 
     def outside(self, base: str) -> list[str]:
         """Return what ``video_map.txt`` describes and ``split_1.txt`` does not name."""
@@ -129,7 +152,7 @@ class CSLDaily(Layout):
         named = {
             cells[0] for _, cells in rows_of(splits, "the CSL-Daily split file", ("name", "split"))
         }
-        return [cells[1] for cells in self._map_rows(video_map) if cells[1] not in named]
+        return [cells[1] for cells in _map_rows(video_map) if cells[1] not in named]
 
     def signer(self, id: str, signer: str | None) -> str | None:
         """Return the signer from the sample's name; STM files write ``unknown``."""
@@ -142,6 +165,19 @@ class CSLDaily(Layout):
         return self.frame_folder(base, tops, sample.id)
 
 
+@kept_unless_changed
+def _map_rows(path: str) -> list[list[str]]:
+    rows = []
+    for number, cells in rows_of(path, "the CSL-Daily video map", _MAP):
+        if not cells[2].strip().isdecimal():
+            raise InputError(
+                f"column 3 must be a number of frames, found {cells[2]!r}", path, number
+            )
+        rows.append(cells)
+    return rows
+
+
+@kept_unless_changed
 def _pickled_rows(path: str) -> list[tuple[str, int, str, str]]:
     from slaeval.formats.pickles import load_pickle
 

@@ -29,7 +29,7 @@ from slaeval.errors import InputError
 from slaeval.files import read_text
 from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout
-from slaeval.loaders.records import Facts, Sample
+from slaeval.loaders.records import UNPUBLISHED, Facts, Sample
 
 __all__ = ["Isharah500", "Isharah1000", "Isharah2000", "normalised"]
 
@@ -80,6 +80,8 @@ class _Isharah(Layout):
     container = "isharah"
     language = "ar"
     ids = r"\d\d_\d{4}"
+    translations = UNPUBLISHED
+    sample = "slaeval.loaders.sample.isharah:ISHARAH"
     broken = {}  # noqa: RUF012
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:

@@ -7,10 +7,15 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from slaeval.errors import InputError, UsageError, nearest
 from slaeval.files import read_text
-from slaeval.loaders.records import Facts, Sample
+from slaeval.formats.words import split_words
+from slaeval.loaders.records import CorpusDefault, Facts, Sample
+
+if TYPE_CHECKING:
+    from slaeval.formats.tables import Row
 
 __all__ = ["Layout", "rows_of"]
 
@@ -49,6 +54,14 @@ class Layout(ABC):
         Regular expression that its segment ids match, to tell whose a foreign file is.
     release_protocol : str or None
         Protocol of the release's own script, where papers use that beside the official one.
+    translations : CorpusDefault or None
+        Protocol its translations are scored under; None where it has none.
+    header : tuple of str
+        First columns of its annotation file, by which a file without a name is known; empty
+        where they say nothing.
+    sample : str
+        ``module:name`` of the :class:`~slaeval.loaders.sample.draft.SampleMaker` that invents
+        one; ``""`` for none.
     """
 
     name: str
@@ -67,6 +80,9 @@ class Layout(ABC):
     language: str = ""
     ids: str | None = None
     release_protocol: str | None = None
+    translations: CorpusDefault | None = None
+    header: tuple[str, ...] = ()
+    sample: str = ""
 
     @abstractmethod
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
@@ -79,6 +95,14 @@ class Layout(ABC):
     def signer(self, id: str, signer: str | None) -> str | None:
         """Return the signer under the name the release uses."""
         return signer or None
+
+    def words(self, id: str, signer: str, annotation: str, split: str) -> list[str]:
+        """Return the glosses of a raw annotation, as the corpus's references have them."""
+        return split_words(annotation)
+
+    def rows_of_split(self, rows: list[Row], path: str, split: str) -> list[Row]:
+        """Return those rows of the annotation file at `path` that belong to a split."""
+        return rows
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """Return the pictures of a sample as ``(folder of the split or corpus, path)``.
@@ -191,6 +215,9 @@ class Layout(ABC):
         if files:
             folder = os.path.dirname(next(iter(files.values())))
             message = f"no {self.name} annotation of the split {split!r} in {folder}"
+        inside = self._around(root, patterns)
+        if inside is not None:
+            message = f"this is a folder inside the {self.name} corpus: name {inside}"
         if split in unlikely:
             message += (
                 f"\n  found {unlikely[split]}: it may be what a system wrote; if it is the "
@@ -235,6 +262,17 @@ class Layout(ABC):
             )
         base, files = found[best[0]] if best else (root, {})
         return base, files, unlikely
+
+    @staticmethod
+    def _around(root: str, patterns: Sequence[str]) -> str | None:
+        """Return the folder above `root` that one of the patterns starts from, if any."""
+        for pattern in patterns:
+            above = os.path.abspath(root)
+            for _ in pattern.split("/")[:-1]:
+                above = os.path.dirname(above)
+                if os.path.isfile(os.path.join(above, *pattern.split("/"))):
+                    return above
+        return None
 
     def _homes(self, folder: str) -> list[str]:
         """Return a folder, and those of the corpus's name in it."""

@@ -70,6 +70,8 @@ class Phoenix2014(Layout):
         "sequence out as broken"
     }
     homes = ("phoenix-2014-multisigner",)
+    header = _COLUMNS[:2]
+    sample = "slaeval.loaders.sample.phoenix:PHOENIX2014"
     infix = ""
 
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
@@ -81,7 +83,6 @@ class Phoenix2014(Layout):
         samples = []
         for _, cells in rows_of(path, f"a {self.name} annotation", _COLUMNS):
             id, folder, signer, annotation = cells[:4]
-            words = clean_train(id, signer, annotation) if split == "train" else None
             samples.append(
                 Sample(
                     id,
@@ -90,7 +91,7 @@ class Phoenix2014(Layout):
                     split,
                     self.signer(id, signer),
                     annotation,
-                    tuple(split_words(annotation) if words is None else words),
+                    tuple(self.words(id, signer, annotation, split)),
                     frames=f"features/fullFrame-210x260px/{split}/{folder}",
                     fps=self.fps,
                     source=path,
@@ -101,6 +102,12 @@ class Phoenix2014(Layout):
     def signer(self, id: str, signer: str | None) -> str | None:
         """Return ``Signer05`` for the ``signer05`` of some STM files."""
         return signer[0].upper() + signer[1:] if signer else None
+
+    def words(self, id: str, signer: str, annotation: str, split: str) -> list[str]:
+        """Return the glosses; those of training are raw in the annotation."""
+        if split == "train":
+            return clean_train(id, signer, annotation)
+        return split_words(annotation)
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """See :meth:`Layout.media`."""
@@ -128,4 +135,5 @@ class Phoenix2014SI5(Phoenix2014):
     broken = {}  # noqa: RUF012
     vocabulary = None
     homes = ("phoenix-2014-signerindependent-SI5",)
+    sample = "slaeval.loaders.sample.phoenix:SI5"
     infix = ".SI5"

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
-from slaeval.loaders.records import Facts, Sample
+from slaeval.loaders.records import CorpusDefault, Facts, Sample
 
 __all__ = ["Phoenix2014T"]
 
@@ -47,6 +47,15 @@ class Phoenix2014T(Layout):
     language = "de"
     ids = r".*_(heute|tagesschau)-\d+"
     release_protocol = "rwth-2014t"
+    translations = CorpusDefault(
+        "signjoey",
+        "papers since Camgöz et al. (CVPR 2020) take references and metrics from slt, where "
+        "every sentence ends in a full stop of its own; gloss-free work since GFSLT often has no "
+        "full stop on either side, which is the protocol gfslt",
+        ("gfslt", "unpunctuated"),
+    )
+    header = _COLUMNS[:2]
+    sample = "slaeval.loaders.sample.phoenix:PHOENIX2014T"
     fps = 25.0
     vocabulary = 1115
     facts = {  # noqa: RUF012

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from slaeval.loaders.verification import Issue
 
-__all__ = ["Corpus", "Facts", "Sample"]
+__all__ = ["UNPUBLISHED", "Corpus", "CorpusDefault", "Facts", "Sample"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,30 @@ class Sample:
     fps: float | None = None
     source: str = ""
     channel: str | None = None
+
+
+class CorpusDefault(NamedTuple):
+    """The text protocol that the translations of a corpus are scored under.
+
+    Attributes
+    ----------
+    protocol : str
+        Its name.
+    reason : str
+        Why this one.
+    also : tuple of str
+        Protocols whose figures readers may take for it: they are given beside it.
+    """
+
+    protocol: str
+    reason: str
+    also: tuple[str, ...] = ()
+
+
+#: Of a corpus with translations for which nobody published the code of their scores.
+UNPUBLISHED = CorpusDefault(
+    "plain", "no published code for this corpus is known to us: sacrebleu's own defaults"
+)
 
 
 class Facts(NamedTuple):

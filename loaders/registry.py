@@ -11,11 +11,22 @@ import re
 from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError, nearest
+from slaeval.loaders.records import UNPUBLISHED
 
 if TYPE_CHECKING:
     from slaeval.loaders.layout import Layout
+    from slaeval.loaders.records import CorpusDefault
 
-__all__ = ["NAMES", "corpora_of", "labelled", "layout", "names", "resolve"]
+__all__ = [
+    "NAMES",
+    "corpora_of",
+    "corpus_default",
+    "labelled",
+    "layout",
+    "layouts",
+    "names",
+    "resolve",
+]
 
 #: Canonical name: module and class.
 _LAYOUTS = {
@@ -66,7 +77,7 @@ def resolve(name: str) -> str:
     others = _entry_points()
     if name in others:
         return name
-    for known, described in _every().items():
+    for known, described in layouts().items():
         if key in map(_key, described.spellings):
             return known
     known_names = (*_LAYOUTS, *others)
@@ -77,7 +88,7 @@ def resolve(name: str) -> str:
     )
 
 
-def _every() -> dict[str, type[Layout]]:
+def layouts() -> dict[str, type[Layout]]:
     """Return the descriptions of all corpora, those of other packages included."""
     own = {
         name: getattr(importlib.import_module(module), attribute)
@@ -90,7 +101,7 @@ def corpora_of(id: str) -> list[str]:
     """Return the corpora whose segment ids look like this one."""
     return [
         name
-        for name, described in _every().items()
+        for name, described in layouts().items()
         if described.ids is not None and re.fullmatch(described.ids, id)
     ]
 
@@ -107,6 +118,12 @@ def labelled(label: str | None) -> Layout | None:
     """
     name = (label or "").split("/")[0]
     return layout(name) if name and (name in _LAYOUTS or name in _entry_points()) else None
+
+
+def corpus_default(label: str | None) -> CorpusDefault:
+    """Return the text protocol of a corpus's translations, by the label of a score."""
+    described = labelled(label)
+    return (described and described.translations) or UNPUBLISHED
 
 
 def layout(name: str) -> Layout:

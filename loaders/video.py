@@ -30,6 +30,8 @@ from slaeval.loaders.video_file import Decoder, examine, read_video
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from slaeval.loaders.frame_cache import FrameCache, StoredFrames
+
 __all__ = [
     "VideoClip",
     "common_rate",
@@ -53,7 +55,7 @@ _SAME_RATE = 0.01
 _AT_ONCE = 8
 #: EXIF's tag for how a camera was held: 1 upright, 2 to 8 turned or mirrored.
 _ORIENTATION = 0x0112
-#: What PIL raises for a picture that is damaged, cut off or something else.
+#: What PIL raises for a picture that is damaged, truncated or something else.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
 
 
@@ -81,6 +83,8 @@ class VideoClip:
         Which of its frames are read, where that is not all of them: see :meth:`at_rate`.
     filmed : int
         How many there are, where not all are read.
+    stored : StoredFrames or None
+        Where they are read from, if not from `path`; see :mod:`slaeval.loaders.frame_cache`.
     """
 
     id: str
@@ -92,6 +96,7 @@ class VideoClip:
     times: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
     taken: tuple[int, ...] | None = field(default=None, repr=False)
     filmed: int = 0
+    stored: StoredFrames | None = field(default=None, repr=False, compare=False)
 
     @property
     def frames_there(self) -> int:
@@ -135,7 +140,9 @@ class VideoClip:
 
 
 def find_video_clips(
-    corpus: Corpus, on_missing: Literal["stop", "skip"] = "stop"
+    corpus: Corpus,
+    on_missing: Literal["stop", "skip"] = "stop",
+    cache: FrameCache | None = None,
 ) -> tuple[list[VideoClip], dict[str, str]]:
     """Find the pictures of every sample of a corpus.
 
@@ -148,6 +155,8 @@ def find_video_clips(
         See :func:`slaeval.load_corpus`.
     on_missing : {"stop", "skip"}
         What to do about a sample without pictures.
+    cache : FrameCache, optional
+        What frames are read from; it must have been made from the pictures that are found.
 
     Returns
     -------
@@ -159,7 +168,8 @@ def find_video_clips(
     Raises
     ------
     InputError
-        With ``"stop"``: a sample's pictures are missing or no pictures; names both.
+        With ``"stop"``: a sample's pictures are missing or no pictures; names both. The cache is
+        damaged or was made from other pictures.
     SlaevalError
         The extra ``run`` is not installed.
     """
@@ -190,7 +200,7 @@ def find_video_clips(
                 skipped[sample.id] = str(seen)
     finally:
         pool.shutdown(cancel_futures=True)
-    return found, skipped
+    return (found if cache is None else cache.attached(corpus, found)), skipped
 
 
 def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[int, int]]:
@@ -397,7 +407,8 @@ def read_frames(
         What to read.
     size : (int, int), optional
         Height and width of the result, whatever the shape of the frames; as they are if not
-        given. Pictures are shrunk with an antialiased bilinear filter, video by its decoder.
+        given. Pictures are shrunk with an antialiased bilinear filter, video by its decoder. A
+        clip from a frame cache has one size only.
     indices : sequence of int, optional
         Which frames, in any order; all if not given.
 
@@ -430,6 +441,8 @@ def read_frames(
             )
     if footage.taken is not None:
         wanted = [footage.taken[index] for index in wanted]
+    if footage.stored is not None:
+        return footage.stored.read(footage.id, size, wanted)
     if footage.files:
         return _read_pictures(footage, size, wanted)
     # Rising, so that the decoder never goes back; a frame asked for twice is decoded once.

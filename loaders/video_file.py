@@ -27,7 +27,7 @@ __all__ = ["Decoder", "VideoFacts", "examine", "read_video"]
 Pixels = NDArray[np.uint8]
 Decoder = Literal["decord", "pyav"]
 
-#: A stream shorter than its file says by so many seconds, and this share, was cut off.
+#: A stream shorter than its file says by so many seconds, and this share, was truncated.
 _MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.1
 
 
@@ -56,7 +56,7 @@ def examine(path: str, id: str) -> VideoFacts:
     Raises
     ------
     InputError
-        It is no video, has no frames, is cut off, or is shown at an angle and mirrored.
+        It is no video, has no frames, is truncated, or is shown at an angle and mirrored.
     SlaevalError
         The extra ``run`` is not installed.
     """
@@ -75,7 +75,7 @@ def examine(path: str, id: str) -> VideoFacts:
         except Exception as error:  # decord has no class of its own for this
             if look is None:
                 raise InputError(
-                    f"sample {id!r}: not a decodable video, or it is cut off "
+                    f"sample {id!r}: not a decodable video, or it is truncated "
                     f"({_last_words(error)})",
                     path,
                 ) from None
@@ -312,7 +312,7 @@ def _end_of_all(path: str) -> float:
 
 
 def _damaged(path: str, id: str, reason: str) -> InputError:
-    return InputError(f"sample {id!r}: the video is damaged or cut off ({reason:.120})", path)
+    return InputError(f"sample {id!r}: the video is damaged or truncated ({reason:.120})", path)
 
 
 # -- decord -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ __all__ = [
     "Score",
     "finite",
     "length_range",
+    "percent",
     "range_name",
 ]
 
@@ -413,8 +414,8 @@ class Score:
         interval = self.wer_ci
         between = "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
         return (
-            f"WER {self.wer:.2f} %{between}  S {self.substitutions}  D {self.deletions}  "
-            f"I {self.insertions}  C {self.correct}  N {self.reference_words}  "
+            f"WER {percent(self.wer, unit=' %')}{between}  S {self.substitutions}  "
+            f"D {self.deletions}  I {self.insertions}  C {self.correct}  N {self.reference_words}  "
             f"({self.total.segments} segments)  {self.signature}"
         )
 
@@ -430,11 +431,11 @@ class Score:
             f"<tr><th style='text-align:left'>{escape(group.name)}</th>"
             f"<td>{group.segments}</td><td>{group.reference_words}</td>"
             f"<td>{group.substitutions}</td><td>{group.deletions}</td>"
-            f"<td>{group.insertions}</td><td>{group.wer:.2f}</td></tr>"
+            f"<td>{group.insertions}</td><td>{percent(group.wer)}</td></tr>"
             for group in (*self.by_signer, self.total)
         )
         return (
-            f"<div><strong>WER {self.wer:.2f} %</strong>{between}"
+            f"<div><strong>WER {percent(self.wer, unit=' %')}</strong>{between}"
             "<table><tr><th></th><th>segments</th><th>words</th><th>S</th><th>D</th><th>I</th>"
             f"<th>WER %</th></tr>{rows}</table><code>{escape(self.signature)}</code></div>"
         )
@@ -449,6 +450,21 @@ def _by_frequency(pairs: Mapping[tuple[str, str], int]) -> list[Confusion]:
 def finite(value: float) -> float | None:
     """Return a number as JSON can hold it: None for nan."""
     return value if value == value else None
+
+
+def percent(value: float, sign: str = "", unit: str = "") -> str:
+    """Return a rate in percent as people read it: two decimals, ``"undefined"`` for nan.
+
+    Parameters
+    ----------
+    value : float
+        In percent, or a difference in points.
+    sign : str
+        ``"+"`` to show the sign of a positive number too.
+    unit : str
+        What follows a number, such as ``" %"``.
+    """
+    return f"{value:{sign}.2f}{unit}" if value == value else "undefined"
 
 
 def length_range(length: int) -> tuple[int, int | None]:

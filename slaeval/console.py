@@ -11,13 +11,22 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 import click
 
-__all__ = ["isolated", "paragraph", "styled", "table", "terminal_width", "warn", "width"]
+__all__ = [
+    "beside",
+    "isolated",
+    "paragraph",
+    "styled",
+    "table",
+    "tell",
+    "terminal_width",
+    "warn",
+    "width",
+]
 
 
 #: No column of text is folded to less.
@@ -31,11 +40,28 @@ def styled(text: str, **style: object) -> str:
     return click.style(text, **style)  # type: ignore[arg-type]
 
 
+def tell(head: str, message: str, **style: object) -> None:
+    """Print a message on stderr, wrapped: further lines begin with two blanks.
+
+    Parameters
+    ----------
+    head : str
+        What it begins with: ``"error:"``.
+    message : str
+        One or more lines.
+    **style : object
+        How `head` is styled where stderr shows colours; see :func:`click.style`.
+    """
+    first, *others = f"{head} {message}".split("\n")
+    text = "\n".join([paragraph(first, "", "  "), *(paragraph(line) for line in others)])
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        text = click.style(head, **style) + text.removeprefix(head)  # type: ignore[arg-type]
+    click.echo(text, err=True)
+
+
 def warn(message: str) -> None:
     """Print one warning on stderr."""
-    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    head = click.style("warning:", fg="yellow") if colour else "warning:"
-    click.echo(f"{head} {message}", err=True)
+    tell("warning:", message, fg="yellow")
 
 
 def width(text: str) -> int:
@@ -65,15 +91,29 @@ def terminal_width() -> int:
 
 
 def paragraph(text: str, indent: str = "  ", hanging: str = "    ") -> str:
-    """Break prose into lines that fit the terminal."""
-    return textwrap.fill(
-        text,
-        terminal_width(),
-        initial_indent=indent,
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    """Break prose into lines that fit the terminal; a longer word and ``95 %`` stay whole."""
+    room = terminal_width()
+    lines = [indent]
+    for word in re.findall(r"\S+(?: %\S*)?", text):
+        joined = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
+        if width(joined) > room and lines[-1].strip():
+            joined = hanging + word
+            lines.append(joined)
+        lines[-1] = joined
+    return "\n".join(lines)
+
+
+def beside(label: str, text: str, indent: str = "      ") -> str:
+    """Put a sentence beside its label, or below one that leaves it little room.
+
+    Lines that follow start below its first word.
+    """
+    room = terminal_width() - len(indent)
+    below = width(label) > room // 2
+    hanging = 2 if below else width(label) + 1
+    lines = [isolated(line) for line in _folded(text, room - hanging)]
+    start = f"{indent}{label}\n{indent}  " if below else f"{indent}{label} "
+    return (start + f"\n{indent}{' ' * hanging}".join(lines)).rstrip()
 
 
 def table(
@@ -96,13 +136,21 @@ def table(
     -------
     str
         Lines joined by newlines, without one at the end. Where they would be wider than the
-        terminal, cells of the left columns are folded, the widest first.
+        terminal, cells of the left columns and headers are folded, the widest first.
     """
     grid = [list(headers), *([str(cell) for cell in row] for row in rows)]
     widths = [max(width(row[column]) for row in grid) for column in range(len(headers))]
+    # Numbers stay whole, and so do short words.
+    least = [
+        min(wide, _NARROWEST)
+        if column < left
+        else max([min(wide, _NARROWEST), *(width(row[column]) for row in grid[1:])])
+        for column, wide in enumerate(widths)
+    ]
     room = terminal_width() - len(indent) - 2 * (len(widths) - 1)
-    while sum(widths) > room and max(widths[:left], default=0) > _NARROWEST:
-        widths[widths.index(max(widths[:left]))] -= 1
+    while sum(widths) > room and widths != least:
+        widest = max(range(len(widths)), key=lambda c: widths[c] if widths[c] > least[c] else 0)
+        widths[widest] -= 1
     lines = []
     for number, row in enumerate(grid):
         folded = [_folded(cell, wide) for cell, wide in zip(row, widths, strict=True)]

@@ -29,9 +29,9 @@ A new protocol is one :class:`TextProtocol` given to :func:`register`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from slaeval.errors import UsageError, nearest
 from slaeval.formats.gloss_rules import Rule, rewrite
@@ -39,12 +39,10 @@ from slaeval.scoring.text.rouge import BETA_12, DISTINCT_WORDS, PRECISION_RECALL
 
 __all__ = [
     "DEFAULT",
-    "CorpusDefault",
     "Form",
     "Script",
     "TextCleanup",
     "TextProtocol",
-    "corpus_default",
     "register",
     "script_of",
     "text_protocol",
@@ -178,50 +176,6 @@ class TextProtocol:
         return form
 
 
-class CorpusDefault(NamedTuple):
-    """The protocol of a corpus.
-
-    Attributes
-    ----------
-    protocol : str
-        Its name.
-    reason : str
-        Why this one.
-    also : tuple of str
-        Protocols whose figures readers may take for it: they are given beside it.
-    """
-
-    protocol: str
-    reason: str
-    also: tuple[str, ...] = ()
-
-
-_DEFAULTS: Mapping[str, CorpusDefault] = {
-    "phoenix2014t": CorpusDefault(
-        "signjoey",
-        "papers since Camgöz et al. (CVPR 2020) take references and metrics from slt, where "
-        "every sentence ends in a full stop of its own; gloss-free work since GFSLT often has no "
-        "full stop on either side, which is the protocol gfslt",
-        ("gfslt", "unpunctuated"),
-    ),
-    "csl-daily": CorpusDefault(
-        "twostream",
-        "the corpus's own paper (Zhou et al., CVPR 2021) and those after it count characters, "
-        "punctuation included, and SLRT published the code",
-        ("unisign", "unpunctuated"),
-    ),
-}
-
-_OTHERS = CorpusDefault(
-    "plain", "no published code for this corpus is known to us: sacrebleu's own defaults"
-)
-
-
-def corpus_default(dataset: str | None) -> CorpusDefault:
-    """Return the protocol meant where none is named."""
-    return _DEFAULTS.get((dataset or "").split("/")[0], _OTHERS)
-
-
 _PROTOCOLS: dict[str, TextProtocol] = {}
 
 
@@ -239,8 +193,8 @@ def register(new: TextProtocol) -> TextProtocol:
     return new
 
 
-def text_protocol(name: str | TextProtocol, dataset: str | None = None) -> TextProtocol:
-    """Return the text protocol of this name; ``"official"`` is the one of the corpus.
+def text_protocol(name: str | TextProtocol, default: str = "plain") -> TextProtocol:
+    """Return the text protocol of this name; ``"official"`` is `default`, the one of the corpus.
 
     Raises
     ------
@@ -250,7 +204,7 @@ def text_protocol(name: str | TextProtocol, dataset: str | None = None) -> TextP
     if isinstance(name, TextProtocol):
         return name
     folded = name.strip().casefold()
-    known = _PROTOCOLS.get(corpus_default(dataset).protocol if folded == DEFAULT else folded)
+    known = _PROTOCOLS.get(default if folded == DEFAULT else folded)
     if known is None:
         raise UsageError(
             f"unknown text protocol {name!r}{nearest(name, _PROTOCOLS)}; known: "

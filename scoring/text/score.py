@@ -81,6 +81,10 @@ class TextGroup(NamedTuple):
     rouge: float
     wer: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {**self._asdict(), "wer": finite(self.wer)}
+
 
 @dataclass(frozen=True)
 class TextScore:

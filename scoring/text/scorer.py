@@ -53,7 +53,7 @@ def score_texts(
         Segment to the sentence that was said. A reference without hypothesis counts as empty;
         a hypothesis without reference is left out.
     rules : str or TextProtocol
-        The protocol; ``"official"`` is that of the corpus.
+        The protocol; ``"official"`` is ``"plain"`` here, where no corpus is known.
     dataset, split, source : str, optional
         What the references are, and where they came from.
     warnings : tuple of str
@@ -71,7 +71,7 @@ def score_texts(
     UsageError
         Unknown protocol, or one that is not defined for this kind of text.
     """
-    rules = text_protocol(rules, dataset)
+    rules = text_protocol(rules)
     script = script_of(reference.text for reference in references)
     form = rules.form(script)
     segments = [

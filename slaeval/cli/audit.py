@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from slaeval.cli.options import (
     dev_evaluations,
+    evaluations,
     existing,
     format_options,
     needed,
@@ -16,26 +18,25 @@ from slaeval.cli.options import (
     tell_references,
     text_option,
 )
-from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.audit import audit_evaluation
-from slaeval.evaluation.claims import WAYS, check_claim, parse_claim
+from slaeval.evaluation.claims import WAYS, as_fraction, check_claim, parse_claim
 from slaeval.evaluation.overwriting import check_outputs
-from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import (
     PaperRow,
     as_csv,
+    as_json,
     as_latex,
     as_markdown,
     latex_notes,
     score_row,
 )
+from slaeval.files import write_whole
 from slaeval.scoring.protocols import protocols
-from slaeval.scoring.score import finite
+from slaeval.scoring.score import finite, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from slaeval.evaluation.audit import Audit, AuditRow
     from slaeval.evaluation.claims import Claim
     from slaeval.evaluation.request import Request
@@ -73,8 +74,8 @@ __all__ = ["audit", "pasted", "render"]
 @click.option(
     "--claimed",
     metavar="FIGURE",
-    help="A published WER, as printed: show which protocols, roundings and splits of this file "
-    "give it. With --text a BLEU-4, or another figure: rouge=38.7.",
+    help="A published WER in percent, as printed: show which protocols, roundings and splits of "
+    "this file give it. With --text a BLEU-4, or another figure: rouge=38.7.",
 )
 @format_options
 @click.option("--csv", type=existing(), metavar="FILE", help="Write one row per protocol.")
@@ -101,57 +102,73 @@ def audit(
     slaeval audit hyp.ctm --dataset phoenix2014t
     slaeval audit hyp.ctm --dataset phoenix2014t --dev dev.ctm --claimed 24.3
     """
-    if list_ and text:
-        from slaeval.cli.text import list_protocols
-
-        click.echo(list_protocols())
-        return
+    shown = _translations() if text else _GLOSSES
     if list_:
-        for rules in protocols():
-            click.echo(f"{styled(rules.name, bold=True)} (version {rules.version})")
-            click.echo(paragraph(rules.title, "    ", "      "))
-            click.echo(paragraph(f"used by: {rules.used_by}", "    ", "      "))
-            if rules.caveat:
-                click.echo(paragraph(f"Note: {rules.caveat}", "    ", "      "))
+        click.echo(shown.list_protocols())
         return
     source = needed(source)
     check_outputs([source, dev], [csv], request)
     if claimed is not None and form not in ("table", "json"):
         raise UsageError(f"--claimed is answered as a table or JSON, not as {form}")
-    if text:
-        from slaeval.cli.text import audit_text
-
-        audit_text(source, request, names, dev, top, form, csv, claimed)
-        return
     if claimed is not None:
-        parse_claim(claimed)  # better now than after the scoring
-    evaluation = Evaluation.open(source, request)
+        shown.parse_claim(claimed)  # better now than after the scoring
+    evaluation = evaluations(text).open(source, request)
     # A claim is held to both splits in one table; other tables of two splits are pasted.
-    side_by_side = "markdown" if claimed is not None else form
+    side_by_side = "markdown" if claimed is not None and not text else form
     others = dev_evaluations([dev] if dev is not None else [], [evaluation], side_by_side)
-    results = [audit_evaluation(one, names or None) for one in (*others, evaluation)]
+    results = [shown.audit(one, names or None) for one in (*others, evaluation)]
     if csv is not None:
-        from slaeval.files import write_whole
-
-        write_whole(csv, pasted(results, "csv"))
+        write_whole(csv, shown.pasted(results, "csv"))
     for one in (*others, evaluation):
         tell_references(one.references)
     for result in results:
         for message in result.warnings:
             warn(message if dev is None else f"{result.split}: {message}")
     if form == "json":
-        import json
-
         out = results[-1].to_dict(top)
         if claimed is not None:
-            out["claimed"] = [claim.to_dict() for claim in check_claim(results, claimed)]
-        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
-    elif claimed is not None:
-        click.echo("\n".join(_claims(results, claimed)))
+            out["claimed"] = [claim.to_dict() for claim in shown.check_claim(results, claimed)]
+        click.echo(as_json(out))
     elif form == "table":
-        click.echo(render(results[0], top))
+        click.echo(shown.render(results, top, claimed))
     else:
-        click.echo(pasted(results, form), nl=form != "csv")
+        click.echo(shown.pasted(results, form), nl=form != "csv")
+
+
+class _Shown(NamedTuple):
+    """What differs between an audit of glosses and one of translations."""
+
+    audit: Callable[[Any, Sequence[str] | None], Any]
+    list_protocols: Callable[[], str]
+    parse_claim: Callable[[str], object]
+    check_claim: Callable[[Sequence[Any], str], Sequence[Any]]
+    render: Callable[[Sequence[Any], int, str | None], str]
+    pasted: Callable[[Sequence[Any], Format], str]
+
+
+def _translations() -> _Shown:
+    from slaeval.cli import text
+    from slaeval.evaluation.text.audit import audit_text, check_figure, parse_figure
+
+    return _Shown(
+        audit_text,
+        text.list_protocols,
+        parse_figure,
+        check_figure,
+        text.render_audit,
+        text.pasted_audit,
+    )
+
+
+def _list_protocols() -> str:
+    out = []
+    for rules in protocols():
+        out.append(f"{styled(rules.name, bold=True)} (version {rules.version})")
+        out.append(paragraph(rules.title, "    ", "      "))
+        out.append(paragraph(f"used by: {rules.used_by}", "    ", "      "))
+        if rules.caveat:
+            out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
+    return "\n".join(out)
 
 
 def pasted(results: Sequence[Audit], form: Format) -> str:
@@ -199,13 +216,15 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
     return "\n\n".join([as_markdown(rows, columns), *signatures])
 
 
-def render(result: Audit, top: int) -> str:
-    """Lay an audit out for a person."""
+def render(results: Sequence[Audit], top: int, claimed: str | None = None) -> str:
+    """Lay an audit out for a person: the first, or all held to what was claimed."""
+    if claimed is not None:
+        return "\n".join(_claims(results, claimed))
+    result = results[0]
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
         paragraph(
-            f"{what}: one file under {counted(len(result.rows), 'protocol')}, "
-            f"{result.spread:.2f} points between lowest and highest",
+            f"{what}: one file under {counted(len(result.rows), 'protocol')}, {_spread(result)}",
             "",
         ),
         "",
@@ -213,13 +232,13 @@ def render(result: Audit, top: int) -> str:
             [
                 (
                     row.protocol.name + (" (official)" if index == 0 else ""),
-                    _percent(row.score.wer),
-                    _percent(row.difference, "+") if index else "",
+                    percent(row.score.wer),
+                    percent(row.difference, "+") if index else "",
                     row.score.substitutions,
                     row.score.deletions,
                     row.score.insertions,
                     row.score.reference_words,
-                    _percent(row.floor.wer),
+                    percent(row.floor.wer),
                     len(row.moved) if index else "",
                 )
                 for index, row in enumerate(result.rows)
@@ -237,9 +256,14 @@ def render(result: Audit, top: int) -> str:
     return "\n".join(out)
 
 
-def _percent(value: float, sign: str = "") -> str:
-    """Return a percentage; a WER without words to divide by has none."""
-    return "undefined" if value != value else f"{value:{sign}.2f}"
+def _spread(result: Audit) -> str:
+    """Say how far the readings are apart."""
+    defined = [row.protocol.name for row in result.rows if row.score.reference_words]
+    if not defined:
+        return "no WER: there are no reference words"
+    if len(defined) == 1:
+        return f"a WER under {defined[0]} only"
+    return f"{percent(result.spread)} points between lowest and highest"
 
 
 def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
@@ -253,7 +277,7 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
     rows = [
         (
             ("> " if claim.matches else "  ") + name,
-            _percent(claim.wer),
+            percent(claim.wer),
             *(("* " if way in claim.matches else "") + claim.printed.get(way, "") for way in WAYS),
         )
         for name, claim in zip(names, claims, strict=True)
@@ -266,13 +290,13 @@ def _claims(results: Sequence[Audit], claimed: str) -> list[str]:
         "",
     ]
     if giving:
-        said = "; ".join(f"{name} ({_ways(claim)})" for name, claim in giving)
-        return [*out, paragraph(f"{number} matches {said}.")]
+        matching = "; ".join(f"{name} ({_ways(claim)})" for name, claim in giving)
+        return [*out, paragraph(f"{number} matches {matching}.")]
     return [
         *out,
         paragraph(
             f"No protocol, rounding or split gives {number}. The nearest is {names[0]}: "
-            f"{_percent(claims[0].wer)}."
+            f"{percent(claims[0].wer)}.{as_fraction(number)}"
         ),
     ]
 
@@ -304,6 +328,9 @@ def _details(row: AuditRow, top: int) -> list[str]:
             ("official", segment.official_reference, segment.official_hypothesis),
             ("here", segment.reference, segment.hypothesis),
         ):
-            out.append(f"      {whose:8} REF {isolated(reference)}")
-            out.append(f"      {'':8} HYP {isolated(hypothesis)}")
+            out.append(beside(f"{whose:8} REF", reference))
+            out.append(beside(f"{'':8} HYP", hypothesis))
     return out
+
+
+_GLOSSES = _Shown(audit_evaluation, _list_protocols, parse_claim, check_claim, render, pasted)

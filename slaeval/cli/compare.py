@@ -9,6 +9,7 @@ import click
 
 from slaeval.cli.options import (
     dev_evaluations,
+    evaluations,
     existing,
     format_options,
     is_given,
@@ -18,16 +19,17 @@ from slaeval.cli.options import (
     tell_references,
     text_option,
 )
-from slaeval.console import isolated, paragraph, styled, table, warn
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
+from slaeval.evaluation.base import system_names
 from slaeval.evaluation.compare import compare as hold
 from slaeval.evaluation.leaderboard import Unreadable, not_scored, open_each
 from slaeval.evaluation.overwriting import check_outputs
-from slaeval.evaluation.score import open_systems, system_names
 from slaeval.evaluation.tables import (
     PaperRow,
     Printed,
     as_csv,
+    as_json,
     as_latex,
     as_markdown,
     as_printed,
@@ -36,12 +38,15 @@ from slaeval.evaluation.tables import (
     p_value,
     score_row,
 )
+from slaeval.files import write_whole
+from slaeval.scoring.score import finite, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from slaeval.evaluation.compare import Comparison, Pair
     from slaeval.evaluation.request import Request
+    from slaeval.evaluation.score import Evaluation
     from slaeval.evaluation.tables import Format
     from slaeval.scoring.score import Counts, Score
 
@@ -128,48 +133,42 @@ def compare(
     slaeval compare a.ctm b.ctm --dataset phoenix2014t
     slaeval compare runs/sla_lora runs/sla_adapter
     slaeval compare mine.ctm --dataset phoenix2014t --against published
-    slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm --dataset csl-daily \\
-        --format latex
+    slaeval compare a.ctm b.ctm --dev a_dev.ctm --dev b_dev.ctm \\
+        --dataset csl-daily --format latex
     """
     if text:
-        refuse_given(("against", "seed"), "that is for glosses, not --text:")
-        check_outputs([*sources, *dev], [csv], request)
-        samples = bootstrap if is_given("bootstrap") else 0
-        from slaeval.cli.text import compare_text
-
-        compare_text(sources, request, dev, samples, top, form, csv)
-        return
+        glosses_only = ("against", "on_error", "seed", "all_pairs")
+        refuse_given(glosses_only, "that is for glosses, not --text:")
     if len(sources) < 2 and (against is None or not sources):
-        raise UsageError("name at least two systems, or add --against published")
+        also = "" if text else ", or add --against published"
+        raise UsageError(f"name at least two systems{also}")
     check_outputs([*sources, *dev], [csv], request)
+    systems: list[Any]
     unreadable: list[Unreadable] = []
-    if on_error == "skip":
-        if dev:
-            raise UsageError("--on-error skip takes one split: leave out --dev")
-        systems, unreadable = open_each(sources, request)
-        for one in unreadable:
-            warn(f"left out {one.name}: {one.reason}")
-        if len(systems) < 2 and (against is None or not systems):
-            raise not_scored(unreadable, len(systems))
+    if on_error == "stop":
+        systems = evaluations(text).open_all(sources, request)
+    elif dev:
+        raise UsageError("--on-error skip takes one split: leave out --dev")
     else:
-        systems = open_systems(sources, request)
-    if len(systems) > _FEW:
+        systems, unreadable = _readable(sources, request, 2 if against is None else 1)
+    if len(systems) > _FEW and not text:
         leader = min(range(len(systems)), key=lambda place: systems[place].score().errors)
-        systems.insert(0, systems.pop(leader))
+        systems = [systems[leader], *systems[:leader], *systems[leader + 1 :]]
         dev = (*dev[leader : leader + 1], *dev[:leader], *dev[leader + 1 :])
     names = system_names(systems)
     others = [one.score() for one in dev_evaluations(dev, systems, form)]
     scores = [one.score() for one in systems]
     rows = [row for score in (*others[:1], scores[0]) for row in _literature(score, against)]
-    result = None
+    result: Any = None
     if len(scores) > 1:
-        leader_only = len(scores) > _FEW and not all_pairs
         result = hold(
-            *scores, names=names, resamples=bootstrap, seed=seed, against_first=leader_only
+            *scores,
+            names=names,
+            resamples=bootstrap if is_given("bootstrap") else None,
+            seed=seed,
+            against_first=len(scores) > _FEW and not all_pairs,
         )
     if csv is not None:
-        from slaeval.files import write_whole
-
         if result is None:
             raise UsageError("--csv needs at least two systems")
         write_whole(csv, result.to_pandas().to_csv(index=False))
@@ -180,32 +179,56 @@ def compare(
     for name, other in zip(names, others, strict=False):
         for message in other.warnings:
             warn(f"{name}, dev: {message}")
-    click.echo(_shown(form, names, scores, result, rows, others, top), nl=form != "csv")
+    if form == "json":
+        shown = as_json(_as_dict(names, scores, result, rows, top))
+    elif text:
+        from slaeval.cli.text import show_comparison
+
+        shown = show_comparison(result, others, top, form)
+    elif form == "table":
+        shown = _render(names, scores, result, rows, top)
+    else:
+        shown = pasted(names, scores, result, rows, form, others)
+    click.echo(shown, nl=form != "csv")
     if unreadable:
         raise not_scored(unreadable, len(systems))
 
 
-def _shown(
-    form: Format,
+def _readable(
+    sources: Sequence[str], request: Request, least: int
+) -> tuple[list[Evaluation], list[Unreadable]]:
+    """Open what can be scored, saying what cannot; of fewer than `least` nothing is compared."""
+    systems, unreadable = open_each(sources, request)
+    for one in unreadable:
+        warn(f"left out {one.name}: {one.reason}")
+    if len(systems) < least:
+        raise not_scored(unreadable, len(systems))
+    return systems, unreadable
+
+
+def _as_dict(
     names: list[str],
     scores: list[Score],
     result: Comparison | None,
     literature: list[dict[str, Any]],
-    dev: Sequence[Score],
+    top: int,
+) -> dict[str, Any]:
+    out: dict[str, Any] = result.to_dict(top) if result else {}
+    if result is None:
+        out["systems"] = [{"name": names[0], **scores[0].to_dict()}]
+    if literature:
+        out["published"] = literature
+    return out
+
+
+def _render(
+    names: list[str],
+    scores: list[Score],
+    result: Comparison | None,
+    literature: list[dict[str, Any]],
     top: int,
 ) -> str:
-    """Lay systems out in a form; of the literature what was asked for."""
-    if form == "json":
-        import json
-
-        out: dict[str, Any] = result.to_dict(top) if result else {}
-        if result is None:
-            out["systems"] = [{"name": names[0], **scores[0].to_dict()}]
-        if literature:
-            out["published"] = literature
-        return json.dumps(out, ensure_ascii=False, indent=2)
-    if form != "table":
-        return pasted(names, scores, result, literature, form, dev)
+    """Lay systems out for a person, with what was asked for of the literature."""
     if result is not None and len(scores) > _FEW:
         lines = _ranking(names, scores, result)
     else:
@@ -239,7 +262,7 @@ def pasted(
             if (pair.first, pair.second) == (names[0], name):
                 low, high = pair.interval or (None, None)
                 row |= {
-                    "difference": pair.difference,
+                    "difference": finite(pair.difference),
                     "difference_low": low,
                     "difference_high": high,
                     "mapsswe_p": pair.matched_pairs_p,
@@ -353,7 +376,7 @@ def _systems(names: list[str], scores: list[Score]) -> str:
         rows.append(
             (
                 name,
-                f"{score.wer:.2f}",
+                percent(score.wer),
                 "-" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]",
                 score.substitutions,
                 score.deletions,
@@ -369,7 +392,7 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
     against = {pair.second: pair for pair in _spelled_out(names, result)}
     rows = []
     for name, score in sorted(zip(names, scores, strict=True), key=lambda row: row[1].errors):
-        wer, total = f"{score.wer:.2f}", score.total
+        wer, total = percent(score.wer), score.total
         counts = (total.substitutions, total.deletions, total.insertions)
         pair = against.get(name)
         if pair is None:
@@ -379,7 +402,7 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
         if pair.interval is not None:
             between = f"[{pair.interval[0]:+.2f}, {pair.interval[1]:+.2f}]"
         tests = (p_value(pair.matched_pairs_p), p_value(pair.permutation_p))
-        rows.append((name, wer, *counts, f"{pair.difference:+.2f}", between, *tests))
+        rows.append((name, wer, *counts, percent(pair.difference, "+"), between, *tests))
     heads = ("system", "WER %", "S", "D", "I", "diff", "95 %", "MAPSSWE p", "permutation p")
     return [
         table(rows, heads),
@@ -394,25 +417,29 @@ def _ranking(names: list[str], scores: list[Score], result: Comparison) -> list[
 
 def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
     interval = pair.interval
-    between = (
-        ""
-        if interval is None
-        else f"   95 % [{interval[0]:+.2f}, {interval[1]:+.2f}] paired bootstrap"
-    )
+    between = ""
+    if interval is not None:
+        between = f"; 95 % [{interval[0]:+.2f}, {interval[1]:+.2f}], paired bootstrap"
     test = pair.matched_pairs
     adjusted = ", adjusted (Holm)" if result is not None and len(result.pairs) > 1 else ""
     out = [
-        styled(f"  {pair.verdict}", bold=True),
-        f"    difference ({pair.second} minus {pair.first}) {pair.difference:+.2f} points{between}",
-        f"    matched pairs (MAPSSWE): {test.segments} stretches, mean {test.mean:+.3f}, "
-        f"Z {test.z:+.3f} ({pair.first} minus {pair.second}, as sc_stats), "
-        f"p {p_value(pair.matched_pairs_p)}{adjusted}",
-        f"    permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
-        f"    segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"tied in {pair.tied}",
+        styled(paragraph(pair.verdict), bold=True),
+        *(
+            paragraph(line, "    ", "      ")
+            for line in (
+                f"difference ({pair.second} minus {pair.first}) "
+                f"{percent(pair.difference, '+', ' points')}{between}",
+                f"matched pairs (MAPSSWE): p {p_value(pair.matched_pairs_p)}{adjusted}, "
+                f"Z {test.z:+.3f} over {test.segments} stretches, mean {test.mean:+.3f} "
+                f"({pair.first} minus {pair.second}, as sc_stats)",
+                f"permutation (exact): p {p_value(pair.permutation_p)}{adjusted}",
+                f"segments: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
+                f"tied in {pair.tied}",
+            )
+        ),
         table(
             [
-                (name, f"{one:.2f}", f"{other:.2f}", f"{other - one:+.2f}")
+                (name, percent(one), percent(other), percent(other - one, "+"))
                 for name, (one, other) in pair.by_signer.items()
             ],
             ("signer", pair.first, pair.second, f"minus {pair.first}"),
@@ -421,11 +448,13 @@ def _pair(pair: Pair, result: Comparison | None, top: int) -> list[str]:
     ]
     for segment in pair.segments[:top]:
         out.append(
-            f"    {segment.id}: {counted(segment.first, 'error')} against {segment.second}\n"
-            f"      REF {isolated(segment.reference)}\n"
-            f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
-            f"      {pair.second}: {isolated(segment.second_hypothesis)}"
+            f"    {segment.id}: {counted(int(segment.first), 'error')} against {segment.second}"
         )
+        out += [
+            beside("REF", segment.reference),
+            beside(f"{pair.first}:", segment.first_hypothesis),
+            beside(f"{pair.second}:", segment.second_hypothesis),
+        ]
     return out
 
 
@@ -443,7 +472,7 @@ def _published(names: list[str], scores: list[Score], rows: list[dict[str, Any]]
         shown = "" if interval is None else f"[{interval[0]:.2f}, {interval[1]:.2f}]"
         total = score.total
         parts = "/".join(f"{total.rate(n):.1f}" for n in (total.deletions, total.insertions))
-        entries.append((score.wer, (f"> {name}", score.protocol, parts, f"{score.wer:.2f}", shown)))
+        entries.append((score.wer, (f"> {name}", score.protocol, parts, percent(score.wer), shown)))
     entries.sort()
     within = [
         row["system"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from statistics import median
 from typing import Any
 
 import click
 
-from slaeval.cli.options import existing
-from slaeval.console import styled, table, warn
+from slaeval.cli.options import existing, resumable
+from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import counted
 
 __all__ = ["corpus"]
@@ -18,7 +19,7 @@ __all__ = ["corpus"]
 
 @click.group()
 def corpus() -> None:
-    """List, register, inspect, verify and sample corpora."""
+    """List, register, inspect, verify, sample and cache corpora."""
 
 
 @corpus.command("list")
@@ -124,9 +125,10 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
         }
         click.echo(json.dumps(out, ensure_ascii=False, indent=2))
         return
-    click.echo(f"{styled(described.name, bold=True)} ({chosen}): {described.title}")
+    head = paragraph(f"{described.name} ({chosen}): {described.title}", "")
+    click.echo(styled(head, bold=True))
     click.echo(f"  {folder}")
-    click.echo(f"  {described.licence}, {described.source}\n")
+    click.echo(paragraph(f"{described.licence}, {described.source}") + "\n")
     click.echo(
         table(
             [
@@ -154,7 +156,8 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
     )
     click.echo(f"\n  vocabulary of all splits: {len(seen)} raw glosses")
     for row in rows:
-        click.echo(f"  signers of {row['split']}: {', '.join(row['signers']) or 'unknown'}")
+        signers = ", ".join(row["signers"]) or "unknown"
+        click.echo(paragraph(f"signers of {row['split']}: {signers}"))
         if row["withheld"]:
             click.echo(f"  the references of {row['split']} are withheld")
 
@@ -180,10 +183,10 @@ def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> Non
     else:
         colours = {"error": "red", "warning": "yellow", "note": "blue"}
         for row in deviations:
-            click.echo(f"{styled(row.severity, fg=colours[row.severity])}  {row.what}")
-            click.echo(f"    expected: {row.expected}")
-            click.echo(f"    found:    {row.found}")
-            click.echo(f"    effect:   {row.effect}")
+            text = paragraph(f"{row.severity}: {row.what}", "").removeprefix(row.severity)
+            click.echo(styled(row.severity, fg=colours[row.severity]) + text)
+            for label in ("expected", "found", "effect"):
+                click.echo(beside(f"{label}:".ljust(9), getattr(row, label), "    "))
         counts = ", ".join(
             counted(sum(row.severity == kind for row in deviations), kind) for kind in colours
         )
@@ -206,7 +209,6 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
     With --video (needs the extra 'run') it includes pictures, and a smaller vocabulary that a
     model learns on a CPU in minutes.
     """
-    import shlex
     import sys
 
     from slaeval.loaders import resolve, write_sample
@@ -233,3 +235,143 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
             f"or:  slaeval train --dataset {name} --root {where} --backbone slaeval-tiny "
             "--out sla_lora.pt"
         )
+
+
+@corpus.command()
+@click.argument("name")
+@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    metavar="NAME",
+    help="Split to cache; repeatable.  [default: all]",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1, 4096),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Side of the frames in pixels, as the model resizes them before it crops.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["jpeg", "webp", "png"]),
+    default="jpeg",
+    show_default=True,
+    help="How frames are stored; png changes nothing, and takes several times the room.",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Quality of jpeg and webp.  [default: 95]",
+)
+@click.option(
+    "--out",
+    type=existing(),
+    metavar="DIR",
+    help="Folder of the cache.  [default: one for each corpus, size and format below "
+    "SLAEVAL_CACHE_DIR, or the user's cache folder]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that read and code.  [default: one per core]",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do with a sample whose pictures are missing or unreadable.",
+)
+@click.option("--restart", is_flag=True, help="Make it again.")
+@click.option(
+    "--verify",
+    "checking",
+    is_flag=True,
+    help="Read a cache, and compare it with its hashes and with the corpus.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def cache(
+    name: str,
+    root: str | None,
+    setup: str | None,
+    splits: tuple[str, ...],
+    size: int,
+    kind: str,
+    quality: int | None,
+    out: str | None,
+    workers: int | None,
+    on_error: str,
+    restart: bool,
+    checking: bool,
+    as_json: bool,
+) -> None:
+    """Store the resized frames of NAME in one file, for 'train' and 'run' --frame-cache.
+
+    Training reads it instead of a million pictures or of videos, and all processes share it. A
+    build that was stopped goes on when the same command is given again. jpeg and webp change
+    pixels a little: runs say so, and keep the hash of what they read.
+
+    \b
+    slaeval corpus cache phoenix2014t
+    slaeval train --dataset phoenix2014t --frame-cache auto --out sla_lora.pt
+    """
+    from slaeval.extras import require
+
+    require("run", "slaeval corpus cache")
+    from slaeval.loaders import find
+    from slaeval.loaders.frame_cache import Coding, cache_folder
+    from slaeval.loaders.reading import load_corpus
+    from slaeval.loaders.registry import layout
+    from slaeval.recognition.frame_caching import make_frame_cache, verify_frame_cache
+
+    described = layout(name)
+    chosen = described.setup_of(setup)
+    names = [described.split_of(split) for split in splits] or described.splits
+    place = find(described.name, root)
+    coding = Coding(kind, quality)  # type: ignore[arg-type]  # click has seen to it
+    folder = out or cache_folder(described.name, chosen, size, coding)
+    rows = []
+    for split in dict.fromkeys(names):
+        data = load_corpus(described.name, place, split, chosen)
+        if checking:
+            header, skipped = verify_frame_cache(data, folder)
+        else:
+            with resumable():
+                header, skipped = make_frame_cache(
+                    data,
+                    folder,
+                    size,
+                    coding,
+                    workers=_cores() if workers is None else workers,
+                    on_error="skip" if on_error == "skip" else "stop",
+                    restart=restart,
+                )
+        rows.append({**header.to_dict(), "skipped": skipped})
+        for id, reason in list(skipped.items())[:5]:
+            warn(f"skipped: {id} ({reason})")
+        if len(skipped) > 5:
+            warn(f"… and {len(skipped) - 5} more skipped")
+        if not as_json:
+            click.echo(
+                f"{described.name} ({chosen}) {split}: {header.frames:,} frames, "
+                f"{header.bytes / 1e6:,.1f} MB, {header}" + (", as it was made" * checking)
+            )
+    if as_json:
+        click.echo(json.dumps({"folder": folder, "splits": rows}, ensure_ascii=False, indent=2))
+    elif not checking:
+        where = "auto" if out is None else shlex.quote(out)
+        click.echo(f"in {folder}; use it with --frame-cache {where}")
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

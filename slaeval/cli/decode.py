@@ -55,9 +55,9 @@ def decode(
 ) -> None:
     """Decode log probabilities saved by a recogniser to a hypothesis file.
 
-    LOGITS is a folder with one .npy or .pt file per clip, named after its id, or one .npz or
-    .pt file with an array per id. Each array is [steps, classes]. Clips are decoded one at a
-    time with the prefix beam search of 'slaeval run'.
+    LOGITS is a folder with one .npy, .npz or .pt file per clip, named after its id, or one
+    .npz or .pt file with an array per id. Each array is [steps, classes]. Clips are decoded
+    one at a time with the prefix beam search of 'slaeval run'.
 
     \b
     slaeval decode outputs/ --vocab gloss_dict.npy
@@ -67,7 +67,7 @@ def decode(
     from slaeval.checkpoints.foreign import read_vocabulary
     from slaeval.decoding import Decoding
     from slaeval.decoding import decode as decoded
-    from slaeval.decoding.saved import as_log_probs, read_saved, saved_files
+    from slaeval.decoding.saved import as_log_probs, clip_per_file, read_saved, saved_files
     from slaeval.evaluation.overwriting import check_outputs
     from slaeval.files import write_whole
     from slaeval.formats.ctm import write_ctm
@@ -77,9 +77,10 @@ def decode(
     glosses = read_vocabulary(vocab)
     files = saved_files(logits)
     check_outputs([vocab, *files], [out])
+    named_by_file = clip_per_file(logits, files)
     found: dict[str, list[str]] = {}
     for path in files:
-        for name, array in read_saved(path):
+        for name, array in read_saved(path, named_by_file):
             if not is_word(name):
                 raise InputError(
                     f"{name!r} cannot be an id: it is empty or contains whitespace", path

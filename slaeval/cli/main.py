@@ -95,9 +95,7 @@ def main() -> None:
     except click.Abort:
         _leave(130)
     except SlaevalError as error:
-        colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        head = click.style("error:", fg="red", bold=True) if colour else "error:"
-        click.echo(f"{head} {error}", err=True)
+        _fail(str(error))
         _leave(error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe (head, less) has left: no message, and none at shutdown.
@@ -106,11 +104,17 @@ def main() -> None:
     except KeyboardInterrupt:
         _leave(130)
     except MemoryError:
-        click.echo("error: not enough memory for this input", err=True)
+        _fail("not enough memory for this input")
         _leave(1)
     except OSError as error:
-        click.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}")
         _leave(1)
+
+
+def _fail(message: str) -> None:
+    from slaeval.console import tell
+
+    tell("error:", message, fg="red", bold=True)
 
 
 def _leave(code: int) -> None:

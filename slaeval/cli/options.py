@@ -7,13 +7,14 @@ import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from slaeval.errors import UsageError
+from slaeval.evaluation.base import BaseEvaluation
 from slaeval.evaluation.request import Request
-from slaeval.evaluation.score import Evaluation, open_systems
+from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.tables import Format
 from slaeval.loaders.registry import NAMES
 
@@ -27,8 +28,10 @@ __all__ = [
     "chosen_format",
     "decoding_options",
     "dev_evaluations",
+    "evaluations",
     "existing",
     "format_options",
+    "frame_cache_option",
     "in_groups",
     "is_given",
     "needed",
@@ -41,6 +44,8 @@ __all__ = [
     "tell_references",
     "text_option",
 ]
+
+_Evaluation = TypeVar("_Evaluation", bound=BaseEvaluation[Any, Any])
 
 #: The forms of a result, the default first.
 FORMATS: tuple[Format, ...] = ("table", "markdown", "latex", "csv", "json")
@@ -57,7 +62,9 @@ def existing() -> click.Path:
 _SOURCE = "Same as the argument: hypotheses (CTM, TRN, CSV, JSON …; -: standard input) or a run."
 
 _REFERENCES = (
-    click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]"),
+    click.option(
+        "--setup", metavar="NAME", help="Setup, where the corpus has several, such as SI."
+    ),
     click.option(
         "--ref",
         type=existing(),
@@ -81,6 +88,14 @@ _PROTOCOL = click.option(
     show_default=True,
     metavar="NAME",
     help="Evaluation protocol; see 'slaeval audit --list'.",
+)
+
+frame_cache_option = click.option(
+    "--frame-cache",
+    type=existing(),
+    metavar="DIR|auto",
+    help="Read resized frames from a folder that 'slaeval corpus cache' made; auto: from its usual "
+    "place.",
 )
 
 _READING = (
@@ -282,16 +297,25 @@ def chosen_format(format_: str | None, as_json: bool) -> Format:
     return format_
 
 
+def evaluations(text: bool) -> type[BaseEvaluation[Any, Any]]:
+    """Return what evaluates translations or glosses: ``--text`` or not."""
+    if not text:
+        return Evaluation
+    from slaeval.evaluation.text.evaluation import TextEvaluation
+
+    return TextEvaluation
+
+
 def dev_evaluations(
-    dev: Sequence[str], systems: Sequence[Evaluation], form: Format
-) -> list[Evaluation]:
+    dev: Sequence[str], systems: Sequence[_Evaluation], form: Format
+) -> list[_Evaluation]:
     """Evaluate the hypotheses of ``--dev``, on the dev split of the same corpus.
 
     Parameters
     ----------
     dev : sequence of str
         One a system, or none at all.
-    systems : sequence of Evaluation
+    systems : sequence of Evaluation or TextEvaluation
         The systems on the split that was asked for.
     form : str
         Of the result.
@@ -317,7 +341,7 @@ def dev_evaluations(
             "same order"
         )
     split = "dev" if request.names_references else None
-    found = open_systems(dev, request._replace(split=split))
+    found = type(systems[0]).open_all(dev, request._replace(split=split))
     asked, other = systems[0].references, found[0].references
     if other.split != "dev" or asked.split == "dev" or other.dataset != asked.dataset:
         raise UsageError(

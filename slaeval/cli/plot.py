@@ -76,7 +76,8 @@ def plot(kind: str, source: str | None, out: str, **options: Any) -> None:
     \b
     slaeval plot confusions hyp.ctm --dataset phoenix2014t --out confusions.pdf
     slaeval plot signers runs/sla_lora --out signers.svg
-    slaeval plot segment hyp.ctm --dataset csl-daily --segment S004_P0001_T00 --out s.png
+    slaeval plot segment hyp.ctm --dataset csl-daily --segment S004_P0001_T00 \\
+        --out segment.png
     slaeval plot curves sla_lora.training --out curves.pdf
     slaeval plot posteriors runs/sla_lora --out posteriors.pdf
     """

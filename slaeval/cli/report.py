@@ -19,7 +19,8 @@ from slaeval.cli.options import (
 from slaeval.console import warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
-from slaeval.evaluation.score import open_systems
+from slaeval.evaluation.score import Evaluation
+from slaeval.files import write_whole
 
 if TYPE_CHECKING:
     from slaeval.evaluation.request import Request
@@ -89,9 +90,8 @@ def report(
     slaeval report --text hyp.tsv --glosses hyp.ctm --dataset phoenix2014t
     """
     from slaeval.evaluation.run_folder import REPORT
-    from slaeval.files import write_whole
     from slaeval.report import collect, render
-    from slaeval.report.filters import percent
+    from slaeval.scoring.score import percent
 
     source = needed(source)
     if out is None:
@@ -99,14 +99,15 @@ def report(
     if os.path.isdir(out):
         raise UsageError(f"{out} is a folder: name a file with --out")
     check_outputs([source, against, train, glosses], [out], request)
+    sources = [source] if against is None else [source, against]
     if text:
         refuse_given(("train", "pictures"), "that is for glosses, not --text:")
         from slaeval.cli.text import report_text
 
-        report_text(source, request, against, glosses, out)
+        report_text(sources, request, glosses, out)
         return
     refuse_given(("glosses",), "recognised glosses stand beside translations, with --text:")
-    systems = open_systems([source] if against is None else [source, against], request)
+    systems = Evaluation.open_all(sources, request)
     found = collect(*systems, train=train, pictures=pictures)
     tell_references(systems[0].references)
     for message in found.score.warnings:
@@ -120,5 +121,5 @@ def report(
     size = len(page.encode())
     shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
     score = found.score
-    wer = f"WER {percent(score.wer)} % ({score.protocol})"
+    wer = f"WER {percent(score.wer, unit=' %')} ({score.protocol})"
     click.echo(f"{out}: {wer}, {counted(len(score.segments), 'segment')}, {shown}")

@@ -14,6 +14,7 @@ from slaeval.cli.options import (
     chosen_decoding,
     decoding_options,
     existing,
+    frame_cache_option,
     in_groups,
     protocol_option,
     refuse_given,
@@ -33,8 +34,8 @@ __all__ = ["run"]
 
 #: Options that apply to a corpus only, not to a single video.
 _OF_A_CORPUS = frozenset(
-    "dataset root setup split out restart frames workers exact compile_ on_error protocol "
-    "no_report write".split()
+    "dataset root setup split out restart frames workers frame_cache exact compile_ on_error "
+    "protocol no_report write".split()
 )
 
 
@@ -45,11 +46,19 @@ _OF_A_CORPUS = frozenset(
             "Input": ("dataset", "root", "setup", "split", "video", "fps", "on_error"),
             "Decoding and scoring": ("decoding", "width", "merge_repeats", "protocol"),
             "Output": ("out", "restart", "write", "no_report", "as_json"),
-            "Machine": ("device", "precision", "frames", "workers", "exact", "compile_"),
+            "Machine": (
+                *("device", "precision", "frames", "workers"),
+                *("frame_cache", "exact", "compile_"),
+            ),
         }
     )
 )
-@click.option("--ckpt", type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option(
+    "--ckpt",
+    type=existing(),
+    metavar="FILE",
+    help="The checkpoint: a file, or hf://user/name[@revision][:file] on the Hugging Face Hub.",
+)
 @click.option(
     "--model",
     metavar="MODULE:NAME",
@@ -66,7 +75,7 @@ _OF_A_CORPUS = frozenset(
     help="Folder of the corpus.  [default: the one registered with 'slaeval corpus add', or "
     "below SLAEVAL_DATA]",
 )
-@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: the checkpoint's own]")
+@click.option("--setup", metavar="NAME", help="Setup.  [default: the checkpoint's own]")
 @click.option("--split", metavar="NAME", help="Split to evaluate.  [default: test]")
 @click.option(
     "--video",
@@ -114,6 +123,7 @@ _OF_A_CORPUS = frozenset(
     metavar="N",
     help="Processes that read frames; 0 for none.  [default: depends on the machine]",
 )
+@frame_cache_option
 @decoding_options("the model's", "the model's", "as the model says")
 @click.option(
     "--exact",
@@ -157,6 +167,7 @@ def run(
     precision: str,
     frames: int | None,
     workers: int | None,
+    frame_cache: str | None,
     decoding: str | None,
     width: int | None,
     merge_repeats: bool | None,
@@ -213,6 +224,7 @@ def run(
             compile=compile_,
             on_error=on_error,
             protocol=protocol,
+            frame_cache=frame_cache,
             restart=restart,
         )
     if launched()[0] == 0:  # other ranks have the same result
@@ -228,8 +240,12 @@ def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | No
         raise UsageError("name a model: either --ckpt FILE or --model MODULE:NAME")
     if ckpt is not None:
         from slaeval.recognition.checkpoint_loading import load_checkpoint
+        from slaeval.recognition.distributed import launched
 
-        return load_checkpoint(ckpt, device, backbone)
+        loaded = load_checkpoint(ckpt, device, backbone)
+        if loaded.path != ckpt and launched()[0] == 0:
+            click.echo(f"checkpoint: {loaded.path}", err=True)
+        return loaded
     from slaeval.recognition.model import load_model
 
     refuse_given({"backbone_weights"}, "your own model comes with its weights:")

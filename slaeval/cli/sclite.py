@@ -30,34 +30,35 @@ _BANNER = "sclite: 2.10 TK Version 1.3\n"
 _HELP = f"""\
 usage: slaeval-sclite -r REF [FORMAT] -h HYP [FORMAT [TITLE]] [-h …] [options]
 
-The alignment and the reports of NIST's sclite 2.10, byte for byte, without a compiler
-(slaeval {__version__}). To use it in place of sclite:
+The alignment and the reports of NIST's sclite 2.10, byte for byte, without a
+compiler (slaeval {__version__}). To use it in place of sclite:
 
   ln -s "$(command -v slaeval-sclite)" ./software/sclite
 
 Input:
-  -r FILE [trn|stm|ctm]        references; trn by default
-  -h FILE [trn|ctm] [TITLE]    hypotheses; may be given several times
+  -r FILE [trn|stm|ctm]      references; trn by default
+  -h FILE [trn|ctm] [TITLE]  hypotheses; may be given several times
   -i {"|".join(ID_TYPES)}
-                               how utterance ids name the speaker; required for trn
-  -e ascii|utf-8 [generic]     what counts as a character for -c; only A to Z is case-folded
+                             how utterance ids name the speaker; needed for trn
+  -e ascii|utf-8 [generic]   what counts as a character for -c; only A to Z is
+                             case-folded
 Alignment:
-  -s                           case-sensitive
-  -c [NOASCII] [DH]            align characters; NOASCII: keep ASCII words whole; DH: drop
-                               hyphens
-  -F                           a fragment (REG-) matches a word that starts with it
-  -D                           a word in parentheses is optional
+  -s                         case-sensitive
+  -c [NOASCII] [DH]          align characters; NOASCII: keep ASCII words whole;
+                             DH: drop hyphens
+  -F                         a fragment (REG-) matches a word that starts so
+  -D                         a word in parentheses is optional
 Output:
-  -o REPORT…                   sum rsum pra prf dtl snt spk sgml nl.sgml, all (pra sum rsum),
-                               stdout, none  [sum stdout]
-  -O DIR                       output folder  [that of the hypotheses]
-  -n NAME                      stem of the output names  [that of the hypotheses]
-  -l WIDTH                     bytes per line of pra  [1000]
-  -f 0|1                       1: report progress  [1; with 'stdout' 0]
-  -C none                      no confidence report
+  -o REPORT…                 sum rsum pra prf dtl snt spk sgml nl.sgml,
+                             all (pra sum rsum), stdout, none  [sum stdout]
+  -O DIR                     output folder  [that of the hypotheses]
+  -n NAME                    stem of the output names  [that of the hypotheses]
+  -l WIDTH                   bytes per line of pra  [1000]
+  -f 0|1                     1: report progress  [1; with 'stdout' 0]
+  -C none                    no confidence report
 
-Not supported, and refused: -d -L -m -p -P -S -T -w, the reports lur and wws, -C with a report,
--e with gb, euc or a language.
+Not supported, and refused: -d -L -m -p -P -S -T -w, the reports lur and wws, -C
+with a report, -e with gb, euc or a language.
 """
 
 _FORMATS = {("trn", "trn"), ("stm", "ctm"), ("ctm", "ctm")}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from slaeval.cli.options import (
     dev_evaluations,
+    evaluations,
     existing,
     format_options,
     in_groups,
@@ -21,12 +22,14 @@ from slaeval.cli.options import (
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 from slaeval.evaluation.overwriting import check_outputs
-from slaeval.evaluation.score import Evaluation
-from slaeval.evaluation.tables import bleu_lines
+from slaeval.evaluation.tables import as_json, bleu_lines
+from slaeval.files import write_whole
+from slaeval.scoring.score import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from slaeval.evaluation.base import BaseEvaluation
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
     from slaeval.scoring.score import Counts, Score
@@ -142,45 +145,50 @@ def score(
         )
     if text:
         refuse_given(("bleu", "alignments", "pra", "dtl"), "that is for glosses, not --text:")
-        check_outputs([source, dev], [csv, html], request)
-        from slaeval.cli.text import score_text
-
-        score_text(source, request, dev, groupings, top, bootstrap, form, csv, html)
-        return
     check_outputs([source, dev], [csv, alignments, pra, dtl, html], request)
-    evaluation = Evaluation.open(source, request)
+    evaluation = evaluations(text).open(source, request)
     others = dev_evaluations([dev] if dev is not None else [], [evaluation], form)
     systems = [(one.name, _score(one, bootstrap, bleu)) for one in (evaluation, *others)]
     result = systems[0][1]
-    groups = {name: result.by(name) for name in groupings or ("signer",)}
+    groups = {name: result.by(name) for name in groupings or (() if text else ("signer",))}
     _write(result, csv, alignments, pra, dtl)
     if html is not None:
-        from slaeval.files import write_whole
-        from slaeval.report import collect
-        from slaeval.report import render as as_html
-
-        write_whole(html, as_html(collect(evaluation, bootstrap=bootstrap)))
+        write_whole(html, _page(evaluation, text, bootstrap))
     for one in (evaluation, *others):
         tell_references(one.references)
     for (_, scored), prefix in zip(systems, ("", "dev: "), strict=False):
         for message in scored.warnings:
             warn(prefix + message)
     if form == "json":
-        import json
-
         out = result.to_dict()
         for name in groupings:
-            if name != "signer":
-                out[f"by_{name}"] = {group.name: group.to_dict() for group in groups[name]}
-        click.echo(json.dumps(out, ensure_ascii=False, indent=2, allow_nan=False))
+            out[f"by_{name}"] = {group.name: group.to_dict() for group in groups[name]}
+        shown = as_json(out)
+    elif text:
+        from slaeval.cli.text import show_score
+
+        shown = show_score(systems, groups, top, form)
     elif form == "table":
-        click.echo(render(result, groups, top))
+        shown = render(result, groups, top)
     else:
-        shown = groups if groupings or form == "markdown" else {}
-        click.echo(pasted(systems, shown, top, form), nl=form != "csv")
+        listed = groups if groupings or form == "markdown" else {}
+        shown = pasted(systems, listed, top, form)
+    click.echo(shown, nl=form != "csv")
 
 
-def _score(evaluation: Evaluation, bootstrap: int, bleu: bool) -> Score:
+def _page(evaluation: Any, text: bool, bootstrap: int) -> str:
+    """Return the page of ``slaeval report``."""
+    if text:
+        from slaeval.report.translations import collect_translations, render_translations
+
+        return render_translations(collect_translations(evaluation, bootstrap=bootstrap))
+    from slaeval.report import collect
+    from slaeval.report import render as as_html
+
+    return as_html(collect(evaluation, bootstrap=bootstrap))
+
+
+def _score(evaluation: BaseEvaluation[Any, Any], bootstrap: int, bleu: bool) -> Any:
     result = evaluation.score()
     if bootstrap:
         result = result.with_bootstrap(bootstrap)
@@ -265,8 +273,6 @@ def _write(
     result: Score, csv: str | None, alignments: str | None, pra: str | None, dtl: str | None
 ) -> None:
     """Write the files asked for, each whole or not at all."""
-    from slaeval.files import write_whole
-
     if csv is not None:
         from slaeval.evaluation.tables import as_csv
 
@@ -299,7 +305,9 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     if interval is not None:
         how = f"bootstrap, {result.bootstrap} resamples" if result.bootstrap else "over segments"
         between = f"   95 % [{interval[0]:.2f}, {interval[1]:.2f}] {how}"
-    wer = f"{total.wer:.2f} %" if total.reference_words else "undefined: no reference words"
+    wer = percent(total.wer, unit=" %")
+    if not total.reference_words:
+        wer += ": no reference words"
     out = [
         paragraph(f"{what}, protocol {name}: {rules.title}", "", "  "),
         "",
@@ -353,7 +361,7 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
     ):
         if top and words:
             shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
-            out += ["", f"  most often {label}: {shown}"]
+            out += ["", paragraph(f"most often {label}: {shown}")]
     if result.bleu:
         out += ["", *(f"  {line}" for line in bleu_lines(result))]
     out += ["", f"  {result.signature}"]
@@ -390,7 +398,7 @@ def group_table(rows: list[Counts], grouping: str) -> str:
                 row.substitutions,
                 row.deletions,
                 row.insertions,
-                f"{row.wer:.2f}" if row.reference_words else "-",
+                percent(row.wer),
             )
             for row in shown
         ],

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.cli.options import is_given, tell_references
-from slaeval.console import isolated, paragraph, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.console import beside, paragraph, styled, table, warn
+from slaeval.errors import counted
+from slaeval.evaluation.claims import as_fraction
 from slaeval.evaluation.tables import (
     TEXT_HEADS,
     PaperRow,
@@ -22,24 +23,30 @@ from slaeval.evaluation.tables import (
     text_notes,
     text_row,
 )
+from slaeval.evaluation.text.audit import check_figure
 from slaeval.evaluation.text.checks import stop_on_one_side
-from slaeval.evaluation.text.evaluation import TextEvaluation, open_text_systems
+from slaeval.evaluation.text.evaluation import TextEvaluation
 from slaeval.files import write_whole
-from slaeval.scoring.score import finite
 
 if TYPE_CHECKING:
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.tables import Format
     from slaeval.evaluation.text.audit import TextAudit, TextAuditRow
     from slaeval.evaluation.text.compare import TextComparison, TextPair
+    from slaeval.loaders.records import CorpusDefault
     from slaeval.scoring.text.score import TextGroup, TextScore
 
 __all__ = [
-    "audit_text",
-    "compare_text",
     "list_protocols",
+    "pasted_audit",
+    "pasted_comparison",
+    "pasted_score",
+    "render_audit",
+    "render_comparison",
+    "render_score",
     "report_text",
-    "score_text",
+    "show_comparison",
+    "show_score",
 ]
 
 #: Sentences shown unless --top says how many.
@@ -48,114 +55,50 @@ _TOP = 3
 _COLUMNS = ("rouge", "bleu1", "bleu2", "bleu3", "bleu4", "bleu4_low", "bleu4_high", "chrf", "wer")
 
 
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-
-
 def _what(score: TextScore) -> str:
     return " ".join(filter(None, (score.dataset, score.split))) or "own references"
-
-
-def _top(top: int) -> int:
-    return top if is_given("top") else min(top, _TOP)
-
-
-def _dev(
-    dev: Sequence[str], systems: Sequence[TextEvaluation], form: Format
-) -> list[TextEvaluation]:
-    """Evaluate the files of ``--dev``, one per system, on the dev split of the same corpus."""
-    if not dev:
-        return []
-    request = systems[0].request
-    if form in ("table", "json"):
-        raise UsageError("--dev shows two splits side by side: add --format latex, markdown or csv")
-    if request.dataset is None or request.ref is not None:
-        raise UsageError("--dev needs the references of both splits: use --dataset")
-    if request.split == "dev":
-        raise UsageError("--split dev and --dev are the same split: leave one out")
-    if len(dev) != len(systems):
-        raise UsageError(
-            f"{len(systems)} systems but {len(dev)} --dev: give one for each system, in the "
-            "same order"
-        )
-    return open_text_systems(dev, request._replace(split="dev"))
 
 
 # ---------------------------------------------------------------- score
 
 
-def score_text(
-    source: str,
-    request: Request,
-    dev: str | None,
-    groupings: Sequence[str],
+def show_score(
+    systems: Sequence[tuple[str, TextScore]],
+    groups: Mapping[str, list[TextGroup]],
     top: int,
-    bootstrap: int,
     form: Format,
-    csv: str | None,
-    html: str | None,
-) -> None:
-    """Score a file of translations; see :func:`slaeval.cli.score.score`."""
-    evaluation = TextEvaluation.open(source, request)
-    others = _dev([dev] if dev is not None else [], [evaluation], form)
-    scores = [one.score() for one in (evaluation, *others)]
-    tell_references(evaluation.references)
-    if bootstrap:
-        scores = [score.with_bootstrap(bootstrap) for score in scores]
-    result = scores[0]
-    groups = {name: result.by(name) for name in groupings}
-    if csv is not None:
-        write_whole(csv, as_csv(result.rows()))
-    if html is not None:
-        from slaeval.report.translations import collect_translations, render_translations
-
-        found = collect_translations(evaluation, bootstrap=bootstrap)
-        write_whole(html, render_translations(found))
-    for score, prefix in zip(scores, ("", "dev: "), strict=False):
-        for message in score.warnings:
-            warn(prefix + message)
-    if form == "json":
-        out = result.to_dict()
-        for name, rows in groups.items():
-            out[f"by_{name}"] = {
-                group.name: {**group._asdict(), "wer": finite(group.wer)} for group in rows
-            }
-        click.echo(_json(out))
-    elif form == "table":
-        click.echo(render_score(result, groups, _top(top)))
-    else:
-        name = evaluation.name
-        click.echo(_pasted([name] * len(scores), scores, form), nl=form != "csv")
+) -> str:
+    """Lay out a score of translations, and that of the dev split where one is pasted."""
+    name, result = systems[0]
+    if form != "table":
+        return pasted_score([(name, score) for _, score in systems], form)
+    return render_score(result, groups, top if is_given("top") else min(top, _TOP))
 
 
-def _pasted(names: Sequence[str], scores: Sequence[TextScore], form: Format) -> str:
-    """Format scores as Markdown, LaTeX (one row per system, with both splits) or CSV."""
+def pasted_score(systems: Sequence[tuple[str, TextScore]], form: Format) -> str:
+    """Format named scores as Markdown, LaTeX (one row per system, with both splits) or CSV."""
     if form == "latex":
-        cells: dict[str, dict[str, TextScore]] = {}
-        for name, score in zip(names, scores, strict=True):
-            cells.setdefault(os.path.splitext(name)[0], {})[score.split or ""] = score
-        notes = [
-            note
-            for name, score in zip(names, scores, strict=True)
-            for note in text_notes(name, score)
-        ]
+        cells: dict[tuple[str, str], dict[str, TextScore]] = {}
+        for name, score in systems:
+            # An audit names its rows by their protocols.
+            rules = "" if name == score.protocol else score.protocol
+            cells.setdefault((os.path.splitext(name)[0], rules), {})[score.split or ""] = score
+        notes = [note for name, score in systems for note in text_notes(name, score)]
         return as_latex(
-            [PaperRow(name, by_split) for name, by_split in cells.items()],
+            [PaperRow(name, by_split, rules) for (name, rules), by_split in cells.items()],
             notes=notes,
             heads=TEXT_HEADS,
         )
-    rows = [text_row(name, score) for name, score in zip(names, scores, strict=True)]
+    rows = [text_row(name, score) for name, score in systems]
     if form == "csv":
         return as_csv(rows)
     parts = [as_markdown(rows, ("system", "split", "protocol", *_COLUMNS))]
-    return "\n\n".join([*parts, *(f"`{score.signature}`" for score in scores)])
+    return "\n\n".join([*parts, *(f"`{score.signature}`" for _, score in systems)])
 
 
 def render_score(result: TextScore, groups: Mapping[str, list[TextGroup]], top: int) -> str:
     """Format a score of translations for the terminal."""
-    from slaeval.scoring.text.protocols import corpus_default
+    from slaeval.loaders.registry import corpus_default
 
     form = result.form
     units = [
@@ -249,8 +192,7 @@ def _worst(result: TextScore, top: int) -> list[str]:
     )
     return [
         f"    {segment.id}: {bleu:.1f}\n"
-        f"      REF {isolated(segment.reference)}\n"
-        f"      HYP {isolated(segment.hypothesis)}"
+        + "\n".join([beside("REF", segment.reference), beside("HYP", segment.hypothesis)])
         for bleu, segment in ranked[:top]
     ]
 
@@ -258,15 +200,12 @@ def _worst(result: TextScore, top: int) -> list[str]:
 # ---------------------------------------------------------------- report
 
 
-def report_text(
-    source: str, request: Request, against: str | None, glosses: str | None, out: str
-) -> None:
+def report_text(sources: Sequence[str], request: Request, glosses: str | None, out: str) -> None:
     """Write the report page for translations; see :func:`slaeval.cli.report.report`."""
     from slaeval.evaluation.score import Evaluation
     from slaeval.report.translations import collect_translations, render_translations
 
-    sources = [source] if against is None else [source, against]
-    evaluation, *others = open_text_systems(sources, request)
+    evaluation, *others = TextEvaluation.open_all(sources, request)
     recognised = None
     if glosses is not None:
         # The options for reading translations do not apply to glosses.
@@ -289,7 +228,8 @@ def report_text(
 
 def list_protocols() -> str:
     """Describe the text protocols and the default of each corpus."""
-    from slaeval.scoring.text.protocols import corpus_default, text_protocols
+    from slaeval.loaders.registry import layouts
+    from slaeval.scoring.text.protocols import text_protocols
 
     out = []
     for rules in text_protocols():
@@ -303,54 +243,22 @@ def list_protocols() -> str:
         out.append(paragraph(f"used by {rules.used_by}", "    ", "      "))
         out.append(paragraph(f"source: {rules.source}", "    ", "      "))
         if rules.caveat:
-            out.append(paragraph(f"note: {rules.caveat}", "    ", "      "))
-    for corpus in ("phoenix2014t", "csl-daily", "isharah"):
-        default = corpus_default(corpus)
-        out.append(paragraph(f"{corpus}: {default.protocol}, because {default.reason}", "", "  "))
+            out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
+    corpora: dict[CorpusDefault, list[str]] = {}
+    for name, described in layouts().items():
+        if described.translations is not None:
+            corpora.setdefault(described.translations, []).append(name)
+    for default, names in corpora.items():
+        what = f"{', '.join(names)}: {default.protocol}"
+        out.append(paragraph(f"{what}, because {default.reason}", "", "  "))
     return "\n".join(out)
 
 
-def audit_text(
-    source: str,
-    request: Request,
-    names: Sequence[str],
-    dev: str | None,
-    top: int,
-    form: Format,
-    csv: str | None,
-    claimed: str | None,
-) -> None:
-    """Score translations under every protocol; see :func:`slaeval.cli.audit.audit`."""
-    from slaeval.evaluation.text.audit import audit_text as audited
-    from slaeval.evaluation.text.audit import parse_figure
-
-    if claimed is not None:
-        parse_figure(claimed)  # fail before scoring
-    evaluation = TextEvaluation.open(source, request)
-    others = _dev([dev] if dev is not None else [], [evaluation], form)
-    results = [audited(one, names or None) for one in (*others, evaluation)]
-    tell_references(evaluation.references)
-    claims = [] if claimed is None else results[-1].claims(claimed)
-    if csv is not None:
-        write_whole(csv, _pasted_audit(results, "csv"))
-    for result in results:
-        for message in result.warnings:
-            warn(message if dev is None else f"{result.split}: {message}")
-    if form == "json":
-        out = results[0].to_dict(top)
-        if claims:
-            out["claimed"] = [claim._asdict() for claim in claims]
-        click.echo(_json(out))
-    elif form == "table":
-        click.echo(render_audit(results[0], top, claimed))
-    else:
-        click.echo(_pasted_audit(results, form), nl=form != "csv")
-
-
-def _pasted_audit(results: Sequence[TextAudit], form: Format) -> str:
+def pasted_audit(results: Sequence[TextAudit], form: Format) -> str:
+    """Format audits of the same protocols as Markdown, LaTeX or CSV."""
     scored = [(row.protocol.name, row.score) for result in results for row in result.rows]
     if form == "latex":
-        return _pasted([name for name, _ in scored], [score for _, score in scored], form)
+        return pasted_score(scored, form)
     rows = [
         {
             **{key: value for key, value in text_row("", row.score).items() if key != "system"},
@@ -367,13 +275,15 @@ def _pasted_audit(results: Sequence[TextAudit], form: Format) -> str:
     return "\n\n".join([as_markdown(rows, columns), f"`{results[0].rows[0].score.signature}`"])
 
 
-def render_audit(result: TextAudit, top: int, claimed: str | None = None) -> str:
+def render_audit(results: Sequence[TextAudit], top: int, claimed: str | None = None) -> str:
     """Format an audit of translations for the terminal."""
+    result = results[0]
+    apart = f", BLEU-4 {result.spread:.2f} points apart" if len(result.rows) > 1 else ""
     what = " ".join(filter(None, (result.dataset, result.split))) or "own references"
     out = [
         paragraph(
-            f"{what}, translations: one file under {len(result.rows)} protocols, BLEU-4 "
-            f"{result.spread:.2f} points apart. References: {result.source}.",
+            f"{what}, translations: one file under {counted(len(result.rows), 'protocol')}"
+            f"{apart}. References: {result.source}.",
             "",
             "  ",
         ),
@@ -411,19 +321,20 @@ def render_audit(result: TextAudit, top: int, claimed: str | None = None) -> str
 
 
 def _claims(result: TextAudit, claimed: str) -> list[str]:
-    claims = result.claims(claimed)
+    claims = check_figure([result], claimed)
     name = result.rows[0].score.figures[claims[0].figure].name
     found = [claim.protocol for claim in claims if claim.matches]
     if found:
-        verdict = f"{name} {claims[0].claimed} is what this file gives under {', '.join(found)}"
+        verdict = f"{name} {claims[0].claimed} matches {', '.join(found)}."
     else:
         nearest = claims[0]
         verdict = (
-            f"{name} {nearest.claimed} is given by no protocol; nearest is {nearest.protocol} "
-            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})"
+            f"{name} {nearest.claimed} matches no protocol. The nearest is {nearest.protocol} "
+            f"with {nearest.value:.2f} ({nearest.value - float(nearest.claimed):+.2f})."
+            f"{as_fraction(nearest.claimed)}"
         )
     return [
-        styled(f"  {verdict}", bold=True),
+        styled(paragraph(verdict), bold=True),
         *(f"    {claim.protocol}: {claim.value:.4f}" for claim in claims),
     ]
 
@@ -433,63 +344,42 @@ def _details(row: TextAuditRow, top: int) -> list[str]:
     out = [
         paragraph(f"{rules.name}: {rules.title}", "  ", "    "),
         paragraph(f"used by {rules.used_by}", "    ", "      "),
-        f"    over {form.unit}, tokeniser {form.tokenizer}, smoothing {form.smoothing}, ROUGE-L "
-        f"beta {form.rouge.beta}",
+        paragraph(
+            f"over {form.unit}, tokeniser {form.tokenizer}, smoothing {form.smoothing}, ROUGE-L "
+            f"beta {form.rouge.beta}",
+            "    ",
+            "      ",
+        ),
     ]
     if rules.caveat:
-        out.append(paragraph(f"note: {rules.caveat}", "    ", "      "))
+        out.append(paragraph(f"Note: {rules.caveat}", "    ", "      "))
     for side, fired in (("reference", row.reference_rules), ("hypothesis", row.hypothesis_rules)):
         if fired:
             shown = ", ".join(f"{name} {count}" for name, count in fired.items())
-            out.append(paragraph(f"{side} rules that fired: {shown}", "    ", "      "))
+            out.append(paragraph(f"{side} rules applied: {shown}", "    ", "      "))
     for segment in row.moved[:top]:
         out.append(f"    {segment.id}: {segment.default:.1f} by default, {segment.bleu:.1f} here")
-        out.append(f"      REF {isolated(segment.reference)}")
-        out.append(f"      HYP {isolated(segment.hypothesis)}")
+        out += [beside("REF", segment.reference), beside("HYP", segment.hypothesis)]
     return out
 
 
 # ---------------------------------------------------------------- compare
 
 
-def compare_text(
-    sources: Sequence[str],
-    request: Request,
-    dev: Sequence[str],
-    bootstrap: int,
-    top: int,
-    form: Format,
-    csv: str | None,
-) -> None:
-    """Compare files of translations; see :func:`slaeval.cli.compare.compare`."""
-    from slaeval.evaluation.compare import compare
-    from slaeval.evaluation.score import system_names
+def show_comparison(
+    result: TextComparison, dev: Sequence[TextScore], top: int, form: Format
+) -> str:
+    """Lay out a comparison, with the scores of the dev split where it is pasted."""
+    if form == "table":
+        return render_comparison(result, top)
+    return pasted_comparison(result, dev, form)
 
-    if len(sources) < 2:
-        raise UsageError("name at least two files of translations")
-    systems = open_text_systems(sources, request)
-    names = system_names(systems)
-    others = [one.score() for one in _dev(dev, systems, form)]
-    scores = [one.score() for one in systems]
-    tell_references(systems[0].references)
+
+def pasted_comparison(result: TextComparison, dev: Sequence[TextScore], form: Format) -> str:
+    """Format a comparison as Markdown, LaTeX or CSV, with the scores of the dev split."""
     if form == "latex":
-        click.echo(_pasted([*names[: len(others)], *names], [*others, *scores], form))
-        return
-    result = compare(*scores, names=names, resamples=bootstrap)
-    if csv is not None:
-        write_whole(csv, result.to_pandas().to_csv(index=False))
-    for name, score in zip((*names, *names), (*scores, *others), strict=False):
-        for message in score.warnings:
-            warn(f"{name}: {message}")
-    if form == "json":
-        click.echo(_json(result.to_dict(top)))
-    elif form == "table":
-        click.echo(render_comparison(result, top))
-    else:
-        click.echo(_pasted_comparison(result, others, form), nl=form != "csv")
-
-
-def _pasted_comparison(result: TextComparison, dev: Sequence[TextScore], form: Format) -> str:
+        systems = zip(result.names, result.scores, strict=True)
+        return pasted_score([*zip(result.names, dev, strict=False), *systems], form)
     rows = [text_row(name, score) for name, score in zip(result.names, dev, strict=False)]
     against = {pair.second: pair for pair in result.pairs}
     for name, score in zip(result.names, result.scores, strict=True):
@@ -542,19 +432,25 @@ def _pair(pair: TextPair, several: bool, top: int) -> list[str]:
         rows.append((name, f"{pair.differences[key]:+.2f}", between, *tests))
     heads = ("", "difference", "95 %", "bootstrap p", "randomisation p")
     out = [
-        styled(f"  {pair.verdict}", bold=True),
+        styled(paragraph(pair.verdict), bold=True),
         table(rows, heads, indent="    "),
         *(["    p-values are Holm-adjusted"] if several else []),
-        f"    sentences: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
-        f"equal in {pair.tied}",
+        paragraph(
+            f"sentences: {pair.first} better in {pair.won}, {pair.second} in {pair.lost}, "
+            f"tied in {pair.tied}",
+            "    ",
+            "      ",
+        ),
     ]
     for segment in pair.segments[:top]:
         out.append(
-            f"    {segment.id}: sentence BLEU {segment.first:.1f} against {segment.second:.1f}\n"
-            f"      REF {isolated(segment.reference)}\n"
-            f"      {pair.first}: {isolated(segment.first_hypothesis)}\n"
-            f"      {pair.second}: {isolated(segment.second_hypothesis)}"
+            f"    {segment.id}: sentence BLEU {segment.first:.1f} against {segment.second:.1f}"
         )
+        out += [
+            beside("REF", segment.reference),
+            beside(f"{pair.first}:", segment.first_hypothesis),
+            beside(f"{pair.second}:", segment.second_hypothesis),
+        ]
     return out
 
 

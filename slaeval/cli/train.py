@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from slaeval.cli.options import existing, in_groups, is_given, resumable
+from slaeval.cli.options import existing, frame_cache_option, in_groups, is_given, resumable
 from slaeval.console import table
 from slaeval.errors import UsageError
 
@@ -24,10 +24,11 @@ __all__ = ["train"]
             "Model": ("variant", "backbone", "pretrained", "backbone_weights", "warm_start"),
             "Recipe": (
                 *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
+                *("ema", "average", "patience"),
                 *("settings", "recipe_file", "save_recipe", "show_recipe", "shuffle_labels"),
             ),
             "Output": ("out", "slim", "save_every", "restart", "track", "as_json"),
-            "Machine": ("device", "workers", "cache_gb"),
+            "Machine": ("device", "workers", "cache_gb", "frame_cache"),
         }
     )
 )
@@ -35,7 +36,7 @@ __all__ = ["train"]
 @click.option(
     "--root", type=existing(), metavar="DIR", help="Folder of the corpus, if not registered."
 )
-@click.option("--setup", metavar="SI|US", help="Setup of Isharah.  [default: SI]")
+@click.option("--setup", metavar="NAME", help="Setup, where the corpus has several, such as SI.")
 @click.option(
     "--variant",
     default="sla-lora",
@@ -75,6 +76,24 @@ __all__ = ["train"]
 @click.option("--seed", type=int, metavar="N", help="Random seed.")
 @click.option("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16.")
 @click.option(
+    "--ema",
+    type=float,
+    metavar="DECAY",
+    help="Evaluate and save an exponential moving average of the weights, such as 0.999.",
+)
+@click.option(
+    "--average",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Evaluate and save the mean weights of the last K epochs.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Stop after N epochs without a better dev WER.",
+)
+@click.option(
     "--labels",
     metavar="NAME",
     help="Labels to train on: raw (as annotated) or cleaned (as in references).",
@@ -112,6 +131,7 @@ __all__ = ["train"]
     metavar="X",
     help="Keep resized frames in memory if they take no more than this.",
 )
+@frame_cache_option
 @click.option(
     "--on-error",
     default="stop",
@@ -174,6 +194,9 @@ def train(
     lr: float | None,
     seed: int | None,
     precision: str | None,
+    ema: float | None,
+    average: int | None,
+    patience: int | None,
     labels: str | None,
     settings: tuple[str, ...],
     recipe_file: str | None,
@@ -182,6 +205,7 @@ def train(
     device: str,
     workers: int | None,
     cache_gb: float,
+    frame_cache: str | None,
     on_error: str,
     dev_split: str,
     warm_start: str | None,
@@ -215,6 +239,9 @@ def train(
         "learning_rate": lr,
         "seed": seed,
         "precision": precision,
+        "ema": ema,
+        "average": average,
+        "patience": patience,
         "labels": labels,
     }
     given = {name: value for name, value in own.items() if is_given(name)}
@@ -257,6 +284,7 @@ def train(
                 device=device,
                 workers=workers,
                 cache_gb=cache_gb,
+                frame_cache=frame_cache,
                 on_error="skip" if on_error == "skip" else "stop",
                 slim=slim,
                 restart=restart,

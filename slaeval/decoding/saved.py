@@ -1,9 +1,10 @@
 """Log probabilities that a recogniser saved, read back one clip at a time.
 
 ==========  =================================================================================
-``.npy``    one array a file; the file's name is the id
-``.npz``    one array an id, under its name; one array alone goes by the file's name
-``.pt``     a tensor a file, or a dict from ids to tensors, as ``torch.save`` writes them
+``.npy``    one array; the file's name is the id
+``.npz``    one array per id, under its name; in a folder where every ``.npz`` has one array,
+            as for an array that ``numpy.savez`` was given no name for, the file's name is the id
+``.pt``     one tensor, named by the file, or a dict from ids to tensors, by ``torch.save``
 ==========  =================================================================================
 
 An array holds the steps of one clip, [T', V] or [1, T', V], floating point. Nothing in a file is
@@ -12,16 +13,26 @@ run: arrays of objects and pickled code are refused.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slaeval.errors import InputError, UsageError
+from slaeval.files import read_start
 
-__all__ = ["NORMALISED", "VALUES", "Values", "as_log_probs", "read_saved", "saved_files"]
+__all__ = [
+    "NORMALISED",
+    "VALUES",
+    "Values",
+    "as_log_probs",
+    "clip_per_file",
+    "read_saved",
+    "saved_files",
+]
 
 Values = Literal["log-probs", "logits", "probs"]
 
@@ -29,6 +40,9 @@ Values = Literal["log-probs", "logits", "probs"]
 VALUES: tuple[Values, ...] = ("log-probs", "logits", "probs")
 
 _ENDS = (".npy", ".npz", ".pt", ".pth")
+
+#: The name that ``numpy.savez`` gives to an array that was given none.
+_UNNAMED = "arr_0"
 
 #: How far the probabilities of a step may be from 1 together, in logarithms: 16 bits round.
 NORMALISED = 0.05
@@ -58,8 +72,35 @@ def saved_files(path: str | os.PathLike[str]) -> list[str]:
     return found
 
 
-def read_saved(path: str) -> Iterator[tuple[str, NDArray[np.floating[Any]]]]:
+def clip_per_file(path: str | os.PathLike[str], files: Sequence[str]) -> bool:
+    """Say whether `path` is a folder of files with one clip each, named by the file.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_saved`.
+    """
+    if not os.path.isdir(path):
+        return False
+    for name in files:
+        if name.endswith(".npz"):
+            with _opened(name) as found:
+                if len(getattr(found, "files", ())) > 1:
+                    return False
+    return True
+
+
+def read_saved(
+    path: str, named_by_file: bool = False
+) -> Iterator[tuple[str, NDArray[np.floating[Any]]]]:
     """Read the arrays of a file, [T', V] each, with the ids they belong to.
+
+    Parameters
+    ----------
+    path : str
+        File to read.
+    named_by_file : bool
+        The one array of an ``.npz`` goes by the name of the file: see :func:`clip_per_file`.
 
     Raises
     ------
@@ -71,10 +112,14 @@ def read_saved(path: str) -> Iterator[tuple[str, NDArray[np.floating[Any]]]]:
     stem, end = os.path.splitext(os.path.basename(path))
     if end not in _ENDS:
         raise InputError(f"expected {', '.join(_ENDS)}", path)
-    content = _tensors(path) if end in (".pt", ".pth") else _arrays(path)
+    if end in (".pt", ".pth"):
+        content = _tensors(path)
+    else:
+        with _opened(path) as found:
+            content = found if isinstance(found, np.ndarray) else {**found}
     if not isinstance(content, dict):
         content = {stem: content}
-    elif len(content) == 1 and end == ".npz":
+    elif end == ".npz" and (named_by_file or list(content) == [_UNNAMED]):
         content = {stem: next(iter(content.values()))}
     if not content:
         raise InputError("the file holds no array", path)
@@ -91,15 +136,20 @@ def read_saved(path: str) -> Iterator[tuple[str, NDArray[np.floating[Any]]]]:
         yield str(name), array
 
 
-def _arrays(path: str) -> Any:
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """Give what numpy reads in a file: an array, or a mapping that reads each when asked."""
+    if not read_start(path, "an array").startswith((b"\x93NUMPY", b"PK")):
+        raise InputError("not a .npy or .npz file of numpy", path)
     try:
         with open(path, "rb") as stream:
-            found = np.load(stream, allow_pickle=False)
-            return found if isinstance(found, np.ndarray) else {**found}
+            yield np.load(stream, allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
     except Exception as error:  # zipfile, zlib and numpy have one each for a damaged file
-        raise InputError(f"no array can be read ({error})", path) from None
+        if "pickle" in str(error):
+            raise InputError("holds Python objects; expected an array of floats", path) from None
+        raise InputError(f"no array can be read: damaged or truncated ({error})", path) from None
 
 
 def _tensors(path: str) -> Any:

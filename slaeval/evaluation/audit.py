@@ -7,11 +7,12 @@ score, how often each rule of its cleanup fired, and which segments it moves.
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 from slaeval.errors import ScoreWarning, counted
 from slaeval.evaluation.request import Request
@@ -19,16 +20,18 @@ from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.sentences import lengths, named, sentences_of
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
-from slaeval.scoring.score import Counts, Score, finite
+from slaeval.scoring.score import Counts, Score, finite, percent
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slaeval.evaluation.references import Source
-    from slaeval.evaluation.text.audit import TextAudit
+    from slaeval.evaluation.text.audit import TextAudit, TextAuditRow
     from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["Audit", "AuditRow", "ChangedSegment", "audit", "audit_evaluation", "rule_counts"]
+
+_Row = TypeVar("_Row", bound="AuditRow | TextAuditRow")
 
 
 class ChangedSegment(NamedTuple):
@@ -88,13 +91,61 @@ class AuditRow:
 
     def __repr__(self) -> str:
         return (
-            f"<AuditRow {self.protocol.name}: {self.score.wer:.2f} % ({self.difference:+.2f}), "
+            f"<AuditRow {self.protocol.name}: {percent(self.score.wer, unit=' %')} "
+            f"({percent(self.difference, '+')}), "
             f"{counted(len(self.moved), 'changed segment')}>"
         )
 
 
-@dataclass(frozen=True)
-class Audit:
+class BaseAudit(ABC, Generic[_Row]):
+    """What audits of glosses and of translations share."""
+
+    rows: list[_Row]
+    dataset: str | None
+    split: str | None
+
+    @staticmethod
+    @abstractmethod
+    def _headline(row: _Row) -> float:
+        """Return the figure that readings are compared by; nan where there is none."""
+
+    @staticmethod
+    @abstractmethod
+    def _columns(row: _Row) -> dict[str, Any]:
+        """Return the columns of :meth:`to_pandas` after the protocol."""
+
+    @property
+    def spread(self) -> float:
+        """Percentage points between the lowest and the highest; nan for fewer than two."""
+        defined = [value for value in map(self._headline, self.rows) if value == value]
+        return max(defined) - min(defined) if len(defined) > 1 else float("nan")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row per protocol."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "protocol": row.protocol.name,
+                **self._columns(row),
+                "moved_segments": len(row.moved),
+            }
+            for row in self.rows
+        )
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{row.protocol.name} {percent(self._headline(row), unit=' %')}" for row in self.rows
+        )
+        what = f"{self.dataset or 'own references'} {self.split or ''}"
+        return f"<{type(self).__name__} {what}: {shown}>"
+
+    def _repr_html_(self) -> str:
+        return self.to_pandas().to_html(index=False, float_format=percent, na_rep="undefined")
+
+
+@dataclass(frozen=True, repr=False)
+class Audit(BaseAudit[AuditRow]):
     """A hypothesis under every protocol.
 
     Attributes
@@ -111,19 +162,6 @@ class Audit:
     dataset: str | None
     split: str | None
     warnings: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{row.protocol.name} {row.score.wer:.2f} %" for row in self.rows)
-        return f"<Audit {self.dataset or 'own references'} {self.split or ''}: {shown}>"
-
-    def _repr_html_(self) -> str:
-        return self.to_pandas().to_html(index=False, float_format="{:.2f}".format)
-
-    @property
-    def spread(self) -> float:
-        """Percentage points between the lowest and the highest reading that is defined."""
-        readings = [row.score.wer for row in self.rows if row.score.reference_words] or [0.0]
-        return max(readings) - min(readings)
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
         """Return what ``--json`` prints, with up to `moved` segments per protocol."""
@@ -148,20 +186,14 @@ class Audit:
             },
         }
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row per protocol."""
-        import pandas as pd
+    @staticmethod
+    def _headline(row: AuditRow) -> float:
+        return row.score.wer
 
-        return pd.DataFrame(
-            {
-                "protocol": row.protocol.name,
-                **row.score.total.to_dict(),
-                "difference": row.difference,
-                "floor": row.floor.wer,
-                "moved_segments": len(row.moved),
-            }
-            for row in self.rows
-        )
+    @staticmethod
+    def _columns(row: AuditRow) -> dict[str, Any]:
+        counts = row.score.total.to_dict()
+        return {**counts, "difference": row.difference, "floor": row.floor.wer}
 
 
 @overload

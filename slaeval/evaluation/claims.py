@@ -7,7 +7,7 @@ Each protocol gives an exact fraction, errors over words, and few ways to print 
     as ``sclite -o dtl`` prints;
 *half to even*
     as Python's ``round`` does with the exact number;
-*cut off*
+*truncated*
     the digits that follow are dropped.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,11 +26,10 @@ from slaeval.scoring.score import finite
 if TYPE_CHECKING:
     from slaeval.evaluation.audit import Audit
 
-__all__ = ["WAYS", "Claim", "check_claim", "parse_claim"]
-
+__all__ = ["WAYS", "Claim", "as_fraction", "check_claim", "parse_claim"]
 
 #: The ways a number is rounded.
-WAYS = ("half up", "half to even", "cut off")
+WAYS = ("half up", "half to even", "truncated")
 
 
 class Claim(NamedTuple):
@@ -73,6 +73,14 @@ def parse_claim(text: str) -> tuple[str, int]:
         raise UsageError(f"--claimed {text!r}: expected a WER in percent as it was printed, 24.3")
     whole, _, decimals = number.partition(".")
     return (f"{int(whole)}.{decimals}" if decimals else str(int(whole))), len(decimals)
+
+
+def as_fraction(number: str) -> str:
+    """Return a hint for a claim below 1 that matches nothing: it may be a fraction."""
+    if not 0 < float(number) < 1:
+        return ""
+    percent = format(Decimal(number).scaleb(2), "f")
+    return f" Claims are in percent: if {number} is a fraction, claim {percent}."
 
 
 def check_claim(audits: Sequence[Audit], text: str) -> list[Claim]:

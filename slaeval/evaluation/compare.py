@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast, overload
 
 from slaeval.errors import UsageError
 from slaeval.scoring.score import Score, finite
@@ -20,32 +21,96 @@ from slaeval.scoring.significance import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slaeval.evaluation.text.compare import TextComparison
-    from slaeval.scoring.text.score import TextScore
+    from slaeval.evaluation.text.compare import TextComparison, TextPair
+    from slaeval.scoring.segments import AlignedSegment
+    from slaeval.scoring.text.score import TextScore, TextSegment
 
-__all__ = ["Comparison", "Pair", "SegmentDifference", "compare"]
+__all__ = ["Comparison", "Pair", "SegmentDifference", "compare", "differing", "verdict"]
+
+_Score = TypeVar("_Score", bound="Score | TextScore")
+_Pair = TypeVar("_Pair", bound="Pair | TextPair")
 
 
 class SegmentDifference(NamedTuple):
-    """A segment in which two systems differ in errors.
+    """A segment in which two systems differ.
 
     Attributes
     ----------
     id, signer : str
         Which.
-    first, second : int
-        Errors of either system.
+    first, second : float
+        Errors of either system; of translations the sentence BLEU.
     reference, first_hypothesis, second_hypothesis : str
-        Words, after the protocol's cleanup.
+        As compared, after the protocol's cleanup.
     """
 
     id: str
     signer: str
-    first: int
-    second: int
+    first: float
+    second: float
     reference: str
     first_hypothesis: str
     second_hypothesis: str
+
+
+def differing(
+    one: Sequence[AlignedSegment | TextSegment],
+    other: Sequence[AlignedSegment | TextSegment],
+    first: Sequence[float],
+    second: Sequence[float],
+) -> list[SegmentDifference]:
+    """Return the segments that two systems differ in, the largest difference first.
+
+    Parameters
+    ----------
+    one, other : sequence of AlignedSegment or TextSegment
+        Those of either system, on the same references.
+    first, second : sequence of float
+        The figure of each segment, in their order.
+    """
+    rows = [
+        SegmentDifference(
+            segment.id,
+            segment.signer,
+            a,
+            b,
+            _sentence(segment.reference),
+            _sentence(segment.hypothesis),
+            _sentence(change.hypothesis),
+        )
+        for segment, change, a, b in zip(one, other, first, second, strict=True)
+        if a != b
+    ]
+    return sorted(rows, key=lambda row: (-abs(row.first - row.second), row.id))
+
+
+def _sentence(words: str | Sequence[str]) -> str:
+    return words if isinstance(words, str) else " ".join(words)
+
+
+def verdict(first: str, second: str, gain: float, unit: str, tests: Mapping[str, float]) -> str:
+    """Say in words whether a difference is significant at 5 %, and by which test.
+
+    Parameters
+    ----------
+    first, second : str
+        Names of the systems.
+    gain : float
+        By how much the second is better; below zero where the first is.
+    unit : str
+        Of the gain: ``"points"``.
+    tests : mapping
+        Name of each of the two tests to its p-value.
+    """
+    better, worse = (second, first) if gain > 0 else (first, second)
+    passed = [name for name, p in tests.items() if p < 0.05]
+    if len(passed) == 2:
+        how = "significant at 5 % by both tests"
+    elif passed:
+        how = f"significant at 5 % by the {passed[0]} test only"
+    else:
+        how = "not significant at 5 % by either test"
+    return f"{better} is {abs(gain):.2f} {unit} better than {worse}: {how}"
 
 
 @dataclass(frozen=True)
@@ -96,22 +161,42 @@ class Pair:
             return f"{self.first} and {self.second} have no WER: there are no reference words"
         if not self.difference:
             return f"{self.first} and {self.second} have the same WER"
-        better, worse = sorted((self.first, self.second), key=lambda name: name != self.first)
-        if self.difference < 0:
-            better, worse = worse, better
         tests = {"matched pairs": self.matched_pairs_p, "permutation": self.permutation_p}
-        passed = [name for name, p in tests.items() if p < 0.05]
-        if len(passed) == 2:
-            how = "significant at 5 % by both tests"
-        elif passed:
-            how = f"significant at 5 % by the {passed[0]} test only"
-        else:
-            how = "not significant at 5 % by either test"
-        return f"{better} is {abs(self.difference):.2f} points better than {worse}: {how}"
+        return verdict(self.first, self.second, -self.difference, "points", tests)
 
 
-@dataclass(frozen=True)
-class Comparison:
+class BaseComparison(ABC, Generic[_Score, _Pair]):
+    """What comparisons of glosses and of translations share."""
+
+    names: tuple[str, ...]
+    scores: tuple[_Score, ...]
+    pairs: list[_Pair]
+
+    @abstractmethod
+    def _columns(self) -> dict[str, list[Any]]:
+        """Return the columns of :meth:`to_pandas` that follow the signer."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a DataFrame with one row per segment and a column for every system.
+
+        A system's column has its errors, of translations its sentence BLEU.
+        """
+        import pandas as pd
+
+        segments = self.scores[0].segments
+        who = {"id": [one.id for one in segments], "signer": [one.signer for one in segments]}
+        return pd.DataFrame({**who, **self._columns()})
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(self.names)}: {len(self.pairs)} pairs>"
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {score}" for name, score in zip(self.names, self.scores, strict=True)]
+        return "\n".join([*lines, *(pair.verdict for pair in self.pairs)])
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(BaseComparison[Score, Pair]):
     """Systems side by side.
 
     Attributes
@@ -163,28 +248,12 @@ class Comparison:
             ],
         }
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row per segment and the errors of every system."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "id": [segment.id for segment in self.scores[0].segments],
-                "signer": [segment.signer for segment in self.scores[0].segments],
-                "reference_words": [len(segment.reference) for segment in self.scores[0].segments],
-                **{
-                    name: [segment.errors for segment in score.segments]
-                    for name, score in zip(self.names, self.scores, strict=True)
-                },
-            }
-        )
-
-    def __repr__(self) -> str:
-        return f"<Comparison of {', '.join(self.names)}: {len(self.pairs)} pairs>"
-
-    def __str__(self) -> str:
-        lines = [f"{name}: {score}" for name, score in zip(self.names, self.scores, strict=True)]
-        return "\n".join([*lines, *(pair.verdict for pair in self.pairs)])
+    def _columns(self) -> dict[str, list[Any]]:
+        systems = zip(self.names, self.scores, strict=True)
+        return {
+            "reference_words": [len(segment.reference) for segment in self.scores[0].segments],
+            **{name: [segment.errors for segment in score.segments] for name, score in systems},
+        }
 
 
 @overload
@@ -326,21 +395,6 @@ class _Counted(NamedTuple):
 
 def _pair(a: _Counted, b: _Counted, interval: tuple[float, float] | None) -> Pair:
     tested = mapsswe(a.paths, b.paths)
-    differing = [
-        SegmentDifference(
-            one.id,
-            one.signer,
-            mine,
-            theirs,
-            " ".join(one.reference),
-            " ".join(one.hypothesis),
-            " ".join(other.hypothesis),
-        )
-        for one, other, mine, theirs in zip(
-            a.score.segments, b.score.segments, a.errors, b.errors, strict=True
-        )
-        if mine != theirs
-    ]
     won = sum(x < y for x, y in zip(a.errors, b.errors, strict=True))
     lost = sum(x > y for x, y in zip(a.errors, b.errors, strict=True))
     return Pair(
@@ -355,5 +409,5 @@ def _pair(a: _Counted, b: _Counted, interval: tuple[float, float] | None) -> Pai
         lost,
         len(a.words) - won - lost,
         {name: (wer, b.signers[name]) for name, wer in a.signers.items()},
-        sorted(differing, key=lambda row: (-abs(row.first - row.second), row.id)),
+        differing(a.score.segments, b.score.segments, a.errors, b.errors),
     )

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, overload
 
 from slaeval.errors import InputError, ScoreWarning, UsageError
+from slaeval.evaluation.base import BaseEvaluation
 from slaeval.evaluation.checks import observations, skipped_notice
 from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.evaluation.references import (
@@ -27,63 +28,28 @@ from slaeval.evaluation.request import Request
 from slaeval.formats.hypotheses import Hypotheses, read_hypotheses
 from slaeval.scoring.protocols import OFFICIAL, Protocol
 from slaeval.scoring.protocols import protocol as named_protocol
-from slaeval.scoring.score import Counts, Score
+from slaeval.scoring.score import Counts, Score, percent
 from slaeval.scoring.scorer import floor, ignored_ids, score_segments
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import Source
-    from slaeval.evaluation.run_folder import Run
-    from slaeval.evaluation.text.evaluation import TextEvaluation
     from slaeval.scoring.text.protocols import TextProtocol
     from slaeval.scoring.text.score import TextScore
 
-__all__ = ["Evaluation", "open_systems", "score", "score_file", "score_references", "system_names"]
+__all__ = ["Evaluation", "score", "score_file", "score_references"]
 
 #: Up to so many segments the floor of the protocol is worth its time in every score.
 _FLOOR_UP_TO = 5000
 
 
-class Evaluation:
+class Evaluation(BaseEvaluation[Protocol, Score]):
     """Hypotheses scored against references, each score computed once.
 
     Built by :meth:`open` from a file or the folder of a run, by :meth:`of` from values of
     Python, or from what :func:`~slaeval.evaluation.references.load_references` and
-    :func:`~slaeval.evaluation.references.match_ids` return. References and hypotheses of a file
-    are read when they are first needed.
-
-    Parameters
-    ----------
-    references : ReferenceSet, optional
-        Needed unless `request` or `run` says where they are.
-    hypotheses : Hypotheses, optional
-        Their ids match the references; needed unless there is a `source`.
-    request : Request
-        What was asked for.
-    source : str
-        The file or the folder of the run that the hypotheses come from.
-    run : Run, optional
-        The run they come from.
+    :func:`~slaeval.evaluation.references.match_ids` return; see
+    :class:`~slaeval.evaluation.base.BaseEvaluation` for the parameters.
     """
-
-    def __init__(
-        self,
-        references: ReferenceSet | None = None,
-        hypotheses: Hypotheses | None = None,
-        request: Request | None = None,
-        *,
-        source: str = "",
-        run: Run | None = None,
-    ) -> None:
-        self.request = request or Request()
-        self.source = source
-        self.run = run
-        self._readings: dict[str, Score] = {}
-        self._floors: dict[str, Counts] = {}
-        self._scores: dict[str, Score] = {}
-        if references is not None:
-            self.references = references
-        if hypotheses is not None:
-            self.hypotheses = hypotheses
 
     @classmethod
     def open(
@@ -114,7 +80,13 @@ class Evaluation:
         if os.path.isdir(path):
             from slaeval.evaluation.run_folder import Run
 
-            run = Run.open(path)
+            try:
+                run = Run.open(path)
+            except InputError as error:
+                file = os.path.join(path, "hyp.ctm")
+                if os.path.exists(os.path.join(path, "run.json")) or not os.path.exists(file):
+                    raise
+                raise InputError(f"{error}; or name the hypothesis file in it: {file}") from None
         return cls(references, None, request, source=path, run=run)
 
     @classmethod
@@ -149,15 +121,7 @@ class Evaluation:
             return read_hypotheses(self.source, self.request.format).words
         return self.hypotheses.words
 
-    @property
-    def name(self) -> str:
-        """What to call the system: its file, or the folder of its run."""
-        path = os.path.abspath(self.source) if self.run is not None else self.source
-        return os.path.basename(path)
-
-    @cached_property
-    def references(self) -> ReferenceSet:
-        """The references: those that were named, else those of the run."""
+    def _load_references(self) -> ReferenceSet:
         if self.run is not None and not self.request.names_references:
             for given, option in ((self.request.split, "split"), (self.request.setup, "setup")):
                 if given is not None:
@@ -165,9 +129,7 @@ class Evaluation:
             return self.run.references
         return self.request.load_references()
 
-    @cached_property
-    def hypotheses(self) -> Hypotheses:
-        """The hypotheses, under the ids of the references."""
+    def _read_hypotheses(self) -> Hypotheses:
         known = self.references
         if self.run is None:
             self._refuse_the_annotation()
@@ -210,21 +172,31 @@ class Evaluation:
         known = self.references
         return (*known.notes, *observations(known.references, self.hypotheses, self._ignored))
 
-    def reading(self, protocol: str | Protocol | None = None) -> Score:
-        """Return the bare counts under a protocol: no floor, no notices, no other reading."""
-        rules = self.rules(protocol)
-        if rules.identifier not in self._readings:
-            known = self.references
-            self._readings[rules.identifier] = score_segments(
-                known.references,
-                self.hypotheses,
-                rules,
-                dataset=known.dataset,
-                split=known.split,
-                clipped=known.clipped,
-                ignored=self._ignored,
-            )
-        return self._readings[rules.identifier]
+    def _count(self, rules: Protocol) -> Score:
+        known = self.references
+        return score_segments(
+            known.references,
+            self.hypotheses,
+            rules,
+            dataset=known.dataset,
+            split=known.split,
+            clipped=known.clipped,
+            ignored=self._ignored,
+        )
+
+    @cached_property
+    def _floors(self) -> dict[str, Counts]:
+        return {}
+
+    @classmethod
+    def open_all(
+        cls, sources: Sequence[str | os.PathLike[str]], request: Request | None = None
+    ) -> list[Evaluation]:
+        """Evaluate several systems on the same references: those named, else the first run's."""
+        opened = super().open_all(sources, request)
+        for one in opened:
+            one._floors = opened[0]._floors  # of the references, which they share
+        return opened
 
     def floor(self, protocol: str | Protocol | None = None) -> Counts:
         """Return what a perfect transcript scores under a protocol."""
@@ -236,33 +208,7 @@ class Evaluation:
             ).total
         return self._floors[rules.identifier]
 
-    def score(self, protocol: str | Protocol | None = None) -> Score:
-        """Return the score under a protocol, with all that a reader should know about it.
-
-        Parameters
-        ----------
-        protocol : str or Protocol, optional
-            The one of the request without it.
-
-        Returns
-        -------
-        Score
-            With the floor of the protocol, unless there are many segments; with the reading of
-            the corpus's own script, where it has one that papers use too; with the notices.
-
-        Raises
-        ------
-        InputError
-            References or hypotheses cannot be read, or they have no segment in common.
-        UsageError
-            Unknown names.
-        """
-        rules = self.rules(protocol)
-        if rules.identifier not in self._scores:
-            self._scores[rules.identifier] = self._annotated(rules)
-        return self._scores[rules.identifier]
-
-    def rules(self, protocol: str | Protocol | None = None) -> Protocol:
+    def rules(self, protocol: str | Protocol | TextProtocol | None = None) -> Protocol:
         """Return the protocol of this name, of the request without it."""
         named = self.request.protocol if protocol is None else protocol
         if not isinstance(named, (str, Protocol)):
@@ -270,6 +216,7 @@ class Evaluation:
         return named_protocol(named)
 
     def _annotated(self, rules: Protocol) -> Score:
+        """Add the floor, unless there are many segments, the notices and the other reading."""
         result = replace(self.reading(rules), warnings=self.notices(rules))
         if len(self.references.references) <= _FLOOR_UP_TO:
             result = replace(result, floor=self.floor(rules))
@@ -283,33 +230,10 @@ class Evaluation:
         return result
 
     def __repr__(self) -> str:
-        scored = ", ".join(f"{name} {score.wer:.2f} %" for name, score in self._readings.items())
+        scored = ", ".join(
+            f"{name} {percent(score.wer, unit=' %')}" for name, score in self._readings.items()
+        )
         return f"<Evaluation {self.name or 'of values'}: {scored or 'not scored yet'}>"
-
-
-def open_systems(
-    sources: Sequence[str | os.PathLike[str]], request: Request | None = None
-) -> list[Evaluation]:
-    """Evaluate several systems on the same references: those named, else the first run's."""
-    opened = [Evaluation.open(source, request) for source in sources]
-    first = next((one for one in opened if one.run is not None), opened[0])
-    for one in opened:
-        one.references = first.references
-        one._floors = first._floors  # of these references
-    return opened
-
-
-def system_names(systems: Sequence[Evaluation | TextEvaluation]) -> list[str]:
-    """Return short names of systems that tell them apart."""
-    short = [system.name for system in systems]
-    if len(set(short)) == len(short):
-        return short
-    # A run's folder as an absolute path: "." says nothing.
-    paths = [
-        os.path.abspath(one.source) if one.run is not None else os.path.normpath(one.source)
-        for one in systems
-    ]
-    return [path if paths.count(path) == 1 else f"{path} ({n})" for n, path in enumerate(paths, 1)]
 
 
 def score_file(pred: str | os.PathLike[str], request: Request | None = None) -> Score:

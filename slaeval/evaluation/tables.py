@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from slaeval.console import width
-from slaeval.scoring.score import Counts, finite
+from slaeval.scoring.score import Counts, finite, percent
 
 if TYPE_CHECKING:
     from slaeval.scoring.score import Score
@@ -33,6 +33,7 @@ __all__ = [
     "PaperRow",
     "Printed",
     "as_csv",
+    "as_json",
     "as_latex",
     "as_markdown",
     "as_printed",
@@ -171,6 +172,13 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return stream.getvalue()
 
 
+def as_json(value: object) -> str:
+    """Return what ``--json`` prints."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+
+
 def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Return rows as a Markdown table (GitHub's pipe form) of `columns`.
 
@@ -197,14 +205,12 @@ def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> st
 def _shown(value: Any, key: str) -> str:
     if value is None:
         return ""
-    if value != value:
-        return "undefined"
     digits = _COLUMNS.get(key, ("", None))[1]
     if digits is None or isinstance(value, str):
         return str(value)
     if key.endswith("_p"):
         return p_value(value)
-    return f"{value:+.{digits}f}" if key.startswith("difference") else f"{value:.{digits}f}"
+    return percent(value, "+" if key.startswith("difference") else "")
 
 
 def p_value(value: float) -> str:

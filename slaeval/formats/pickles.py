@@ -133,7 +133,7 @@ def load_pickle(path: str) -> Any:
     Raises
     ------
     InputError
-        The file cannot be read, is no pickle, is cut off, unpacks to far more than its size, or
+        The file cannot be read, is no pickle, is truncated, unpacks to far more than its size, or
         asks for anything but plain data.
     """
     data = read_bytes(path, "a pickle")

@@ -114,6 +114,14 @@ class Recogniser(nn.Module):
         output: Output = self(frames, lengths)
         return output.sequence.float().log_softmax(-1), output.lengths
 
+    def both_log_probs(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what :meth:`log_probs` does, and the convolution's log probabilities."""
+        output: Output = self(frames, lengths)
+        sequence, convolution = (
+            logits.float().log_softmax(-1) for logits in (output.sequence, output.convolution)
+        )
+        return sequence, output.lengths, convolution
+
     @property
     def gradient_checkpointing(self) -> bool:
         """Whether training computes each block twice to keep only its input."""
@@ -180,6 +188,15 @@ class Recogniser(nn.Module):
     def head_state(self) -> dict[str, Tensor]:
         """Return the head's weights and running statistics; not copies."""
         return dict(self.head.state_dict())
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """Return adapter and head as ``adapter.…`` and ``head.…``; not copies."""
+        parts = {"adapter": self.adapter_state(), "head": self.head_state()}
+        return {
+            f"{part}.{name}": value
+            for part, state in parts.items()
+            for name, value in state.items()
+        }
 
     def tower_state(self) -> dict[str, Tensor]:
         """Return the tower's weights under open_clip's names, without the adapter.

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -33,11 +33,14 @@ from slaeval.errors import InputError, SlaevalError
 from slaeval.models.normalisation import NORMALISATIONS
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from slaeval.loaders.video import VideoClip
 
 __all__ = [
     "Batch",
     "ClipDataset",
+    "EntryLoader",
     "LoadedBatch",
     "Preprocessing",
     "FrameLoader",
@@ -365,7 +368,24 @@ def _as_loaded(loaded: Any) -> Any:
     return loaded
 
 
-class FrameLoader:
+class _Read(Protocol):
+    """What came of one entry of a plan, as far as a loader needs to know."""
+
+    @property
+    def failures(self) -> Mapping[str, InputError]: ...
+
+
+Read = TypeVar("Read", bound=_Read)
+_ReadOnly = TypeVar("_ReadOnly", bound=_Read, covariant=True)
+
+
+class _Entries(Protocol[_ReadOnly]):
+    """What reads an entry of a plan."""
+
+    def __getitems__(self, keys: list[Any]) -> _ReadOnly: ...
+
+
+class EntryLoader(Generic[Read]):
     """Reads plans of clips, ahead of who asks for them.
 
     Memory holds at most ``workers * ahead + 2`` batches, where `ahead` is 2 for up to four
@@ -373,8 +393,8 @@ class FrameLoader:
 
     Parameters
     ----------
-    clips : Clips
-        What to read from.
+    clips : ClipDataset
+        What to read from, an entry at a time.
     workers : int
         Processes that read; 0 reads when asked, in this process.
     pin : bool
@@ -388,14 +408,14 @@ class FrameLoader:
     with any such use, a script must guard its own code with ``if __name__ == "__main__":``.
     """
 
-    def __init__(self, clips: ClipDataset, *, workers: int = 0, pin: bool = False) -> None:
+    def __init__(self, clips: _Entries[Read], *, workers: int = 0, pin: bool = False) -> None:
         if workers < 0:
             raise ValueError("the number of workers cannot be negative")
         self._plan = _Plan()
         context = _context() if workers else None
         with _readers_uncounted():
-            self._loader = torch.utils.data.DataLoader(
-                clips,
+            self._loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
+                clips,  # type: ignore[arg-type]  # torch asks for __getitem__, and uses the other
                 batch_sampler=self._plan,
                 collate_fn=_as_loaded,
                 num_workers=workers,
@@ -406,9 +426,7 @@ class FrameLoader:
                 multiprocessing_context=context,
             )
 
-    def batches(
-        self, plan: Sequence[Sequence[Any]], *, on_error: str = "stop"
-    ) -> Iterator[LoadedBatch]:
+    def batches(self, plan: Sequence[Sequence[Any]], *, on_error: str = "stop") -> Iterator[Read]:
         """Read a plan.
 
         Parameters
@@ -421,7 +439,7 @@ class FrameLoader:
 
         Yields
         ------
-        Loaded
+        LoadedBatch
             One an entry, in the plan's order.
 
         Raises
@@ -437,7 +455,7 @@ class FrameLoader:
             stream = iter(self._loader)
         while True:
             try:
-                loaded: LoadedBatch = next(stream)
+                loaded: Read = next(stream)
             except StopIteration:
                 return
             except RuntimeError as error:
@@ -459,8 +477,12 @@ class FrameLoader:
         if stream is not None:
             stream._shutdown_workers()  # type: ignore[attr-defined]
 
-    def __enter__(self) -> FrameLoader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class FrameLoader(EntryLoader[LoadedBatch]):
+    """A loader of ragged batches of frames."""

@@ -14,6 +14,7 @@ from slaeval.models.float32 import setting, without_tf32
 __all__ = [
     "DEVICES",
     "PRECISIONS",
+    "autocast",
     "choose_device",
     "choose_precision",
     "choose_workers",
@@ -100,6 +101,12 @@ def choose_workers(device: torch.device) -> int:
     return min(_MOST_WORKERS, cores) if device.type != "cpu" else min(1, max(0, cores - 1))
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context that computes products in a precision; ``"fp32"`` changes nothing."""
+    lower = _TYPES.get(precision)
+    return torch.autocast(device.type, lower, enabled=lower is not None)
+
+
 @contextlib.contextmanager
 def numerics(device: torch.device, precision: str, *, exact: bool = False) -> Iterator[None]:
     """Compute without gradients in a precision; ``"fp32"`` means float32 throughout, not TF32.
@@ -113,14 +120,13 @@ def numerics(device: torch.device, precision: str, *, exact: bool = False) -> It
     exact : bool
         Take kernels that give the same bits each time.
     """
-    lower = _TYPES.get(precision)
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
         if device.type == "cuda":
             stack.enter_context(setting(torch.backends.cudnn, "benchmark", False))
             stack.enter_context(setting(torch.backends.cudnn, "deterministic", exact))
-            if lower is None:
+            if precision not in _TYPES:
                 stack.enter_context(without_tf32(device))
-        if lower is not None:
-            stack.enter_context(torch.autocast(device.type, dtype=lower))
+        if precision in _TYPES:
+            stack.enter_context(autocast(device, precision))
         yield

@@ -79,11 +79,14 @@ class World:
         Which process this is, of how many.
     objects : optional
         The group of torch.distributed that sends objects; the default group without it.
+    on_this_machine : int
+        How many of them share this machine and its memory.
     """
 
     rank: int = 0
     size: int = 1
     objects: Any = None
+    on_this_machine: int = 1
 
     @property
     def first(self) -> bool:
@@ -189,7 +192,8 @@ def joined(device: torch.device, *, sums_gradients: bool = False) -> Iterator[Wo
         # NCCL, and perhaps the group of whoever calls this, sends tensors on cards only.
         apart = cards or not started
         objects = dist.new_group(backend="gloo", timeout=_PATIENCE) if apart else None
-        yield World(rank, size, objects)
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+        yield World(rank, size, objects, local)
         failed = False
     except RuntimeError as error:
         if not _lost_another(error):

@@ -2,7 +2,7 @@
 
 One JSON value a line. The first line is the header, with everything the results depend on;
 then one line a batch, written and flushed when its hypotheses are there. A batch is there whole
-or not at all: the last line, cut off by a kill, is dropped, and its batch is done again with the
+or not at all: the last line, truncated by a kill, is dropped, and its batch is done again with the
 same clips in it. So a run that was killed ends with the bytes of one that was not.
 
 Where several processes work on one run, each has its own file.

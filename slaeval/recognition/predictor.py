@@ -44,8 +44,9 @@ __all__ = [
     "recognise_corpus",
 ]
 
-#: What a model gives for B clips: log probabilities [B, T', V] and steps [B], or their glosses.
-ModelOutput: TypeAlias = tuple[Tensor, Tensor] | list[list[str]]
+#: What a model gives for B clips: log probabilities [B, T', V] and steps [B], with or without
+#: those of a second head; or their glosses.
+ModelOutput: TypeAlias = tuple[Tensor, ...] | list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Recognised:
         Natural log probabilities of each step; class 0 is the blank, class i + 1 is gloss i.
     notes : tuple of str
         What a reader should know, such as that the clip was filmed at another rate.
+    second : tuple of str
+        What the model's second head recognised, where it has one.
     """
 
     id: str
@@ -79,6 +82,7 @@ class Recognised:
     confidences: tuple[float, ...]
     log_probs: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
 
     def in_film(self, clip: VideoClip) -> Recognised:
         """Return it with spans in all the frames of a clip of which only some were read."""
@@ -240,10 +244,13 @@ class Predictor:
                 output = self.model(prepare(frames, self.preprocessing), part.lengths)
                 arrived = None
                 if isinstance(output, tuple) and self.device.type == "cuda":
-                    log_probs, steps = output
                     # Into page-locked memory, so that nothing waits for it here.
-                    host = torch.empty(log_probs.shape, dtype=log_probs.dtype, pin_memory=True)
-                    output = host.copy_(log_probs, non_blocking=True), steps
+                    output = tuple(
+                        torch.empty(one.shape, dtype=one.dtype, pin_memory=one.is_cuda).copy_(
+                            one, non_blocking=True
+                        )
+                        for one in output
+                    )
                     arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
                     arrived.record()
                 return _Forwarded(part.ids, part.lengths.tolist(), output, arrived)
@@ -272,32 +279,41 @@ class Predictor:
                     )
                 ]
                 continue
-            values, steps = (tensor.cpu().numpy() for tensor in part.output)
-            try:
-                classes = decode(values, steps, **self.decoding.to_dict(), ids=part.ids)
-            except InputError as error:
-                raise InputError(
-                    f"the model's output cannot be decoded ({self.precision}): {error}"
-                ) from None
+            values, steps, *second = (tensor.cpu().numpy() for tensor in part.output)
+            classes, *others = (self._decoded(head, steps, part.ids) for head in (values, *second))
             for row, labels in enumerate(classes):
                 # A copy, or one clip would hold the memory of its whole batch.
-                mine = values[row, : steps[row]].copy()
-                spans = align(mine, labels)
+                log_probs = values[row, : steps[row]].copy()
+                spans = align(log_probs, labels)
                 frames = part.frames[row]
                 found.append(
                     Recognised(
                         part.ids[row],
                         frames,
-                        tuple(self.vocabulary[label - 1] for label in labels),
+                        self._glosses(labels),
                         tuple(
                             (min(step * start, frames), min(step * end, frames))
                             for start, end in spans
                         ),
-                        tuple(confidences(mine, labels, spans)),
-                        mine,
+                        tuple(confidences(log_probs, labels, spans)),
+                        log_probs,
+                        second=self._glosses(others[0][row]) if others else (),
                     )
                 )
         return found
+
+    def _decoded(
+        self, log_probs: NDArray[np.float32], steps: NDArray[np.int64], ids: list[str]
+    ) -> list[list[int]]:
+        try:
+            return decode(log_probs, steps, **self.decoding.to_dict(), ids=ids)
+        except InputError as error:
+            raise InputError(
+                f"the model's output cannot be decoded ({self.precision}): {error}"
+            ) from None
+
+    def _glosses(self, labels: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self.vocabulary[label - 1] for label in labels)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -337,6 +353,7 @@ def recognise_corpus(
     frame_budget: int | None = None,
     workers: int = 0,
     cache: Mapping[str, NDArray[np.uint8]] | None = None,
+    both_heads: bool = False,
 ) -> dict[str, Recognised]:
     """Recognise footage, as a trainer does after each epoch.
 
@@ -354,6 +371,8 @@ def recognise_corpus(
         Processes that read; 0 reads in this one.
     cache : mapping, optional
         Id to uint8 array [T, H, W, 3], resized already: not read again.
+    both_heads : bool
+        Decode the convolution's classes too, into ``Recognised.second``.
 
     Returns
     -------
@@ -371,16 +390,15 @@ def recognise_corpus(
     budget = frame_budget or frame_budget_for(device)
     clips = _Cached(footage, preprocessing.resize, cache or {})
     plan = plan_batches([clip.num_frames for clip in footage], budget)
-    one_pass = Predictor(
-        model.log_probs, preprocessing, decoding, vocabulary, device, precision, budget
-    )
+    forward = model.both_log_probs if both_heads else model.log_probs
+    one_pass = Predictor(forward, preprocessing, decoding, vocabulary, device, precision, budget)
     found: dict[str, Recognised] = {}
     training = model.training
     model.eval()
     try:
         with FrameLoader(clips, workers=workers, pin=device.type == "cuda") as reading:
             for _, recognised in one_pass.over(reading.batches(plan)):
-                found.update((mine.id, mine) for mine in recognised)
+                found.update((clip.id, clip) for clip in recognised)
     finally:
         model.train(training)
     return {clip.id: found[clip.id] for clip in footage}

@@ -29,6 +29,7 @@ from slaeval.scoring.protocols import protocol as named_protocol
 
 if TYPE_CHECKING:
     from slaeval.loaders import Corpus
+    from slaeval.loaders.frame_cache import FrameCache
     from slaeval.loaders.video import VideoClip
     from slaeval.recognition.model import CSLRModel, LoadedModel
 
@@ -53,6 +54,7 @@ def evaluate(
     on_error: str = "stop",
     protocol: str = "official",
     backbone: str | os.PathLike[str] | None = None,
+    frame_cache: str | os.PathLike[str] | None = None,
     restart: bool = False,
 ) -> Run:
     """Recognise a split of a corpus and score it.
@@ -94,6 +96,9 @@ def evaluate(
         The evaluation protocol.
     backbone : path-like, optional
         The tower's weights, for a slim checkpoint.
+    frame_cache : path-like, optional
+        Folder of a cache of resized frames to read, as ``slaeval corpus cache`` makes it;
+        ``"auto"`` for the one in the usual place.
     restart : bool
         Start over, overwriting an earlier run in the folder.
 
@@ -117,9 +122,14 @@ def evaluate(
     loaded = _loaded(model, device, backbone)
     chosen = loaded.precision(precision)
     data = _corpus(corpus, loaded, split, root, setup)
+    from slaeval.loaders.frame_cache import open_frame_cache
     from slaeval.loaders.video import find_video_clips
 
-    found, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop")
+    cache = None
+    if frame_cache is not None:
+        side = loaded.preprocessing.resize
+        cache = open_frame_cache(frame_cache, data.name, data.setup, side)
+    found, missing = find_video_clips(data, "skip" if on_error == "skip" else "stop", cache)
     job = _Job(
         loaded=loaded,
         corpus=data,
@@ -133,6 +143,7 @@ def evaluate(
         exact=exact,
         compile=compile,
         on_error=on_error,
+        cache=cache,
     )
     header = job.header()
     if compile:
@@ -170,6 +181,7 @@ class _Job(NamedTuple):
     exact: bool
     compile: bool
     on_error: str
+    cache: FrameCache | None
 
     def header(self) -> dict[str, Any]:
         """Return all that decides the hypotheses; a run only resumes where it is the same."""
@@ -179,6 +191,7 @@ class _Job(NamedTuple):
             "checkpoint": loaded.hash,
             "corpus": [corpus.name, corpus.setup, corpus.split, _hash(s.id for s in corpus)],
             "footage": _hash(_described(self.footage)),
+            "frame cache": None if self.cache is None else self.cache.record(),
             "fps": loaded.fps,
             "preprocessing": loaded.preprocessing.to_dict(),
             "decoding": self.decoding.to_dict(),
@@ -253,6 +266,7 @@ def _write(
             "checkpoint": {"path": loaded.where, "hash": loaded.hash},
             "decoding": job.decoding.to_dict(),
             "preprocessing": loaded.preprocessing.to_dict(),
+            "frame_cache": None if job.cache is None else job.cache.record(),
             "device": _device_name(loaded.device),
             "precision": job.precision,
             "versions": _versions(),
@@ -266,7 +280,10 @@ def _write(
                 "processes": processes,
             },
             "skipped": {s.id: skipped[s.id] for s in data if s.id in skipped},
-            "notes": _notes(data, loaded, references, job.footage),
+            "notes": [
+                *_notes(data, loaded, references, job.footage),
+                *([] if job.cache is None else job.cache.notes()),
+            ],
         },
     )
 

@@ -17,10 +17,10 @@ from slaeval.analysis.fonts import shortened
 from slaeval.errors import counted
 from slaeval.evaluation.compare import SegmentDifference
 from slaeval.evaluation.tables import p_value
+from slaeval.loaders.registry import corpus_default
 from slaeval.scoring.protocols import protocol
 from slaeval.scoring.score import Confusion, Counts, Score
 from slaeval.scoring.segments import AlignedSegment
-from slaeval.scoring.text.protocols import corpus_default
 
 __all__ = [
     "FILTERS",

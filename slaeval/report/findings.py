@@ -15,9 +15,10 @@ from slaeval.analysis.attribution import ErrorGroup, attribute, group
 from slaeval.analysis.training_vocabulary import training_of
 from slaeval.errors import InputError
 from slaeval.evaluation.audit import Audit, audit_evaluation
+from slaeval.evaluation.base import system_names
 from slaeval.evaluation.compare import Comparison, compare
 from slaeval.evaluation.run_folder import Alignment
-from slaeval.evaluation.score import Evaluation, system_names
+from slaeval.evaluation.score import Evaluation
 from slaeval.report.thumbnails import Thumbnails, take
 from slaeval.scoring.score import Score
 

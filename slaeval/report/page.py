@@ -18,10 +18,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from slaeval._version import __version__
-from slaeval.report.filters import FILTERS, LONGEST, OPERATIONS, language, percent, without_controls
+from slaeval.report.filters import FILTERS, LONGEST, OPERATIONS, language, without_controls
 from slaeval.report.segment_data import as_script, segment_data
 from slaeval.report.thumbnails import worst
 from slaeval.scoring.protocols import OFFICIAL
+from slaeval.scoring.score import percent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,7 +86,7 @@ def render(found: ReportData) -> str:
         environment()
         .get_template("page.html")
         .render(
-            rate=f"WER {percent(score.wer)} %",
+            rate=f"WER {percent(score.wer, unit=' %')}",
             found=found,
             score=score,
             sections=sections,

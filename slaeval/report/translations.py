@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from slaeval.errors import InputError
+from slaeval.evaluation.base import system_names
 from slaeval.evaluation.compare import compare
-from slaeval.evaluation.score import Evaluation, system_names
+from slaeval.evaluation.score import Evaluation
 from slaeval.evaluation.text.audit import TextAudit, audit_text
 from slaeval.evaluation.text.compare import TextComparison
 from slaeval.evaluation.text.evaluation import TextEvaluation

@@ -17,6 +17,7 @@ import numpy as np
 from slaeval.decoding.steps import frames_needed
 from slaeval.errors import InputError, UsageError
 from slaeval.formats.words import split_words
+from slaeval.loaders.frame_cache import FrameCache
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.loaders.video import (
     VideoClip,
@@ -34,7 +35,6 @@ __all__ = [
     "Clip",
     "Examples",
     "TrainingClips",
-    "epoch_plan",
     "glosses_of",
     "prepare_examples",
     "vocabulary_of",
@@ -117,6 +117,7 @@ def prepare_examples(
     vocabulary: Sequence[str] | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     shuffle_labels: bool = False,
+    cache: FrameCache | None = None,
 ) -> Examples:
     """Join a corpus's samples with their pictures and number their glosses.
 
@@ -132,6 +133,8 @@ def prepare_examples(
         What to do about a sample that cannot be trained on.
     shuffle_labels : bool
         Give every clip the labels of another one: a control that must not learn.
+    cache : FrameCache, optional
+        Where frames are read from.
 
     Raises
     ------
@@ -144,7 +147,7 @@ def prepare_examples(
     number = {gloss: index for index, gloss in enumerate(words, 1)}
     if len(number) < len(words):
         raise UsageError("the vocabulary names a gloss twice")
-    found, absent = find_video_clips(corpus, on_missing=on_error)
+    found, absent = find_video_clips(corpus, on_error, cache)
     fps = common_rate(found)
     footage = [shot.at_rate(fps) for shot in found] if fps else found
     skipped = dict(absent)
@@ -157,23 +160,11 @@ def prepare_examples(
     clips = []
     for shot in footage:
         glosses = annotated[shot.id]
-        reason = None
-        if not glosses:
-            reason = "no gloss to train on"
-        elif unknown := [gloss for gloss in glosses if gloss not in number]:
-            reason = f"the gloss {unknown[0]!r} is not in the vocabulary of {len(words)} glosses"
-        else:
-            labels = tuple(number[gloss] for gloss in glosses)
-            longest = min(shot.num_frames, recipe.max_frames)
-            if (needed := frames_needed(labels)) > longest:
-                # Shuffled labels are a control: a clip too short for its new labels is left out.
-                reason = (
-                    f"{len(labels)} glosses need {needed} frames, the clip has {longest}: CTC has "
-                    "no path and the loss is infinite"
-                )
+        reason = _why_not(glosses, number, min(shot.num_frames, recipe.max_frames))
         if reason is None:
-            clips.append(Clip(shot, labels))
+            clips.append(Clip(shot, tuple(number[gloss] for gloss in glosses)))
         elif on_error == "skip" or shuffle_labels:
+            # Shuffled labels are a control: a clip too short for its new labels is left out.
             skipped[shot.id] = reason
         else:
             raise InputError(
@@ -189,43 +180,18 @@ def prepare_examples(
     return Examples(tuple(clips), words, skipped, fps, notes)
 
 
-def epoch_plan(lengths: Sequence[int], batch_size: int, epoch: int, seed: int) -> list[list[int]]:
-    """Deal clips into batches of similar length.
-
-    Clips are shuffled, sorted by length within stretches of 32 batches, cut into batches, and
-    the batches shuffled again. As in the field the clips left over at the end of an epoch (fewer
-    than a batch) wait for the next one, which shuffles anew. The plan does not depend on the
-    number of processes.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Frames of every clip.
-    batch_size : int
-        Clips a batch, over all processes.
-    epoch, seed : int
-        Of the shuffling.
-
-    Raises
-    ------
-    UsageError
-        Fewer clips than one batch.
-    """
-    if len(lengths) < batch_size:
-        raise UsageError(
-            f"{len(lengths)} clips are fewer than one batch of {batch_size}: lower --batch-size"
+def _why_not(glosses: Sequence[str], number: Mapping[str, int], frames: int) -> str | None:
+    """Return why a clip of so many frames cannot be trained on; None where it can."""
+    if not glosses:
+        return "no gloss to train on"
+    if unknown := [gloss for gloss in glosses if gloss not in number]:
+        return f"the gloss {unknown[0]!r} is not in the vocabulary of {len(number)} glosses"
+    if (needed := frames_needed([number[gloss] for gloss in glosses])) > frames:
+        return (
+            f"{len(glosses)} glosses need {needed} frames, the clip has {frames}: CTC has no path "
+            "and the loss is infinite"
         )
-    dealer = random.Random(f"{seed} {epoch}")
-    order = list(range(len(lengths)))
-    dealer.shuffle(order)
-    del order[len(order) - len(order) % batch_size :]
-    stretch = 32 * batch_size
-    batches = []
-    for start in range(0, len(order), stretch):
-        near = sorted(order[start : start + stretch], key=lambda index: (lengths[index], index))
-        batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
-    dealer.shuffle(batches)
-    return batches
+    return None
 
 
 class TrainingClips(ClipDataset):

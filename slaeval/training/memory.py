@@ -12,8 +12,7 @@ import contextlib
 import ctypes
 import sys
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from slaeval.errors import SlaevalError
+from slaeval.recognition.devices import autocast
 from slaeval.recognition.predictor import out_of_memory
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check_memory(
     *,
     recipe: Recipe,
     device: torch.device,
-    autocast: Callable[[], AbstractContextManager[Any]],
+    precision: str,
     processes: int,
 ) -> None:
     """Hold the largest possible step against the memory that is there.
@@ -62,8 +62,8 @@ def check_memory(
         How many clips a step holds, and how long they may become.
     device : torch.device
         Whose memory.
-    autocast : callable
-        Returns the context the model computes in.
+    precision : {"fp32", "bf16", "fp16"}
+        What the model computes in.
     processes : int
         That share the memory of a CPU.
 
@@ -81,7 +81,7 @@ def check_memory(
     share = free / (processes if device.type == "cpu" else 1)
     model.eval()
     try:
-        need = peak_of(model, frames, recipe.crop, device, autocast, share)
+        need = peak_of(model, frames, recipe.crop, device, precision, share)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
@@ -106,7 +106,7 @@ def peak_of(
     frames: int,
     crop: int,
     device: torch.device,
-    autocast: Callable[[], AbstractContextManager[Any]],
+    precision: str,
     limit: float = float("inf"),
 ) -> float:
     """Predict the bytes that a training step takes beyond the model's own.
@@ -121,8 +121,8 @@ def peak_of(
         Side of the pictures.
     device : torch.device
         Where the model computes.
-    autocast : callable
-        Returns the context it computes in.
+    precision : {"fp32", "bf16", "fp16"}
+        What it computes in.
     limit : float
         Bytes that the small steps must not reach.
 
@@ -139,7 +139,7 @@ def peak_of(
         if counts and kept_by_adam + 2 * max(counts[-1]) > limit:
             return float("inf")
         pixels = torch.zeros((count, 3, crop, crop), device=device)
-        with _Counting() as counting, autocast():
+        with _Counting() as counting, autocast(device, precision):
             output = model(pixels, torch.tensor([count]))
             total = output.sequence.sum() + output.convolution.sum() + output.tower.sum()
             total.backward()

@@ -26,6 +26,9 @@ class Options:
         with ``if __name__ == "__main__":``.
     cache_gb : float
         Keep all resized frames in memory where they take no more than this, over all processes.
+    frame_cache : str or None
+        Folder of a cache of resized frames to read, as ``slaeval corpus cache`` makes it;
+        ``"auto"`` for the one in the usual place.
     on_error : {"stop", "skip"}
         What to do about a sample that cannot be trained on, or not be read: end the run, or
         leave it out and name it; on dev it then counts as recognised empty.
@@ -51,6 +54,7 @@ class Options:
     device: str = "auto"
     workers: int = 0
     cache_gb: float = 2.0
+    frame_cache: str | None = None
     on_error: Literal["stop", "skip"] = "stop"
     slim: bool = False
     restart: bool = False

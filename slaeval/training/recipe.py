@@ -77,6 +77,13 @@ class Recipe:
         Factor at each milestone.
     clip_norm : float
         Gradients are scaled down to this norm; 0 for never.
+    ema : float
+        Evaluate and save an exponential moving average of the weights with this decay, taken in
+        after every optimiser step; 0 for the weights themselves.
+    average : int
+        Evaluate and save the mean of the weights at the end of the last so many epochs.
+    patience : int
+        Stop after so many epochs in a row without a better dev WER; 0 for never.
     sequence, convolution, distillation, tower : float
         Weights of CTC on the sequence, CTC on the convolution output, distillation between
         them, and CTC on the tower's features.
@@ -114,6 +121,9 @@ class Recipe:
     milestones: tuple[int, ...] = (20, 30)
     gamma: float = 0.2
     clip_norm: float = 0.0
+    ema: float = 0.0
+    average: int = 1
+    patience: int = 0
     sequence: float = 1.0
     convolution: float = 1.0
     distillation: float = 25.0
@@ -143,7 +153,7 @@ class Recipe:
                 )
         for name in (
             *("resize", "crop", "max_frames", "epochs", "batch_size", "accumulate"),
-            "lr_batch",
+            *("lr_batch", "average"),
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, found {getattr(self, name)}")
@@ -155,13 +165,24 @@ class Recipe:
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be above 0 and finite, found {getattr(self, name)}")
         for name in (
-            *("weight_decay", "gamma", "clip_norm", "sequence", "convolution"),
+            *("weight_decay", "gamma", "clip_norm", "patience", "sequence", "convolution"),
             *("distillation", "tower"),
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(
                     f"{name} must be finite and not negative, found {getattr(self, name)}"
                 )
+        if not 0 <= self.ema < 1:
+            raise UsageError(
+                f"ema must be at least 0 and below 1, such as 0.999, found {self.ema}: it is the "
+                "share of the average that a step keeps"
+            )
+        if self.average > self.epochs:
+            raise UsageError(
+                f"average {self.average} is more than the {self.epochs} epochs of the run"
+            )
+        if self.ema and self.average > 1:
+            raise UsageError("ema and average are two ways to average the weights: set one")
         if not -(2**63) <= self.seed < 2**63:
             raise UsageError(f"seed must fit into 64 bits, found {self.seed}")
 
@@ -274,6 +295,9 @@ SOURCES = {
     "milestones": _ADAPTSIGN,
     "gamma": _ADAPTSIGN,
     "clip_norm": _ADAPTSIGN,
+    "ema": _ADAPTSIGN,
+    "average": _ADAPTSIGN,
+    "patience": _ADAPTSIGN,
     "sequence": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
     "convolution": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",
     "distillation": f"{_PAPER} (term), {_ADAPTSIGN} (weight)",

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: tables, curves, TensorBoard, a tracker, lines for people.
+"""What a run records as it goes: tables, curves, TensorBoard, a tracker, lines on stderr.
 
 ``log.csv`` has a row an epoch, ``steps.csv`` one an optimiser step. Of several processes the first
 writes, and what a step's row says of losses, frames and time is about the first's own clips.
@@ -17,10 +17,13 @@ import torch
 
 from slaeval.errors import UsageError
 from slaeval.files import write_whole
-from slaeval.recognition.batches import LoadedBatch
+from slaeval.recognition.batches import Batch, LoadedBatch
 from slaeval.training.state import TrainingFolder
 
-__all__ = ["STEP_COLUMNS", "TRACKERS", "Clock", "Records", "peak_memory"]
+__all__ = ["STEP_COLUMNS", "TERMS", "TRACKERS", "Clock", "Records", "means", "step_costs"]
+
+#: The terms of the loss.
+TERMS = ("sequence", "convolution", "distillation", "tower")
 
 #: Columns of ``steps.csv``: losses as in ``log.csv``; seconds of the whole step and of waiting for
 #: frames; memory in GiB, at most so far, on cards only.
@@ -152,9 +155,28 @@ class Clock:
         return found
 
 
-def peak_memory(device: torch.device) -> float:
-    """Return the most memory that tensors took so far in GiB; 0 but on CUDA."""
-    return torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
+def means(sums: Mapping[str, float], clips: int, steps: int = 1) -> dict[str, float]:
+    """Return losses per clip and the gradient's norm per step, as the tables have them."""
+    return {
+        "loss": sums["total"] / clips,
+        **{f"loss_{name}": sums[name] / clips for name in TERMS},
+        "gradient_norm": sums["norm"] / steps,
+    }
+
+
+def step_costs(group: Sequence[Batch], clock: Clock, device: torch.device) -> dict[str, float]:
+    """Return what a step over some batches took: the last columns of ``steps.csv``."""
+    frames = sum(int(batch.lengths.sum()) for batch in group)
+    seconds, waited = clock.lap()
+    on_card = device.type == "cuda"
+    return {
+        "clips": sum(len(batch.ids) for batch in group),
+        "frames": frames,
+        "seconds": seconds,
+        "seconds_waiting": waited,
+        "frames_per_second": frames / max(seconds, 1e-9),
+        "memory_gib": torch.cuda.max_memory_allocated(device) / 2**30 if on_card else 0.0,
+    }
 
 
 def _tracker(name: str) -> Any:

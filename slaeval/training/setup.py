@@ -1,17 +1,20 @@
-"""Before the first step: what is trained on, and what is trained."""
+"""Before the first step: what is trained, on what, and how."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from slaeval.checkpoints import read_checkpoint, tower_hash
+from slaeval.decoding import Decoding
 from slaeval.errors import InputError
 from slaeval.evaluation.references import ReferenceSet, load_references
+from slaeval.loaders.frame_cache import FrameCache, open_frame_cache
 from slaeval.loaders.reading import load_corpus
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import VideoClip, find_video_clips
@@ -25,10 +28,10 @@ from slaeval.training.augmentation import Array
 from slaeval.training.examples import Examples, prepare_examples
 from slaeval.training.options import Options
 from slaeval.training.recipe import Recipe
-from slaeval.training.state import clips_digest
+from slaeval.training.state import TrainingFolder, clips_digest, digest
 from slaeval.training.warm_start import warm_start
 
-__all__ = ["BuiltModel", "TrainingData", "build_model", "open_data", "read_frames"]
+__all__ = ["BuiltModel", "Job", "TrainingData", "build_model", "open_data", "read_frames"]
 
 Log = Callable[[str], None]
 
@@ -47,12 +50,15 @@ class TrainingData:
         Of the dev split.
     dev : tuple of VideoClip
         Its clips; those that are missing count as recognised empty.
+    cache : FrameCache or None
+        What frames are read from instead of the corpus.
     """
 
     corpus: Corpus
     examples: Examples
     references: ReferenceSet
     dev: tuple[VideoClip, ...]
+    cache: FrameCache | None = None
 
     @property
     def footage(self) -> list[VideoClip]:
@@ -105,25 +111,31 @@ def open_data(
         Something in the corpus cannot be trained on.
     """
     corpus = load_corpus(dataset, root, "train", setup, exclude_broken=True)
+    cache = None
+    if options.frame_cache is not None:
+        cache = open_frame_cache(options.frame_cache, corpus.name, corpus.setup, recipe.resize)
     examples = prepare_examples(
         corpus,
         recipe,
         vocabulary=options.vocabulary,
         on_error=options.on_error,
         shuffle_labels=options.shuffle_labels,
+        cache=cache,
     )
     references = load_references(corpus.name, dev_split, root=root, setup=setup)
     dev, lost = find_video_clips(
-        load_corpus(dataset, root, dev_split, setup), on_missing=options.on_error
+        load_corpus(dataset, root, dev_split, setup), options.on_error, cache
     )
     if examples.fps is not None:
         dev = [clip.at_rate(examples.fps) for clip in dev]
-    data = TrainingData(corpus, examples, references, tuple(dev))
+    data = TrainingData(corpus, examples, references, tuple(dev), cache)
     data.check_dev(lost, data.dev)
     log(
         f"{corpus.name} ({corpus.setup}): {len(examples.clips)} clips, {examples.frames} frames, "
         f"{len(examples.vocabulary)} glosses; {dev_split} {len(dev)} clips"
     )
+    if cache is not None:
+        log(f"  frames from the cache {cache.folder} ({cache})")
     for note in examples.notes:
         log(f"  {note}")
     for what, left_out in (
@@ -190,6 +202,69 @@ def build_model(
     return BuiltModel(model, frozen, started_from)
 
 
+@dataclass(frozen=True)
+class Job:
+    """All that a run is made of.
+
+    Attributes
+    ----------
+    recipe, options, decoding
+        As given to :func:`slaeval.training.train`.
+    device : torch.device
+        Where it computes.
+    precision : {"fp32", "bf16", "fp16"}
+        What it computes in.
+    folder : TrainingFolder
+        Where it is written.
+    data : TrainingData
+        What is trained on.
+    built : BuiltModel
+        What is trained.
+    cache : dict
+        Id to resized frames; empty where they are read anew each epoch.
+    """
+
+    recipe: Recipe
+    options: Options
+    decoding: Decoding
+    device: torch.device
+    precision: str
+    folder: TrainingFolder
+    data: TrainingData
+    built: BuiltModel
+    cache: dict[str, Array] = field(default_factory=dict)
+
+    def described(self) -> Iterator[str]:
+        """Yield lines that say what frames become, and where the model computes."""
+        frames = self.recipe.preprocessing()
+        yield (
+            f"frames: resized to {frames.resize} × {frames.resize}, cropped to {frames.crop} × "
+            f"{frames.crop}, normalised as {frames.normalisation}"
+        )
+        yield f"training on {self.device} in {self.precision}"
+        if self.recipe.ema:
+            yield f"evaluated and saved: a moving average of the weights, decay {self.recipe.ema:g}"
+        elif self.recipe.average > 1:
+            yield f"evaluated and saved: the mean weights of the last {self.recipe.average} epochs"
+
+    def settings(self, processes: int) -> dict[str, Any]:
+        """Return all that must be the same in every process, and for a run to be resumed."""
+        recipe, data = self.recipe.to_dict(), self.data
+        # Twice the processes with half the clips each do the same.
+        recipe["clips_per_batch"] = recipe.pop("batch_size") * processes
+        return {
+            **self.built.recogniser.config.to_dict(),
+            **recipe,
+            "precision": self.precision,
+            **{f"decoding_{name}": value for name, value in self.decoding.to_dict().items()},
+            "backbone weights": self.built.tower_hash,
+            "warm start": self.built.started_from,
+            "corpus": [data.corpus.name, data.corpus.setup, data.references.split],
+            "frame cache": None if data.cache is None else str(data.cache),
+            "vocabulary": digest(data.examples.vocabulary),
+        }
+
+
 def read_frames(
     data: TrainingData, recipe: Recipe, options: Options, world: World, log: Log
 ) -> tuple[TrainingData, dict[str, Array]]:
@@ -211,7 +286,7 @@ def read_frames(
     """
     footage = data.footage
     size = sum(clip.num_frames for clip in footage) * recipe.resize**2 * 3
-    kept = size * world.size <= options.cache_gb * 1e9
+    kept = size * world.on_this_machine <= options.cache_gb * 1e9
     if kept:
         log(f"reading all frames into memory ({size / 1e6:.0f} MB)")
     elif options.on_error == "skip":

@@ -23,6 +23,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,22 @@ from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.run_folder import lock
 from slaeval.files import read_bytes, write_whole
 from slaeval.loaders.video import VideoClip
+from slaeval.training.recipe import Recipe
 
-__all__ = ["COLUMNS", "TrainingFolder", "clips_digest", "digest"]
+__all__ = ["COLUMNS", "Position", "TrainingFolder", "clips_digest", "digest"]
 
 #: Columns of ``log.csv``: losses are means over the clips of the epoch, each term times its
-#: weight, so that they add up to ``loss``; WER in percent.
+#: weight, so that they add up to ``loss``; WER in percent, also of what the convolution's
+#: classes alone give.
 COLUMNS = (
     *("epoch", "step", "loss", "loss_sequence", "loss_convolution", "loss_distillation"),
-    *("loss_tower", "gradient_norm", "lr", "dev_wer", "seconds"),
+    *("loss_tower", "gradient_norm", "lr", "dev_wer", "dev_wer_convolution", "seconds"),
 )
 
-_FORMAT, _VERSION = "slaeval-training", 2
+_FORMAT, _VERSION = "slaeval-training", 3
+
+#: Settings that are no option by themselves.
+_MEANINGS = {"clips_per_batch": "clips per batch (--batch-size times processes)"}
 
 
 def digest(value: Any) -> str:
@@ -60,17 +66,66 @@ def clips_digest(footage: Iterable[VideoClip], labels: Iterable[Sequence[int]]) 
     )
 
 
+@dataclass
+class Position:
+    """How far a run has come: what its state holds beside weights.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    done : int
+        Batches done of the next one.
+    sums : dict
+        Of the losses in these batches, over the clips of this process.
+    history : list of dict
+        Rows of ``log.csv``.
+    best : dict or None
+        The best of them.
+    rate : float
+        Learning rate of the last step.
+    seconds : float
+        That this epoch has taken in earlier processes.
+    """
+
+    epoch: int = 0
+    done: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] | None = None
+    rate: float = 0.0
+    seconds: float = 0.0
+
+    def ended(self, recipe: Recipe) -> str | None:
+        """Return why there is no further epoch to train; None where there is one."""
+        if self.best is not None and recipe.patience:
+            without = self.epoch - int(self.best["epoch"])
+            if without >= recipe.patience:
+                epochs = f"{without} epoch{'s' if without > 1 else ''}"
+                return f"stopped after epoch {self.epoch}: no better dev WER for {epochs}"
+        return f"all {self.epoch} epochs are done" if self.epoch == recipe.epochs else None
+
+
 class TrainingFolder:
-    """The folder beside a checkpoint in the making.
+    """The files of a run: the checkpoint in the making, and a folder beside it.
 
     Parameters
     ----------
     checkpoint : path-like
-        Where the checkpoint is to be written.
+        Where the best epoch's checkpoint is to be written.
+
+    Attributes
+    ----------
+    best, last : str
+        Checkpoints of the best epoch and of the last.
+    path : Path
+        The folder; `state`, `log`, `steps`, `curves` and `tensorboard` are in it.
     """
 
     def __init__(self, checkpoint: str | os.PathLike[str]) -> None:
         path = Path(checkpoint)
+        self.best = os.fspath(checkpoint)
+        self.last = os.fspath(path.with_name(f"{path.stem}.last{path.suffix}"))
         self.path = path.with_name(f"{path.stem}.training")
         self.state = self.path / "state.pt"
         self.log = self.path / "log.csv"
@@ -100,13 +155,11 @@ class TrainingFolder:
                         (self.path / ".lock").unlink()
                         self.path.rmdir()
 
-    def check_free(self, *files: str, restart: bool) -> None:
-        """See that nothing a user had would be lost.
+    def check_free(self, *, restart: bool) -> None:
+        """Make sure that nothing a user had would be lost.
 
         Parameters
         ----------
-        *files : str
-            What will be written beside this folder.
         restart : bool
             Whether an earlier run may be written over.
 
@@ -117,9 +170,10 @@ class TrainingFolder:
         UsageError
             One is there, and there is no run it could belong to.
         """
-        for path in (*files, os.fspath(self.log)):
+        checkpoints = (self.best, self.last)
+        for path in (*checkpoints, os.fspath(self.log)):
             parent = os.path.dirname(os.path.abspath(path))
-            if path in files and not os.path.isdir(parent):
+            if path in checkpoints and not os.path.isdir(parent):
                 raise SlaevalError(f"{path}: cannot write: there is no folder {parent}")
             if os.path.isdir(path):
                 raise SlaevalError(f"{path}: cannot write: this is a folder")
@@ -177,7 +231,8 @@ class TrainingFolder:
         ]
         if differing:
             shown = [
-                f"{name} was {saved.get(name)}, now {settings.get(name)}" for name in differing
+                f"{_MEANINGS.get(name, name)} was {saved.get(name)}, now {settings.get(name)}"
+                for name in differing
             ]
             self.refuse("; ".join(shown[:4]) + (" …" if len(shown) > 4 else ""))
         return content

@@ -19,49 +19,43 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from slaeval.checkpoints import new_checkpoint, read_checkpoint, save_checkpoint
+from slaeval.checkpoints import read_checkpoint
 from slaeval.checkpoints.storing import form_of
 from slaeval.decoding import Decoding
-from slaeval.errors import SlaevalError, UsageError
+from slaeval.errors import UsageError
 from slaeval.evaluation.overwriting import check_outputs
 from slaeval.evaluation.score import score_references
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.models.float32 import without_tf32
 from slaeval.models.losses import LossWeights, losses
 from slaeval.recognition.batches import Batch, FrameLoader, prepare
-from slaeval.recognition.devices import choose_device, choose_precision
+from slaeval.recognition.devices import autocast, choose_device, choose_precision
 from slaeval.recognition.distributed import World, joined
-from slaeval.recognition.predictor import out_of_memory, recognise_corpus
+from slaeval.recognition.predictor import recognise_corpus
 from slaeval.recognition.progress import progress
-from slaeval.scoring.protocols import OFFICIAL
 from slaeval.scoring.score import Score
-from slaeval.training.augmentation import Array
-from slaeval.training.examples import TrainingClips, epoch_plan
+from slaeval.training.averaging import WeightAverage
+from slaeval.training.examples import TrainingClips
 from slaeval.training.memory import check_memory
 from slaeval.training.optimisation import advance, optimiser_of, schedule_of, sum_gradients
 from slaeval.training.options import Options
+from slaeval.training.plan import Plan
 from slaeval.training.recipe import Recipe, recipe_for
-from slaeval.training.records import Clock, Records, peak_memory
-from slaeval.training.setup import (
-    BuiltModel,
-    Log,
-    TrainingData,
-    build_model,
-    open_data,
-    read_frames,
-)
+from slaeval.training.records import TERMS, Clock, Records, means, step_costs
+from slaeval.training.saving import save_trained
+from slaeval.training.setup import Job, Log, build_model, open_data, read_frames
 from slaeval.training.signals import StopRequested, StopSignals, stop_signals
-from slaeval.training.state import TrainingFolder, digest
+from slaeval.training.state import Position, TrainingFolder
+from slaeval.training.step_errors import check_finite, explained
 
 __all__ = ["Trained", "train"]
-
-_TERMS = ("sequence", "convolution", "distillation", "tower")
 
 
 class Trained(NamedTuple):
@@ -72,7 +66,7 @@ class Trained(NamedTuple):
     checkpoint : str
         The best epoch's checkpoint.
     history : list of dict
-        One a finished epoch, the columns of ``log.csv``.
+        One per finished epoch, the columns of ``log.csv``.
     score : Score
         Of the best epoch on dev.
     """
@@ -135,325 +129,291 @@ def train(
         The loss is not a number, memory does not suffice, or processes differ in what they see.
     """
     recipe, options, decoding = recipe or recipe_for(), options or Options(), decoding or Decoding()
-    out = os.fspath(out)
-    form_of(out)  # better now than after the first epoch
-    check_outputs([options.warm_start, options.backbone_weights], [out, _last(out)])
+    folder = TrainingFolder(out)
+    form_of(folder.best)  # better now than after the first epoch
+    check_outputs([options.warm_start, options.backbone_weights], [folder.best, folder.last])
     device = choose_device(options.device)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(device, sums_gradients=True))
         signals = stack.enter_context(stop_signals())
-        folder = TrainingFolder(out)
         if world.first:
             stack.enter_context(folder.held())
-            folder.check_free(out, _last(out), restart=options.restart)
+            folder.check_free(restart=options.restart)
         else:
             log = _silent
         world.wait()
         data = open_data(dataset, root, setup, dev_split, recipe, options, log)
         built = build_model(recipe, model or {}, data, options, log)
-        frames = recipe.preprocessing()
-        log(
-            f"frames: {frames.resize} pixels square, {frames.crop} of them seen, normalised as "
-            f"{frames.normalisation}"
-        )
         precision = choose_precision(recipe.precision, device)
-        settings = _settings(recipe, built, data, decoding, precision, world)
+        job = Job(recipe, options, decoding, device, precision, folder, data, built)
+        settings = job.settings(world.size)
         world.check_same({**settings, "clips": data.digest})
-        state = None
-        if world.first and not options.restart:
-            state = folder.load(settings)
-        state = world.agree(state)
+        resumed = world.first and not options.restart
+        state = world.agree(folder.load(settings) if resumed else None)
         built.recogniser.to(device)
         check_memory(
             built.recogniser,
             data.examples.clips,
             recipe=recipe,
             device=device,
-            autocast=lambda: _autocast(device, precision),
-            processes=world.size,
+            precision=precision,
+            processes=world.on_this_machine,
         )
         data, cache = read_frames(data, recipe, options, world, log)
-        trainer = _Trainer(
-            _Setup(recipe, options, decoding, device, precision, data, cache, built, settings),
-            _Surroundings(out, folder, world, signals, log),
-        )
-        return trainer.fit(state)
+        return _Trainer(replace(job, data=data, cache=cache), world, signals, log).fit(state)
 
 
-def _settings(
-    recipe: Recipe,
-    built: BuiltModel,
-    data: TrainingData,
-    decoding: Decoding,
-    precision: str,
-    world: World,
-) -> dict[str, Any]:
-    """Return all that must be the same for a run to go on, and in all processes."""
-    settings = {**built.recogniser.config.to_dict(), **recipe.to_dict(), "precision": precision}
-    # Twice the processes with half the clips each do the same.
-    settings["clips_per_batch"] = settings.pop("batch_size") * world.size
-    return {
-        **settings,
-        **{f"decoding_{name}": value for name, value in decoding.to_dict().items()},
-        "backbone weights": built.tower_hash,
-        "warm start": built.started_from,
-        "corpus": [data.corpus.name, data.corpus.setup, data.references.split],
-        "vocabulary": digest(data.examples.vocabulary),
-    }
+class _Scores(NamedTuple):
+    """What the dev split gave, by the classes of the sequence and by those of the convolution."""
 
-
-class _Setup(NamedTuple):
-    """What is trained, on what, and how."""
-
-    recipe: Recipe
-    options: Options
-    decoding: Decoding
-    device: torch.device
-    precision: str
-    data: TrainingData
-    cache: dict[str, Array]
-    built: BuiltModel
-    settings: dict[str, Any]
-
-
-class _Surroundings(NamedTuple):
-    """Where a run writes, who else works on it, and who may stop it."""
-
-    out: str
-    folder: TrainingFolder
-    world: World
-    signals: StopSignals
-    log: Log
-
-
-@dataclass
-class _Position:
-    """Where in the run we are: what a state holds beside weights."""
-
-    epoch: int = 0
-    done: int = 0  # batches of this epoch
-    sums: dict[str, float] = field(default_factory=dict)  # of this process
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, float] | None = None
-    rate: float = 0.0  # of the last step
-    seconds: float = 0.0  # of this epoch, before this process
+    sequence: Score
+    convolution: Score
 
 
 class _Trainer:
     """One run, from the first step to the checkpoint."""
 
-    def __init__(self, setup: _Setup, around: _Surroundings) -> None:
-        recipe, data = setup.recipe, setup.data
-        self.setup, self.recipe, self.options = setup, recipe, setup.options
-        self.data, self.device = data, setup.device
-        self.out, self.folder, self.world, self.signals, self.log = around
-        self.model = setup.built.recogniser
+    def __init__(self, job: Job, world: World, signals: StopSignals, log: Log) -> None:
+        recipe, clips = job.recipe, job.data.examples.clips
+        self.job, self.recipe, self.device, self.folder = job, recipe, job.device, job.folder
+        self.world, self.signals, self.log = world, signals, log
+        self.settings = job.settings(world.size)
+        self.model = job.built.recogniser
         self.parameters = self.model.trainable_parameters()
-        self.labels = {clip.footage.id: clip.labels for clip in data.examples.clips}
-        self.lengths = [clip.footage.num_frames for clip in data.examples.clips]
-        self.batch = recipe.batch_size * self.world.size
-        self.batches_per_epoch = len(epoch_plan(self.lengths, self.batch, 0, recipe.seed))
-        self.steps_per_epoch = math.ceil(self.batches_per_epoch / recipe.accumulate)
-        self.rate = recipe.rate_for(self.batch * recipe.accumulate)
-        self.optimiser = optimiser_of(recipe, self.parameters, self.rate)
-        self.schedule = schedule_of(recipe, self.optimiser, self.rate, self.steps_per_epoch)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=setup.precision == "fp16")
+        self.labels = {clip.footage.id: clip.labels for clip in clips}
+        self.plan = Plan([clip.footage.num_frames for clip in clips], recipe, world)
+        self.optimiser = optimiser_of(recipe, self.parameters, self.plan.rate)
+        self.schedule = schedule_of(recipe, self.optimiser, self.plan.rate, self.plan.steps)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=job.precision == "fp16")
         self.preprocessing = recipe.preprocessing()
         self.weights = LossWeights(
             *(recipe.sequence, recipe.convolution, recipe.distillation, recipe.tower),
             recipe.temperature,
         )
-        self.at = _Position()
+        self.average = WeightAverage(self.model, recipe)
+        self.workers = 0 if job.cache else job.options.workers
+        self.at = Position()
         self.best_score: Score | None = None
         self.records: Records | None = None  # of the first process, from the first step on
         self.started = self.saved = time.monotonic()
 
-    # -- the run ---------------------------------------------------------------------------
-
     def fit(self, state: Mapping[str, Any] | None) -> Trained:
         """Go through the epochs, from a saved state if there is one."""
         self._resume(state)
-        self._tell_steps()
-        clips = TrainingClips(self.data.examples, self.recipe, self.setup.cache)
-        workers = 0 if self.setup.cache else self.options.workers
+        for line in (*self.job.described(), *self.plan.described()):
+            self.log(line)
+        clips = TrainingClips(self.job.data.examples, self.recipe, self.job.cache)
+        pinned = self.device.type == "cuda"
         with (
-            FrameLoader(clips, workers=workers, pin=self.device.type == "cuda") as reader,
+            FrameLoader(clips, workers=self.workers, pin=pinned) as loader,
             self._opened_records() as self.records,
         ):
-            while self.at.epoch < self.recipe.epochs:
-                self._train_epoch(reader)
-                score = self._evaluate_or_save()
+            while (end := self.at.ended(self.recipe)) is None:
+                self._train_epoch(loader)
+                scores = self._evaluate_or_save()
                 with self.signals.postponed():
-                    self._finish_epoch(score)
+                    self._finish_epoch(scores)
+        self.log(end)
         if self.world.first:
-            self._save_checkpoint(_last(self.out), self.at.history[-1])
+            save_trained(self.folder.last, self.job, self.average, self.at.history[-1])
         self.world.wait()
         if self.best_score is None:  # the best epoch was done before this process began
-            self.best_score = self._rescored()
-        return Trained(self.out, self.at.history, self.best_score)
+            best = read_checkpoint(self.folder.best)
+            self.model.load_states(best.part("adapter"), best.part("head"))
+            self.best_score = self._evaluate().sequence
+        return Trained(self.folder.best, self.at.history, self.best_score)
 
-    def _train_epoch(self, reader: FrameLoader) -> None:
+    # -- an epoch --------------------------------------------------------------------------
+
+    def _train_epoch(self, loader: FrameLoader) -> None:
         """Do the steps of an epoch that are not done yet."""
-        at, world = self.at, self.world
-        plan = epoch_plan(self.lengths, self.batch, at.epoch, self.recipe.seed)[at.done :]
-        share = [[(at.epoch, index) for index in batch[world.rank :: world.size]] for batch in plan]
-        frames = [sum(self.lengths[index] for _, index in batch) for batch in share]
+        at, plan = self.at, self.plan
+        batches = plan.epoch(at.epoch, at.done)
+        frames = [plan.frames(batch) for batch in batches]
+        left = iter(frames)
         title = f"epoch {at.epoch + 1}/{self.recipe.epochs}"
-        clips = len(share) * self.recipe.batch_size
+        clips = len(batches) * self.recipe.batch_size
+        clock = Clock()
         self.model.train()
         with (
-            progress(clips, sum(frames), title, shown=world.first) as advance,
+            progress(clips, sum(frames), title, shown=self.world.first) as show,
             self.signals.postponed(),
         ):
-            group: list[Batch] = []
-            clock = Clock()
-            for number, loaded in enumerate(clock.waiting(reader.batches(share)), 1):
-                assert loaded.batch is not None
-                group.append(loaded.batch)
-                if len(group) < self.recipe.accumulate and number < len(share):
-                    continue
-                before = dict(at.sums)
+            for group in plan.grouped(clock.waiting(loader.batches(batches))):
                 with without_tf32(self.device):  # the head's backward pass too
-                    self._step(group)
+                    sums = self._step(group)
                 at.done += len(group)
+                at.sums = {name: at.sums.get(name, 0.0) + value for name, value in sums.items()}
                 if self.records is not None:
-                    self.records.step(self._step_row(before, group, clock), title)
-                advance(
-                    sum(len(batch.ids) for batch in group),
-                    sum(frames[number - len(group) : number]),
-                )
-                group = []
+                    self.records.step(self._step_row(sums, group, clock), title)
+                show(sum(len(batch.ids) for batch in group), sum(islice(left, len(group))))
                 self._save_or_stop()
         sums = self._gathered_sums()
-        at.sums = sums if world.first else {}
+        at.sums = sums if self.world.first else {}
 
-    def _step(self, group: Sequence[Batch]) -> None:
-        """Do one optimiser step over one or more batches."""
-        at = self.at
-        step = at.epoch * self.steps_per_epoch + at.done // self.recipe.accumulate
+    def _step(self, group: Sequence[Batch]) -> dict[str, float]:
+        """Do one optimiser step over one or more batches; return the sums of its losses."""
+        at, ids = self.at, [id for batch in group for id in batch.ids]
+        step = self.plan.steps_before(at.epoch, at.done)
+        when = f"epoch {at.epoch + 1}, step {step + 1}"
         _seed(self.recipe.seed, at.epoch, at.done, self.world.rank)
+        sums = dict.fromkeys(("total", *TERMS), 0.0)
         for batch in group:
-            try:
+            with explained(batch, self.device, step):
                 terms = self._losses(batch)
-                total = terms["total"].sum() / (self.batch * len(group))
-                if not torch.isfinite(total):
-                    self._stop_at_nan("loss", terms, batch.ids, step)
+                total = terms["total"].sum() / (self.plan.clips_per_batch * len(group))
+                check_finite("loss", total, terms, batch.ids, when)
                 self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                raise SlaevalError(
-                    f"memory of {self.device} ran out in step {step + 1} on {len(batch.ids)} clips "
-                    f"with {int(batch.lengths.sum())} frames ({', '.join(batch.ids)}): lower "
-                    "--batch-size or --set max_frames=…, or use --set gradient_checkpointing=true"
-                ) from None
-            self._add("total", float(terms["total"].detach().sum()))
-            for name in _TERMS:
-                weight = getattr(self.weights, name)
-                self._add(name, weight * float(terms[name].detach().sum()))
+            for name in sums:
+                weight = 1.0 if name == "total" else getattr(self.weights, name)
+                sums[name] += weight * float(terms[name].detach().sum())
         parameters = list(self.parameters.values())
         sum_gradients(parameters, self.world)
         self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm or math.inf)
         # With fp16 some steps overflow and are left out; a scale below 1 says that all do.
-        hopeless = not self.scaler.is_enabled() or self.scaler.get_scale() < 1
-        if hopeless and not torch.isfinite(norm):
-            self._stop_at_nan("gradient", {}, [id for batch in group for id in batch.ids], step)
-        self._add("norm", float(norm) if torch.isfinite(norm) else 0.0)
+        if not self.scaler.is_enabled() or self.scaler.get_scale() < 1:
+            check_finite("gradient", norm, {}, ids, when)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
         at.rate = self.optimiser.param_groups[0]["lr"]
         advance(self.schedule)
+        self.average.after_step()
+        return {**sums, "norm": float(norm) if torch.isfinite(norm) else 0.0}
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         frames = batch.frames.to(self.device, non_blocking=True)
         labels = [self.labels[name] for name in batch.ids]
         lengths = torch.tensor([len(some) for some in labels])
         flat = torch.tensor([label for some in labels for label in some])
-        with _autocast(self.device, self.setup.precision):
+        with autocast(self.device, self.job.precision):
             output = self.model(prepare(frames, self.preprocessing), batch.lengths)
         return losses(output, flat.to(self.device), lengths, self.weights)
 
-    def _evaluate(self) -> Score:
-        """Score the dev split, every process a share of it."""
+    def _evaluate(self) -> _Scores:
+        """Score both heads on the dev split, every process recognising a share of it."""
+        data, world = self.job.data, self.world
         found = recognise_corpus(
             self.model,
-            self.data.dev[self.world.rank :: self.world.size],
+            data.dev[world.rank :: world.size],
             self.preprocessing,
-            self.setup.decoding,
-            self.data.examples.vocabulary,
+            self.job.decoding,
+            data.examples.vocabulary,
             device=self.device,
-            precision=self.setup.precision,
-            workers=0 if self.setup.cache else self.options.workers,
-            cache=self.setup.cache,
+            precision=self.job.precision,
+            workers=self.workers,
+            cache=self.job.cache,
+            both_heads=True,
         )
-        words: dict[str, list[str]] = {}
-        for part in self.world.gather({id: list(one.glosses) for id, one in found.items()}):
-            words |= part
-        references = self.data.references
+        glosses: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+        for part in world.gather({id: (one.glosses, one.second) for id, one in found.items()}):
+            glosses |= part
+        references = data.references
         order = [reference.id for reference in references.references]
-        return score_references(references, Hypotheses({id: words.get(id, []) for id in order}))
+        sequence, convolution = (
+            Hypotheses({id: list(glosses[id][head]) if id in glosses else [] for id in order})
+            for head in (0, 1)
+        )
+        return _Scores(
+            score_references(references, sequence), score_references(references, convolution)
+        )
 
-    def _evaluate_or_save(self) -> Score:
-        """Evaluate; where a signal stops that, save what the epoch has learned."""
+    def _evaluate_or_save(self) -> _Scores:
+        """Evaluate the epoch's weights; where a signal stops that, save what it has learned."""
+        self.average.after_epoch(self.at.epoch + 1)
         try:
-            return self._evaluate()
+            self.average.put_in()
+            scores = self._evaluate()
+            self.average.put_back()
         except StopRequested:
+            self.average.put_back()
             self._save_state(self.at.sums)
             raise
+        return scores
 
-    def _finish_epoch(self, score: Score) -> None:
-        """Write down how the epoch went, and save what is best."""
+    def _finish_epoch(self, scores: _Scores) -> None:
+        """Record how the epoch went, and save what is best; the first process decides."""
         at = self.at
-        row = self.world.agree(self._row(score) if self.world.first else None)
+        row = self.world.agree(self._row(scores) if self.world.first else None)
         at.epoch, at.done, at.sums = at.epoch + 1, 0, {}
         at.history.append(row)
-        better = at.best is None or score.wer < at.best["dev_wer"]
+        better = at.best is None or row["dev_wer"] < at.best["dev_wer"]
         if better:
-            at.best, self.best_score = row, score
+            at.best, self.best_score = row, scores.sequence
         if self.records is not None:
             # The state last: what is written before it is written again after a kill.
             if better:
-                self._save_checkpoint(self.out, row, score)
+                save_trained(self.folder.best, self.job, self.average, row, scores.sequence)
             self.records.epoch(at.history)
             self._save_state({})
         self.world.wait()
         mark = "  best so far" if better else ""
         self.log(
             f"epoch {at.epoch:3d}/{self.recipe.epochs}  loss {row['loss']:8.3f}  "
-            f"dev WER {score.wer:6.2f} %  {row['seconds']:6.1f} s{mark}"
+            f"dev WER {row['dev_wer']:6.2f} % (convolution {row['dev_wer_convolution']:6.2f} %)  "
+            f"{row['seconds']:6.1f} s{mark}"
         )
 
-    def _row(self, score: Score) -> dict[str, float]:
+    # -- records ---------------------------------------------------------------------------
+
+    def _opened_records(self) -> contextlib.AbstractContextManager[Records | None]:
+        if not self.world.first:
+            return contextlib.nullcontext()
+        at, track = self.at, self.job.options.track
+        step = self.plan.steps_before(at.epoch, at.done)
+        return contextlib.closing(
+            Records(self.folder, step, at.epoch, self.settings, track, self.log)
+        )
+
+    def _step_row(
+        self, sums: Mapping[str, float], group: Sequence[Batch], clock: Clock
+    ) -> dict[str, float]:
+        """Return a line of ``steps.csv``."""
+        at = self.at
+        return {
+            "step": self.plan.steps_before(at.epoch, at.done),
+            "epoch": at.epoch + 1,
+            **means(sums, sum(len(batch.ids) for batch in group)),
+            "lr": at.rate,
+            **step_costs(group, clock, self.device),
+        }
+
+    def _row(self, scores: _Scores) -> dict[str, float]:
         """Return the epoch's line of ``log.csv``."""
-        at, sums = self.at, self.at.sums
-        clips = self.batches_per_epoch * self.batch
-        steps = self.world.size * self.steps_per_epoch
+        at, plan = self.at, self.plan
         now = time.monotonic()
         seconds, self.started, at.seconds = at.seconds + now - self.started, now, 0.0
         return {
             "epoch": at.epoch + 1,
-            "step": (at.epoch + 1) * self.steps_per_epoch,
-            "loss": sums["total"] / clips,
-            **{f"loss_{name}": sums[name] / clips for name in _TERMS},
-            "gradient_norm": sums["norm"] / steps,
+            "step": (at.epoch + 1) * plan.steps,
+            **means(at.sums, plan.batches * plan.clips_per_batch, plan.steps),
             "lr": at.rate,
-            "dev_wer": score.wer,
+            "dev_wer": scores.sequence.wer,
+            "dev_wer_convolution": scores.convolution.wer,
             "seconds": seconds,
         }
 
-    # -- saving and going on ---------------------------------------------------------------
+    def _gathered_sums(self) -> dict[str, float]:
+        """Return the sums over all processes; the gradient's norm is the same in each."""
+        first, *others = self.world.gather(self.at.sums)
+        return {
+            name: value + sum(other.get(name, 0.0) for other in others if name != "norm")
+            for name, value in first.items()
+        }
+
+    # -- the state -------------------------------------------------------------------------
 
     def _save_or_stop(self) -> None:
         """Save the state if it is time to, and leave if a signal asked for it."""
-        at, (steps, seconds) = self.at, self.options.save_interval()
+        at, (steps, seconds) = self.at, self.job.options.save_interval()
         due = steps > 0 and (at.done // self.recipe.accumulate) % steps == 0
         due |= seconds > 0 and time.monotonic() - self.saved >= seconds
         stop, due = map(bool, self.world.largest(self.signals.received, due))
-        if stop or (due and at.done < self.batches_per_epoch):
+        if stop or (due and at.done < self.plan.batches):
             self._save_state(self._gathered_sums())
         if stop:
+            self.world.wait()  # torchrun ends all when one leaves, and the first may be writing
             raise self.signals.request()
 
     def _save_state(self, sums: Mapping[str, float]) -> None:
@@ -465,11 +425,12 @@ class _Trainer:
             self.records.flush()
         at = self.at
         self.folder.save(
-            self.setup.settings,
+            self.settings,
             {
-                "clips": self.data.digest,
+                "clips": self.job.data.digest,
                 "adapter": self.model.adapter_state(),
                 "head": self.model.head_state(),
+                "average": self.average.state(),
                 "optimiser": self.optimiser.state_dict(),
                 "scheduled": self.schedule.last_epoch,
                 "scaler": self.scaler.state_dict(),
@@ -482,167 +443,28 @@ class _Trainer:
     def _resume(self, state: Mapping[str, Any] | None) -> None:
         """Go on from a saved state, or make the first one."""
         if state is None:
-            if self.options.restart and self.world.first:
+            if self.job.options.restart and self.world.first:
                 self.folder.clear()  # only now: all that could be wrong has been looked at
-            # From here on a checkpoint at `out` is this run's own.
+            # From here on a checkpoint in that place is this run's own.
             self._save_state({})
             return
-        if state["clips"] != self.data.digest:
+        if state["clips"] != self.job.data.digest:
             self.folder.refuse("other data: the clips, their lengths or their labels")
-        if state["best"] is not None and not os.path.exists(self.out):
+        if state["best"] is not None and not os.path.exists(self.folder.best):
             raise UsageError(
-                f"{self.out} is gone, the checkpoint of an unfinished run: put it back, or start "
-                "over with --restart"
+                f"{self.folder.best} is gone, the checkpoint of an unfinished run: put it back, "
+                "or start over with --restart"
             )
         self.model.load_states(state["adapter"], state["head"])
+        self.average.load_state(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict({"last_epoch": state["scheduled"]})
         self.scaler.load_state_dict(state["scaler"])
-        self.at = _Position(**{name: state[name] for name in vars(self.at)})
+        self.at = Position(**{name: state[name] for name in vars(self.at)})
         if not self.world.first:
             self.at.sums = {}
-        if self.at.epoch == self.recipe.epochs:
-            self.log(f"all {self.at.epoch} epochs are done already")
-        elif self.at.epoch or self.at.done:
+        if (self.at.epoch or self.at.done) and self.at.ended(self.recipe) is None:
             self.log(f"resuming after epoch {self.at.epoch}, batch {self.at.done} of the next")
-
-    def _save_checkpoint(
-        self, path: str, row: Mapping[str, float], score: Score | None = None
-    ) -> None:
-        model, recipe, corpus = self.model, self.recipe, self.data.corpus
-        parts = {
-            "adapter": model.adapter_state(),
-            "head": model.head_state(),
-            "tower": model.tower_state(),
-        }
-        metrics: dict[str, Any] = {"epoch": int(row["epoch"]), "dev_wer": row["dev_wer"]}
-        if score is not None:
-            metrics |= {"dev": score.total.to_dict(), "signature": score.signature}
-        checkpoint = new_checkpoint(
-            model=model.config.to_dict(),
-            vocabulary=self.data.examples.vocabulary,
-            preprocessing=self.preprocessing.to_dict(),
-            decoding=self.setup.decoding.to_dict(),
-            corpus={
-                "name": corpus.name,
-                "setup": corpus.setup,
-                "labels": recipe.labels,
-                "fps": self.data.examples.fps,
-            },
-            protocol=OFFICIAL,
-            recipe=recipe.to_dict(),
-            metrics=metrics,
-            backbone={
-                "name": recipe.backbone,
-                "pretrained": recipe.pretrained,
-                "hash": self.setup.built.tower_hash,
-            },
-            tensors={
-                f"{part}.{name}": value.detach().cpu()
-                for part, state in parts.items()
-                for name, value in state.items()
-            },
-        )
-        save_checkpoint(path, checkpoint, slim=self.options.slim)
-
-    # -- small things ----------------------------------------------------------------------
-
-    def _tell_steps(self) -> None:
-        """Say, before the first step, what a step is."""
-        recipe, size = self.recipe, self.world.size
-        parts = [f"{recipe.batch_size} clips"]
-        if size > 1:
-            parts.append(f"{size} processes")
-        if recipe.accumulate > 1:
-            parts.append(f"{recipe.accumulate} batches")
-        clips = self.batch * recipe.accumulate
-        self.log(
-            f"{self.device}, {self.setup.precision}: {clips} clips a step ({' × '.join(parts)}), "
-            f"{self.steps_per_epoch} steps an epoch, "
-            f"{self.steps_per_epoch * recipe.epochs} in all; learning rate {self.rate:g}, "
-            f"{recipe.schedule}"
-        )
-        if clips != recipe.lr_batch and recipe.lr_scaling == "none":
-            self.log(
-                f"  Note: the rate is meant for {recipe.lr_batch} clips a step and is not scaled; "
-                "--set lr_scaling=sqrt or linear scales it by the clips a step has"
-            )
-        elif clips != recipe.lr_batch:
-            self.log(
-                f"  the rate of {recipe.learning_rate:g} for {recipe.lr_batch} clips, "
-                f"{recipe.lr_scaling} scaling"
-            )
-
-    def _add(self, name: str, value: float) -> None:
-        self.at.sums[name] = self.at.sums.get(name, 0.0) + value
-
-    def _gathered_sums(self) -> dict[str, float]:
-        parts = self.world.gather(self.at.sums)
-        names = dict.fromkeys(name for part in parts for name in part)
-        return {name: sum(part.get(name, 0.0) for part in parts) for name in names}
-
-    def _stop_at_nan(
-        self, what: str, terms: Mapping[str, Tensor], ids: Sequence[str], step: int
-    ) -> None:
-        wrong = {name: ~torch.isfinite(value.detach().cpu()) for name, value in terms.items()}
-        parts = [name for name, places in wrong.items() if places.any()]
-        where = f" in {', '.join(parts)}" if parts else ""
-        ids = [id for row, id in enumerate(ids) if any(p[row] for p in wrong.values())] or ids
-        raise SlaevalError(
-            f"the {what} is not a number{where}, in epoch {self.at.epoch + 1}, step {step + 1}, on "
-            f"the clips {', '.join(ids)}. What was saved last is intact. Lower the learning rate "
-            "(--lr) or --set clip_norm=…, or use --precision fp32; if it is always the same clip, "
-            "look at its frames and labels"
-        )
-
-    def _rescored(self) -> Score:
-        best = read_checkpoint(self.out)
-        self.model.load_states(best.part("adapter"), best.part("head"))
-        return self._evaluate()
-
-    def _opened_records(self) -> contextlib.AbstractContextManager[Records | None]:
-        if not self.world.first:
-            return contextlib.nullcontext()
-        step = self.at.epoch * self.steps_per_epoch + self.at.done // self.recipe.accumulate
-        settings = self.setup.settings
-        return contextlib.closing(
-            Records(self.folder, step, self.at.epoch, settings, self.options.track, self.log)
-        )
-
-    def _step_row(
-        self, before: Mapping[str, float], group: Sequence[Batch], clock: Clock
-    ) -> dict[str, float]:
-        """Return a line of ``steps.csv``; `before` are the sums before the step."""
-        at = self.at
-        sums = {name: value - before.get(name, 0.0) for name, value in at.sums.items()}
-        clips = sum(len(batch.ids) for batch in group)
-        frames = sum(int(batch.lengths.sum()) for batch in group)
-        seconds, waited = clock.lap()
-        in_epoch = math.ceil(at.done / self.recipe.accumulate)
-        return {
-            "step": at.epoch * self.steps_per_epoch + in_epoch,
-            "epoch": at.epoch + 1,
-            "loss": sums["total"] / clips,
-            **{f"loss_{name}": sums[name] / clips for name in _TERMS},
-            "gradient_norm": sums["norm"],
-            "lr": at.rate,
-            "clips": clips,
-            "frames": frames,
-            "seconds": seconds,
-            "seconds_waiting": waited,
-            "frames_per_second": frames / max(seconds, 1e-9),
-            "memory_gib": peak_memory(self.device),
-        }
-
-
-def _autocast(device: torch.device, precision: str) -> torch.autocast:
-    lower = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
-    return torch.autocast(device.type, lower, enabled=lower is not None)
-
-
-def _last(out: str) -> str:
-    stem, suffix = os.path.splitext(out)
-    return f"{stem}.last{suffix}"
 
 
 def _seed(*parts: int) -> None:

@@ -317,8 +317,8 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
     for data, message in [
         (b"", "the file is empty"),
         (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
-        (b"PK\x03\x04", "damaged or cut off"),
-        (b"\xff" * 8 + b"{" + b"x" * 100, "not a file of safetensors, or cut off"),
+        (b"PK\x03\x04", "damaged or truncated"),
+        (b"\xff" * 8 + b"{" + b"x" * 100, "not a safetensors file, or a damaged or truncated one"),
     ]:
         path.write_bytes(data)
         with pytest.raises(InputError, match=message):

@@ -226,11 +226,11 @@ def test_latex_has_dev_and_test_in_a_row(slaeval, corpus, hypotheses, tmp_path) 
     dev.write_text("es bleibt mild .\n")
     done = ask(slaeval, "score", hypotheses, "--dev", dev, "--format", "latex", root=corpus)
     lines = done.stdout.splitlines()
-    assert r" & \multicolumn{5}{c}{Dev} & \multicolumn{5}{c}{Test} \\" in lines
+    assert r" &  & \multicolumn{5}{c}{Dev} & \multicolumn{5}{c}{Test} \\" in lines
     heads = " & ROUGE & BLEU-1 & BLEU-2 & BLEU-3 & BLEU-4"
-    assert rf"Method{heads * 2} \\" in lines
+    assert rf"Method & Protocol{heads * 2} \\" in lines
     row = next(line for line in lines if line.startswith("hyp &"))
-    assert row.startswith("hyp & 100.00 & 100.00 & 100.00 & 100.00 & 100.00 & ")
+    assert row.startswith("hyp & signjoey & 100.00 & 100.00 & 100.00 & 100.00 & 100.00 & ")
 
 
 def test_audit_shows_rules_moves_and_claims(slaeval, corpus, hypotheses) -> None:
@@ -243,12 +243,14 @@ def test_audit_shows_rules_moves_and_claims(slaeval, corpus, hypotheses) -> None
     assert plain["undefined"] == ["13a"]
     value = protocols["unpunctuated"]["bleu4"]
     done = ask(slaeval, "audit", hypotheses, "--claimed", f"{value:.2f}", root=corpus)
-    assert f"BLEU-4 {value:.2f} is what this file gives under unpunctuated" in done.stdout
+    assert f"BLEU-4 {value:.2f} matches unpunctuated" in done.stdout
     assert "gfslt*" in done.stdout
     assert "* final punctuation on one side only" in done.stdout
     done = ask(slaeval, "audit", hypotheses, "--claimed", "rouge=1.0", root=corpus)
-    assert "ROUGE-L 1.0 is given by no protocol; nearest is" in done.stdout
-    for wrong, told in (("meteor=3", "no figure 'meteor'"), ("high", "is no figure")):
+    assert "ROUGE-L 1.0 matches no protocol. The nearest is" in done.stdout
+    done = ask(slaeval, "audit", hypotheses, "--claimed", "rouge=0.387", root=corpus)
+    assert "if 0.387 is a fraction, claim 38.7." in " ".join(done.stdout.split())
+    for wrong, told in (("meteor=3", "no figure 'meteor'"), ("high", "expected BLEU-4 in percent")):
         done = ask(slaeval, "audit", hypotheses, "--claimed", wrong, root=corpus)
         assert done.returncode == 2
         assert told in done.stderr

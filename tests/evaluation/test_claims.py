@@ -106,6 +106,8 @@ def test_both_splits_are_held_to_a_claim(slaeval, tmp_path) -> None:
     out = json.loads(slaeval("audit", "c/hyp.ctm", *corpus, "--claimed", "21.5", "--json").stdout)
     assert {claim["split"] for claim in out["claimed"]} == {"dev", "test"}
     assert out["claimed"][0]["matches"] == ["half up", "half to even"]
+    fraction = slaeval("audit", "c/hyp.ctm", *corpus, "--claimed", "0.2146")
+    assert "if 0.2146 is a fraction, claim 21.46." in " ".join(fraction.stdout.split())
     refused = slaeval("audit", "c/hyp.ctm", *corpus, "--claimed", "21.5", "--format", "csv")
     assert refused.returncode == 2
 

@@ -9,6 +9,8 @@ import pytest
 
 import slaeval
 from slaeval.errors import InputError, ScoreWarning, UsageError
+from slaeval.loaders.registry import corpus_default
+from slaeval.scoring.text.protocols import text_protocol
 
 REFERENCES = {"a": "am tag regen", "b": "nachts wird es kalt", "c": "guten abend"}
 SAID = {"a": "am tag regen .", "b": "nachts wird es sehr kalt .", "c": "guten morgen ."}
@@ -124,3 +126,21 @@ def test_empty_references_and_bootstrap() -> None:
     assert "1 segment with an empty reference (d)" in score.warnings
     assert score.bootstrap == 50
     assert score.figures["wer"].interval is not None
+
+
+@pytest.mark.parametrize(
+    ("dataset", "protocol"),
+    [
+        ("phoenix2014t", "signjoey"),
+        ("csl-daily", "twostream"),
+        ("isharah500/US", "plain"),
+        (None, "plain"),
+    ],
+)
+def test_each_corpus_has_a_default_that_exists_and_a_reason(dataset, protocol) -> None:
+    default = corpus_default(dataset)
+    assert default.protocol == protocol
+    assert default.reason
+    assert all(map(text_protocol, (default.protocol, *default.also)))
+    assert text_protocol("official", default.protocol).name == protocol
+    assert text_protocol("official").name == "plain"

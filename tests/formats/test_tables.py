@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[str | bytes, int | None, str]] = {
     "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1", None, "this is an old Excel workbook, not"),
     "Parquet": (b"PAR1\x15\x04", None, "this is a Parquet file, not"),
     "bzip2": (b"BZh91AY&SY", None, "this is a packed file (unpack it first), not"),
-    "cut gzip": (gzip.compress(table().encode())[:-9], None, "this gzip file is cut off"),
+    "cut gzip": (gzip.compress(table().encode())[:-9], None, "this gzip file is truncated"),
     "a picture": (b"\x89PNG\r\n\x1a\n", None, "a picture"),
 }
 

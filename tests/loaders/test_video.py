@@ -433,15 +433,15 @@ BROKEN_VIDEOS: dict[str, tuple[Callable[[Path, Path], object], str]] = {
         lambda path, film: path.write_bytes(film.read_bytes()[:300]),
         "not a decodable video",
     ),
-    "cut off": (
+    "truncated": (
         lambda path, film: path.write_bytes(film.read_bytes()[: -film.stat().st_size // 3]),
-        "cut off",
+        "truncated",
     ),
     "zeros": (
         lambda path, film: path.write_bytes(
             film.read_bytes()[: film.stat().st_size * 2 // 3] + bytes(film.stat().st_size // 3)
         ),
-        "cut off",
+        "truncated",
     ),
 }
 
@@ -480,7 +480,7 @@ def _cut(path: Path) -> None:
 
 
 BROKEN_FRAMES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "cut off": (_cut, "cannot be decoded"),
+    "truncated": (_cut, "cannot be decoded"),
     "empty": (lambda path: path.write_bytes(b""), "the file is empty"),
     "text": (lambda path: path.write_text("<html>404</html>"), "cannot be decoded"),
     "noise": (lambda path: path.write_bytes(bytes(range(256)) * 9), "cannot be decoded"),

@@ -1,4 +1,4 @@
-"""Video files as telephones and browsers write them: mirrored, without a duration, cut off."""
+"""Video files as telephones and browsers write them: mirrored, without a duration, truncated."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_file_that_lost_its_tail_is_refused(tmp_path: Path, ending: str) -> No
     whole = path.read_bytes()
     for share in (0.3, 0.6):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(InputError, match=r"damaged or cut off|not a decodable video"):
+        with pytest.raises(InputError, match=r"damaged or truncated|not a decodable video"):
             read_frames(open_footage(path))
 
 
@@ -179,7 +179,7 @@ def test_damage_in_a_recording_is_named(tmp_path: Path, form: str) -> None:
     for place in np.random.default_rng(0).integers(len(data) // 3, len(data), 60):
         data[place] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"sample 'me': the video is damaged or cut off"):
+    with pytest.raises(InputError, match=r"sample 'me': the video is damaged or truncated"):
         open_footage(path)
 
 

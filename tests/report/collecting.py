@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from slaeval.evaluation.request import Request
-from slaeval.evaluation.score import open_systems
+from slaeval.evaluation.score import Evaluation
 from slaeval.report import ReportData, collect
 
 
@@ -21,5 +21,5 @@ def find(
 ) -> ReportData:
     """Collect for a hypothesis file or a run; the other options are those of a request."""
     sources = [source] if against is None else [source, against]
-    systems = open_systems(sources, Request(dataset, **request))
+    systems = Evaluation.open_all(sources, Request(dataset, **request))
     return collect(*systems, train=train, pictures=pictures)

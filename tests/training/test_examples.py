@@ -16,11 +16,11 @@ from slaeval.loaders import load_corpus
 from slaeval.loaders.records import Corpus, Sample
 from slaeval.training.examples import (
     TrainingClips,
-    epoch_plan,
     glosses_of,
     prepare_examples,
     vocabulary_of,
 )
+from slaeval.training.plan import epoch_plan
 from slaeval.training.recipe import Recipe
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -44,7 +43,7 @@ def test_more_frames_take_more_and_checkpointing_less(variant: str) -> None:
     for checkpointing in (False, True):
         model.gradient_checkpointing = checkpointing
         for frames in (100, 200, 400):
-            found[checkpointing, frames] = peak_of(model, frames, 32, CPU, contextlib.nullcontext)
+            found[checkpointing, frames] = peak_of(model, frames, 32, CPU, "fp32")
     plain = [found[False, frames] for frames in (100, 200, 400)]
     assert plain[0] < plain[1] < plain[2] < 4 * plain[0]
     if variant != "frozen":  # whose tower keeps nothing
@@ -54,4 +53,4 @@ def test_more_frames_take_more_and_checkpointing_less(variant: str) -> None:
 
 def test_nothing_is_tried_that_cannot_fit() -> None:
     model = build_recogniser(preset("sla-lora", TINY, 20)).eval()
-    assert peak_of(model, 100, 32, CPU, contextlib.nullcontext, limit=1e5) == float("inf")
+    assert peak_of(model, 100, 32, CPU, "fp32", limit=1e5) == float("inf")

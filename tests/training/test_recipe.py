@@ -92,6 +92,13 @@ def test_values_from_the_command_line() -> None:
         ({"clip_norm": "-1"}, "not negative"),
         ({"clip_norm": "inf"}, "finite"),
         ({"seed": "99999999999999999999"}, "64 bits"),
+        ({"ema": "1"}, "at least 0 and below 1"),
+        ({"ema": "-0.1"}, "at least 0 and below 1"),
+        ({"ema": "nan"}, "at least 0 and below 1"),
+        ({"average": "0"}, "at least 1"),
+        ({"average": "41"}, "more than the 40 epochs"),
+        ({"average": "2", "ema": "0.9"}, "set one"),
+        ({"patience": "-1"}, "not negative"),
     ],
 )
 def test_what_cannot_be_meant(settings: dict[str, str], part: str) -> None:

@@ -44,11 +44,11 @@ def test_every_step_has_a_row_once_though_the_run_was_stopped(
 
     step, done = trainer._Trainer._step, []
 
-    def stopping(self: Any, group: Any) -> None:
+    def stopping(self: Any, group: Any) -> dict[str, float]:
         done.append(1)
         if len(done) > per_epoch + 3:
             raise KeyboardInterrupt
-        step(self, group)
+        return step(self, group)
 
     out = tmp_path / "tiny.pt"
     with monkeypatch.context() as patch:

@@ -19,7 +19,7 @@ import torch
 from slaeval.checkpoints import read_checkpoint
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.recognition.checkpoint_loading import load_checkpoint
-from slaeval.training import Trained, memory, trainer
+from slaeval.training import Recipe, Trained, memory, trainer
 
 Run = Callable[..., Trained]
 
@@ -32,11 +32,11 @@ def _stop_before(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run do so many optimiser steps."""
     whole, done = trainer._Trainer._step, []
 
-    def counted(self: Any, group: Any) -> None:
+    def counted(self: Any, group: Any) -> dict[str, float]:
         if len(done) == step:
             raise Stopped
         done.append(1)
-        whole(self, group)
+        return whole(self, group)
 
     monkeypatch.setattr(trainer._Trainer, "_step", counted)
 
@@ -88,6 +88,7 @@ def test_what_a_run_leaves(whole: Whole) -> None:
     best = read_checkpoint(out)
     assert best.metrics["dev"]["wer"] == whole.done.score.wer
     assert best.metrics["dev"]["wer"] == min(row["dev_wer"] for row in whole.done.history)
+    assert best.metrics["weights"] == "as trained"
     assert best.metrics["signature"] == whole.done.score.signature
     assert best.corpus == {
         "name": "phoenix2014t",
@@ -222,23 +223,28 @@ def test_killed_at_any_moment(root: Path, run: Run, whole: Whole, tmp_path: Path
     assert out.read_bytes() == whole.out.read_bytes()
 
 
-def test_two_processes_do_what_one_does(root: Path, tmp_path: Path) -> None:
-    curves = {}
-    for processes, size in ((1, 4), (2, 2)):
-        out = tmp_path / f"p{processes}.pt"
-        command = _command(
-            root,
-            out,
-            # At the recipe's own rate two threads instead of one change the loss by 0.6 % already.
-            *("--epochs", "2", "--batch-size", str(size), "--set", "dropout=0", "--lr", "1e-3"),
-            torchrun=processes if processes > 1 else 0,
-        )
-        done = subprocess.run(
-            command, env=_environment(), capture_output=True, text=True, timeout=300, cwd=tmp_path
-        )
+def test_two_processes_do_what_one_does(
+    root: Path, slaeval_here: Callable[..., Any], tmp_path: Path
+) -> None:
+    # At the recipe's own rate two threads instead of one change the loss by 0.6 % already.
+    rate = ("--epochs", "2", "--set", "dropout=0", "--lr", "1e-3", "--ema", "0.5")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    one = _command(root, tmp_path / "p1.pt", *rate, "--batch-size", "4")
+    alone = slaeval_here(*one[one.index("slaeval") + 1 :])
+    torch.set_num_threads(threads)
+    together = subprocess.run(
+        _command(root, tmp_path / "p2.pt", *rate, "--batch-size", "2", torchrun=2),
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+    )
+    for done in (alone, together):
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("WER") == 1
-        curves[processes] = _losses(out)
+    curves = {number: _losses(tmp_path / f"p{number}.pt") for number in (1, 2)}
     for one, two in zip(curves[1], curves[2], strict=True):
         for name, value in one.items():
             assert float(two[name]) == pytest.approx(float(value), rel=2e-4, abs=1e-6), name
@@ -505,3 +511,38 @@ def _tiny() -> dict[str, Any]:
     from slaeval.training import recipe_for
 
     return {**recipe_for("sla-lora", "slaeval-tiny").to_dict(), "milestones": ()}
+
+
+def test_a_frame_cache_is_part_of_a_run(
+    root: Path, run: Run, small_recipe: Recipe, tmp_path: Path
+) -> None:
+    """Lossless frames train the same weights; what they came from is kept and compared."""
+    from slaeval.loaders import load_corpus
+    from slaeval.loaders.frame_cache import Coding
+    from slaeval.recognition.frame_caching import make_frame_cache
+
+    cache, side = tmp_path / "cache", small_recipe.resize
+    hashes = {}
+    for split in ("train", "dev"):
+        corpus = load_corpus("phoenix2014t", root, split)
+        header, _ = make_frame_cache(corpus, str(cache), side, Coding("png"))
+        hashes[split] = header.hash[:12]
+    changes = {"epochs": "1"}
+    said: list[str] = []
+    run(tmp_path / "own.pt", changes=changes)
+    # Nothing in memory: each clip is read from the cache when it is its turn.
+    options = {"frame_cache": str(cache), "cache_gb": 0}
+    run(tmp_path / "cached.pt", changes=changes, said=said, **options)
+    own, cached = (read_checkpoint(tmp_path / f"{name}.pt") for name in ("own", "cached"))
+    assert own.tensors.keys() == cached.tensors.keys()
+    assert all(torch.equal(own.tensors[name], cached.tensors[name]) for name in own.tensors)
+    described = "; ".join(
+        f"{split}: png, {side} pixels, {hash}" for split, hash in sorted(hashes.items())
+    )
+    assert cached.corpus["frames"] == described
+    assert "frames" not in own.corpus
+    assert [line for line in said if line == f"  frames from the cache {cache} ({described})"]
+    with pytest.raises(UsageError, match=r"frame cache was dev: png, .*, now None"):
+        run(tmp_path / "cached.pt", changes=changes)
+    with pytest.raises(UsageError, match=r"frame cache was None, now dev: png, "):
+        run(tmp_path / "own.pt", changes=changes, **options)

@@ -11,9 +11,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from slaeval.errors import UsageError, nearest
+from slaeval.evaluation.audit import BaseAudit
 from slaeval.evaluation.text.checks import stop_on_one_side
 from slaeval.evaluation.text.evaluation import TextEvaluation
 from slaeval.scoring.text.figures import ORDERS
@@ -25,10 +26,15 @@ from slaeval.scoring.text.protocols import (
 )
 from slaeval.scoring.text.score import TextScore
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Claim", "MovedSegment", "TextAudit", "TextAuditRow", "audit_text", "parse_figure"]
+__all__ = [
+    "Claim",
+    "MovedSegment",
+    "TextAudit",
+    "TextAuditRow",
+    "audit_text",
+    "check_figure",
+    "parse_figure",
+]
 
 #: Keys of the figures that can be claimed.
 FIGURES = (*(f"bleu{order}" for order in ORDERS), "chrf", "rouge", "wer")
@@ -78,6 +84,10 @@ class Claim(NamedTuple):
     value: float
     matches: bool
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return self._asdict()
+
 
 @dataclass(frozen=True)
 class TextAuditRow:
@@ -108,8 +118,8 @@ class TextAuditRow:
     moved: list[MovedSegment]
 
 
-@dataclass(frozen=True)
-class TextAudit:
+@dataclass(frozen=True, repr=False)
+class TextAudit(BaseAudit[TextAuditRow]):
     """Translations under every protocol that is defined for them.
 
     Attributes
@@ -132,34 +142,6 @@ class TextAudit:
     split: str | None
     source: str
     warnings: tuple[str, ...]
-
-    @property
-    def spread(self) -> float:
-        """Points between the lowest and the highest BLEU-4."""
-        readings = [row.score.bleu() for row in self.rows]
-        return max(readings) - min(readings)
-
-    def claims(self, claimed: str) -> list[Claim]:
-        """Hold a published figure against every protocol, nearest first.
-
-        Parameters
-        ----------
-        claimed : str
-            ``"13.43"`` for BLEU-4, or with the figure's key, ``"rouge=38.7"``.
-
-        Raises
-        ------
-        UsageError
-            See :func:`parse_figure`.
-        """
-        key, digits = parse_figure(claimed)
-        value, half = float(digits), 0.5 * 10.0 ** -len(digits.partition(".")[2])
-        found = []
-        for row in self.rows:
-            mine = row.score.with_bootstrap(0).figures[key].value
-            matches = abs(mine - value) <= half * (1 + 1e-9)
-            found.append(Claim(row.protocol.name, key, digits, mine, matches))
-        return sorted(found, key=lambda claim: abs(claim.value - value))
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
         """Return what ``--json`` prints, with up to `moved` segments a protocol."""
@@ -189,19 +171,13 @@ class TextAudit:
             },
         }
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a protocol."""
-        import pandas as pd
+    @staticmethod
+    def _headline(row: TextAuditRow) -> float:
+        return row.score.bleu()
 
-        return pd.DataFrame(
-            {
-                "protocol": row.protocol.name,
-                **_figures(row.score),
-                "difference": row.difference,
-                "moved_segments": len(row.moved),
-            }
-            for row in self.rows
-        )
+    @staticmethod
+    def _columns(row: TextAuditRow) -> dict[str, Any]:
+        return {**_figures(row.score), "difference": row.difference}
 
 
 def parse_figure(claimed: str) -> tuple[str, str]:
@@ -220,8 +196,36 @@ def parse_figure(claimed: str) -> tuple[str, str]:
         )
     digits = number.strip()
     if re.fullmatch(r"\d+(\.\d+)?", digits, re.ASCII) is None:
-        raise UsageError(f"{claimed!r} is no figure: write BLEU-4 as 13.43, or rouge=38.7")
+        raise UsageError(
+            f"--claimed {claimed!r}: expected BLEU-4 in percent, 13.43, or another figure with "
+            "its name, rouge=38.7"
+        )
     return key, digits
+
+
+def check_figure(audits: Sequence[TextAudit], claimed: str) -> list[Claim]:
+    """Hold a published figure against every protocol, nearest first.
+
+    Parameters
+    ----------
+    audits : sequence of TextAudit
+        One a split.
+    claimed : str
+        ``"13.43"`` for BLEU-4, or with the figure's key, ``"rouge=38.7"``.
+
+    Raises
+    ------
+    UsageError
+        See :func:`parse_figure`.
+    """
+    key, digits = parse_figure(claimed)
+    value, half = float(digits), 0.5 * 10.0 ** -len(digits.partition(".")[2])
+    found = []
+    for row in (row for audit in audits for row in audit.rows):
+        given = row.score.with_bootstrap(0).figures[key].value
+        matches = abs(given - value) <= half * (1 + 1e-9)
+        found.append(Claim(row.protocol.name, key, digits, given, matches))
+    return sorted(found, key=lambda claim: abs(claim.value - value))
 
 
 def _figures(score: TextScore) -> dict[str, float]:

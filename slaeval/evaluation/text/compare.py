@@ -9,41 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from slaeval.evaluation.compare import BaseComparison, SegmentDifference, differing, verdict
 from slaeval.scoring.significance import holm
 from slaeval.scoring.text.figures import interval, paired_tests
 from slaeval.scoring.text.score import TextScore
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["SentenceDifference", "TextComparison", "TextPair", "compare_texts"]
+__all__ = ["TextComparison", "TextPair", "compare_texts"]
 
 #: What is tested; sacrebleu has no ROUGE-L.
 TESTED = {"bleu4": "BLEU-4", "chrf": "chrF2"}
-
-
-class SentenceDifference(NamedTuple):
-    """A sentence that two systems translated differently well.
-
-    Attributes
-    ----------
-    id, signer : str
-        Which.
-    first, second : float
-        Sentence BLEU of either system.
-    reference, first_hypothesis, second_hypothesis : str
-        As compared.
-    """
-
-    id: str
-    signer: str
-    first: float
-    second: float
-    reference: str
-    first_hypothesis: str
-    second_hypothesis: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +40,7 @@ class TextPair:
         than two systems are compared.
     won, lost, tied : int
         Sentences in which the first has the higher, the lower, the same sentence BLEU.
-    segments : list of SentenceDifference
+    segments : list of SegmentDifference
         Where they differ, largest difference first.
     """
 
@@ -77,7 +53,7 @@ class TextPair:
     won: int
     lost: int
     tied: int
-    segments: list[SentenceDifference]
+    segments: list[SegmentDifference]
 
     @property
     def verdict(self) -> str:
@@ -85,23 +61,15 @@ class TextPair:
         points = self.differences["bleu4"]
         if not points:
             return f"{self.first} and {self.second} have the same BLEU-4"
-        better, worse = (self.first, self.second) if points > 0 else (self.second, self.first)
         tests = {
             "paired bootstrap": self.bootstrap_p["bleu4"],
             "approximate randomisation": self.randomisation_p["bleu4"],
         }
-        passed = [name for name, p in tests.items() if p < 0.05]
-        if len(passed) == 2:
-            how = "significant at 5 % by both tests"
-        elif passed:
-            how = f"significant at 5 % by the {passed[0]} test only"
-        else:
-            how = "not significant at 5 % by either test"
-        return f"{better} is {abs(points):.2f} points of BLEU-4 better than {worse}: {how}"
+        return verdict(self.first, self.second, -points, "points of BLEU-4", tests)
 
 
-@dataclass(frozen=True)
-class TextComparison:
+@dataclass(frozen=True, repr=False)
+class TextComparison(BaseComparison[TextScore, TextPair]):
     """Systems side by side.
 
     Attributes
@@ -148,26 +116,12 @@ class TextComparison:
             ],
         }
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row per segment and the sentence BLEU of every system."""
-        import pandas as pd
-
-        first = self.scores[0].segments
-        return pd.DataFrame(
-            {
-                "id": [segment.id for segment in first],
-                "signer": [segment.signer for segment in first],
-                "reference": [segment.reference for segment in first],
-                **{
-                    name: score.sentence_bleu
-                    for name, score in zip(self.names, self.scores, strict=True)
-                },
-            }
-        )
-
-    def __str__(self) -> str:
-        lines = [f"{name}: {score}" for name, score in zip(self.names, self.scores, strict=True)]
-        return "\n".join([*lines, *(pair.verdict for pair in self.pairs)])
+    def _columns(self) -> dict[str, list[Any]]:
+        systems = zip(self.names, self.scores, strict=True)
+        return {
+            "reference": [segment.reference for segment in self.scores[0].segments],
+            **{name: score.sentence_bleu for name, score in systems},
+        }
 
 
 def compare_texts(
@@ -203,16 +157,8 @@ def _pair(
     bootstrap_p: dict[str, float],
     randomisation_p: dict[str, float],
 ) -> TextPair:
-    differing = [
-        SentenceDifference(
-            mine.id, mine.signer, a, b, mine.reference, mine.hypothesis, theirs.hypothesis
-        )
-        for mine, theirs, a, b in zip(
-            one.segments, other.segments, one.sentence_bleu, other.sentence_bleu, strict=True
-        )
-        if a != b
-    ]
-    won = sum(row.first > row.second for row in differing)
+    segments = differing(one.segments, other.segments, one.sentence_bleu, other.sentence_bleu)
+    won = sum(row.first > row.second for row in segments)
     return TextPair(
         name,
         other_name,
@@ -225,9 +171,9 @@ def _pair(
         bootstrap_p,
         randomisation_p,
         won,
-        len(differing) - won,
-        len(one.segments) - len(differing),
-        sorted(differing, key=lambda row: (-abs(row.first - row.second), row.id)),
+        len(segments) - won,
+        len(one.segments) - len(segments),
+        segments,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError
+from slaeval.evaluation.base import BaseEvaluation
 from slaeval.evaluation.references import ReferenceSet
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.text.checks import observations, readings_notices
@@ -19,11 +20,11 @@ from slaeval.evaluation.text.references import (
 )
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.translations import read_translations, translations_of
+from slaeval.loaders.registry import corpus_default
 from slaeval.scoring.text.figures import RESAMPLES
 from slaeval.scoring.text.protocols import (
     Script,
     TextProtocol,
-    corpus_default,
     script_of,
     text_protocol,
 )
@@ -32,42 +33,16 @@ from slaeval.scoring.text.scorer import TextReference, score_texts
 
 if TYPE_CHECKING:
     from slaeval.evaluation.references import Source
+    from slaeval.scoring.protocols import Protocol
 
-__all__ = ["TextEvaluation", "open_text_systems", "score_text"]
+__all__ = ["TextEvaluation", "score_text"]
 
 
-class TextEvaluation:
+class TextEvaluation(BaseEvaluation[TextProtocol, TextScore]):
     """Translations held against references, like :class:`slaeval.evaluation.score.Evaluation`.
 
-    Parameters
-    ----------
-    request : Request
-        What was asked for.
-    source : str
-        The file that the hypotheses come from.
-    references : ReferenceSet, optional
-        Those to use, if they are loaded already; their words are sentences.
-    hypotheses : Hypotheses, optional
-        Likewise.
+    The only word of a segment, in references and hypotheses, is its sentence.
     """
-
-    #: Translations come from no run.
-    run = None
-
-    def __init__(
-        self,
-        request: Request | None = None,
-        source: str = "",
-        references: ReferenceSet | None = None,
-        hypotheses: Hypotheses | None = None,
-    ) -> None:
-        self.request = request or Request()
-        self.source = source
-        self._readings: dict[str, TextScore] = {}
-        if references is not None:
-            self.references = references
-        if hypotheses is not None:
-            self.hypotheses = hypotheses
 
     @classmethod
     def open(
@@ -86,7 +61,7 @@ class TextEvaluation:
         path = os.fspath(source)
         if os.path.isdir(path):
             raise UsageError(f"{path} is a folder: --text takes a file of translations")
-        return cls(request, path, references)
+        return cls(references, None, request, source=path)
 
     @classmethod
     def of(
@@ -102,21 +77,12 @@ class TextEvaluation:
         if isinstance(hypotheses, (str, os.PathLike)):
             return cls.open(hypotheses, request, known)
         read = translations_of(hypotheses, "hypothesis")
-        return cls(request, "", known, match_sentences(read, known))
+        return cls(known, match_sentences(read, known), request)
 
-    @property
-    def name(self) -> str:
-        """What to call the system: its file."""
-        return os.path.basename(self.source)
-
-    @cached_property
-    def references(self) -> ReferenceSet:
-        """The references, each segment's only word its sentence."""
+    def _load_references(self) -> ReferenceSet:
         return load_text_references(self.request)
 
-    @cached_property
-    def hypotheses(self) -> Hypotheses:
-        """The translations, under the ids of the references."""
+    def _read_hypotheses(self) -> Hypotheses:
         read = read_translations(self.source, self.request.format)
         return match_sentences(read, self.references, self.request.fix_ids)
 
@@ -125,39 +91,26 @@ class TextEvaluation:
         """Which form of a protocol these references need."""
         return script_of(row.words[0] for row in self.references.references)
 
-    def rules(self, protocol: str | TextProtocol | None = None) -> TextProtocol:
+    def rules(self, protocol: str | Protocol | TextProtocol | None = None) -> TextProtocol:
         """Return the protocol of this name, of the request without it."""
         named = self.request.protocol if protocol is None else protocol
         if not isinstance(named, (str, TextProtocol)):
             raise UsageError(f"{named.name} is a protocol for glosses, not for translations")
-        return text_protocol(named, self.references.dataset)
+        return text_protocol(named, corpus_default(self.references.dataset).protocol)
 
-    def reading(self, protocol: str | TextProtocol | None = None) -> TextScore:
-        """Return the bare score under a protocol: no notices, no other reading."""
-        rules = self.rules(protocol)
-        if rules.identifier not in self._readings:
-            known = self.references
-            self._readings[rules.identifier] = score_texts(
-                [TextReference(row.id, row.signer, row.words[0]) for row in known.references],
-                {name: words[0] if words else "" for name, words in self.hypotheses.words.items()},
-                rules,
-                dataset=known.dataset,
-                split=known.split,
-                source=known.source,
-            )
-        return self._readings[rules.identifier]
+    def _count(self, rules: TextProtocol) -> TextScore:
+        known = self.references
+        return score_texts(
+            [TextReference(row.id, row.signer, row.words[0]) for row in known.references],
+            {name: words[0] if words else "" for name, words in self.hypotheses.words.items()},
+            rules,
+            dataset=known.dataset,
+            split=known.split,
+            source=known.source,
+        )
 
-    def score(self, protocol: str | TextProtocol | None = None) -> TextScore:
-        """Return the score under a protocol, with all that a reader should know about it.
-
-        Raises
-        ------
-        InputError
-            References or hypotheses cannot be read, or they have no segment in common.
-        UsageError
-            Unknown names, or a protocol that is not defined for this kind of text.
-        """
-        result = self.reading(protocol)
+    def _annotated(self, rules: TextProtocol) -> TextScore:
+        result = self.reading(rules)
         notices = readings_notices(result, lambda: self.reading("unpunctuated"))
         also = corpus_default(self.references.dataset)
         others = [name for name in also.also if also.protocol == result.protocol]
@@ -166,16 +119,6 @@ class TextEvaluation:
             warnings=(*observations(self.references, self.hypotheses), *notices),
             other_readings=tuple(map(self.reading, others)),
         )
-
-
-def open_text_systems(
-    sources: Sequence[str | os.PathLike[str]], request: Request | None = None
-) -> list[TextEvaluation]:
-    """Evaluate several files on the same references."""
-    opened = [TextEvaluation.open(source, request) for source in sources]
-    for one in opened[1:]:
-        one.references = opened[0].references
-    return opened
 
 
 def score_text(

@@ -7,6 +7,7 @@ sentence, so that ids are matched as those of glosses.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from slaeval.evaluation.references import ReferenceSet, corpus_label, match_ids
 from slaeval.evaluation.request import Request
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.translations import Translations, read_translations, translations_of
+from slaeval.loaders.registry import layouts
 from slaeval.scoring.segments import Reference
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ __all__ = ["load_text_references", "match_sentences", "text_reference_set"]
 
 #: What a file of references that a loader reads begins with.
 _BINARY = (b"\x93NUMPY", b"\x1f\x8b", b"\x80")
-_RELEASES = (b"id|folder|signer|annotation", b"name|video|start|end|", b"index|name|length|gloss")
 
 
 def load_text_references(request: Request) -> ReferenceSet:
@@ -90,17 +91,21 @@ def _is_annotation(path: str) -> bool:
     from slaeval.files import read_start
 
     start = read_start(path, "a file with references", 64)
-    return start.startswith(_BINARY) or start.lstrip(b"\xef\xbb\xbf").startswith(_RELEASES)
+    headers = ("|".join(one.header).encode() for one in layouts().values() if one.header)
+    return start.startswith(
+        (*_BINARY, *(mark + head for head in headers for mark in (b"", codecs.BOM_UTF8)))
+    )
 
 
 def _of_samples(samples: Iterable[Sample], path: str) -> list[Reference]:
     rows = []
     for sample in samples:
         if sample.translation is None:
+            having = [name for name, one in layouts().items() if one.translations is not None]
             what = f"{sample.corpus}: " if sample.corpus else ""
             raise InputError(
                 f"{what}segment {sample.id!r} has no translation here; of the corpora, "
-                "phoenix2014t, csl-daily and isharah have them, and slt pickles do",
+                f"{', '.join(having)} have them, and slt pickles do",
                 path,
             )
         rows.append(Reference(sample.id, sample.signer or "", [sample.translation]))

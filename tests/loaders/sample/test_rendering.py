@@ -19,6 +19,7 @@ from slaeval.cli.corpus import corpus as corpus_command
 from slaeval.errors import SlaevalError, UsageError
 from slaeval.loaders.sample import corpus as synthetic
 from slaeval.loaders.sample import rendering, signing
+from slaeval.loaders.sample.draft import Draft
 from slaeval.loaders.sample.scenes import Difficulty, Scene
 
 FILMED = {
@@ -61,10 +62,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def signs_of(name: str) -> signing.Lexicon:
     """Give a sign to all words of a corpus, not only to those of its filmed sample."""
-    slots = {"csl-daily": synthetic._CHINESE, "isharah500": synthetic._ARABIC}.get(
-        name, synthetic._GERMAN
-    )
-    return signing.lexicon([*(gloss for slot in slots for gloss, _ in slot), *synthetic._BESIDE])
+    words = [gloss for slot in synthetic.maker_of(name).slots for gloss, _ in slot]
+    return signing.lexicon([*words, *synthetic.maker_of("phoenix2014t").beside])
 
 
 def _draft(
@@ -72,7 +71,7 @@ def _draft(
     seed: int,
     sizes: Mapping[str, int] = synthetic.FILMED_SIZES,
     filmed: bool = True,
-) -> synthetic._Draft:
+) -> Draft:
     return synthetic._drafted(name, seed, sizes, filmed)
 
 
@@ -121,7 +120,7 @@ def test_verify_sees_the_pictures(filmed, sample_of, name: str) -> None:
 @pytest.mark.parametrize("name", ["phoenix2014t", "csl-daily", "isharah500"])
 def test_a_filmed_sample_has_few_words_and_each_often(name: str) -> None:
     draft = _draft(name, 0)
-    words = set(synthetic._words(name))
+    words = set(synthetic.maker_of(name).filmed_words)
     per_setup = 2 if name == "isharah500" else 1
     assert len(draft.scenes) == per_setup * sum(synthetic.FILMED_SIZES.values())
     counts = Counter(gloss for scene in draft.scenes for gloss in scene.glosses)
@@ -138,7 +137,9 @@ def test_a_filmed_sample_has_few_words_and_each_often(name: str) -> None:
 def test_the_same_seed_gives_the_same_pictures(filmed, tmp_path: Path) -> None:
     for name in ("phoenix2014t", "csl-daily", "isharah500"):
         scene = _draft(name, 0, SIZES).scenes[-1]
-        rendering.render_scenes([scene], str(tmp_path / name), name, 0, synthetic._words(name))
+        rendering.render_scenes(
+            [scene], str(tmp_path / name), name, 0, synthetic.maker_of(name).filmed_words
+        )
         drawn = content(tmp_path / name)
         assert len(drawn) == (1 if name == "isharah500" else len(drawn)) > 0
         there = content(filmed(name))
@@ -167,7 +168,7 @@ def _many(folder: str) -> list[Scene]:
 
 
 def test_workers_draw_what_one_process_draws(tmp_path: Path, monkeypatch) -> None:
-    words = synthetic._words("phoenix2014t")
+    words = synthetic.maker_of("phoenix2014t").filmed_words
     seen: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     rendering.render_scenes(
@@ -192,7 +193,7 @@ def test_a_worker_that_fails_is_reported(tmp_path: Path, monkeypatch) -> None:
 
 def test_each_word_has_a_sign_of_its_own() -> None:
     for name in NAMES:
-        words = list(dict.fromkeys(map(signing.word_of, synthetic._words(name))))
+        words = list(dict.fromkeys(map(signing.word_of, synthetic.maker_of(name).filmed_words)))
         signs = signing.lexicon(words)
         assert list(signs) == words
         seen = [
@@ -208,7 +209,7 @@ def test_every_gloss_of_every_sample_can_be_signed(name: str) -> None:
         gloss for seed in range(5) for scene in _draft(name, seed).scenes for gloss in scene.glosses
     }
     assert len(glosses) >= 10
-    signs = signing.lexicon(synthetic._words(name))
+    signs = signing.lexicon(synthetic.maker_of(name).filmed_words)
     for gloss in glosses:
         signing.perform([gloss], signs, signing.generator(gloss), BARE)
 
@@ -239,7 +240,7 @@ def test_markers_do_not_change_a_sign(gloss: str, word: str) -> None:
 
 
 def test_pairs_share_their_frames_in_the_opposite_order() -> None:
-    words = synthetic._words("phoenix2014t")[:12]
+    words = synthetic.maker_of("phoenix2014t").filmed_words[:12]
     for word, back in zip(words[::2], words[1::2], strict=True):
         there, again = (
             signing.perform([gloss], signing.lexicon(words), signing.generator("x"), BARE)

@@ -10,7 +10,6 @@ import pytest
 from slaeval.errors import UsageError
 from slaeval.scoring.text.protocols import (
     TextProtocol,
-    corpus_default,
     register,
     script_of,
     text_protocol,
@@ -58,17 +57,6 @@ def test_the_release_and_slts_pickles_give_the_same_figures_under_signjoey() -> 
         figure.value for figure in other.figures.values()
     ]
     assert one.signature != other.signature  # which references were used stays visible
-
-
-def test_each_corpus_has_a_default_that_exists_and_a_reason() -> None:
-    for name in ("phoenix2014t", "csl-daily", "isharah500/US", None):
-        default = corpus_default(name)
-        assert default.reason
-        for mine in (default.protocol, *default.also):
-            assert text_protocol(mine)
-    assert text_protocol("official", "phoenix2014t").name == "signjoey"
-    assert text_protocol("official", "csl-daily").name == "twostream"
-    assert text_protocol("official").name == "plain"
 
 
 def test_a_protocol_without_a_form_for_chinese_refuses_it() -> None:

@@ -1,0 +1,726 @@
+"""Resized frames of a corpus in one file, made once and read by every process of every run.
+
+A release has its pictures in a million files, or in videos that are decoded anew in every epoch.
+A frame cache holds them at the size that a model looks at::
+
+    phoenix2014t-multisigner-256-jpeg95/   one corpus and setup, one size, one coding
+        train/                             a split; there once it is whole
+            frames.bin                     the coded frames of all clips, one after another
+            index.jsonl                    a header, then one line a clip
+        dev.part/                          a split in the making
+
+Processes share what the system keeps of ``frames.bin`` in memory; none holds a copy. Each frame
+carries its CRC-32, each file its SHA-256. A cache belongs to the files it was made from: their
+names, sizes and times of change are compared whenever it is used, and their content where the
+times alone differ, as they do after a copy.
+
+``jpeg`` and ``webp`` change pixels a little, ``png`` does not; who uses a cache is told which.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shlex
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slaeval.errors import InputError, UsageError, counted
+from slaeval.files import read_bytes
+from slaeval.loaders.records import Corpus
+from slaeval.loaders.video import VideoClip, read_frames
+
+__all__ = [
+    "AUTO",
+    "CachedSplit",
+    "Coding",
+    "Entry",
+    "FrameCache",
+    "Header",
+    "PART",
+    "StoredFrames",
+    "cache_folder",
+    "content_digest",
+    "encoded",
+    "frames_file",
+    "index_file",
+    "open_frame_cache",
+    "read_index",
+    "source_digest",
+    "verified",
+]
+
+Pixels = NDArray[np.uint8]
+Format = Literal["jpeg", "webp", "png"]
+
+#: The version goes up when the layout changes, or when ``read_frames`` gives other pixels.
+_FORMAT, _VERSION = "slaeval-frame-cache", 1
+
+#: Instead of a folder: the cache in the usual place.
+AUTO = "auto"
+
+#: What the folder of a split in the making ends with.
+PART = ".part"
+
+#: Bytes read at once, and how many files are looked at at a time.
+_PIECE, _AT_ONCE = 1 << 20, 8
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How frames are stored.
+
+    Attributes
+    ----------
+    format : {"jpeg", "webp", "png"}
+        JPEG keeps the full resolution of colours (4:4:4); PNG loses nothing.
+    quality : int or None
+        1 to 100, None for PNG.
+    """
+
+    format: Format = "jpeg"
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.format not in get_args(Format):
+            raise UsageError(f"frames are stored as jpeg, webp or png, not {self.format!r}")
+        if self.format == "png":
+            if self.quality is not None:
+                raise UsageError("png is lossless: it has no quality")
+        elif self.quality is None:
+            object.__setattr__(self, "quality", 95)
+        elif not 1 <= self.quality <= 100:
+            raise UsageError(f"the quality is 1 to 100, not {self.quality}")
+
+    @property
+    def lossless(self) -> bool:
+        """Whether frames come back as they were."""
+        return self.format == "png"
+
+    def __str__(self) -> str:
+        return "png" if self.quality is None else f"{self.format} {self.quality}"
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return a frame [H, W, 3] as the bytes of a picture."""
+        from PIL import Image
+
+        options: dict[str, Any] = {"quality": self.quality}
+        if self.format == "jpeg":
+            options["subsampling"] = 0
+        elif self.format == "webp":
+            options["method"] = 2  # of 0 to 6; above, it takes three times as long for 5 % less
+        else:
+            options = {"compress_level": 1}
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, self.format, **options)
+        return stream.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """Return the frame behind the bytes of a picture."""
+        from PIL import Image
+
+        with Image.open(io.BytesIO(data), formats=(self.format,)) as picture:
+            return np.asarray(picture)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a split of a frame cache is.
+
+    Attributes
+    ----------
+    corpus, setup, split : str
+        Whose frames.
+    side : int
+        Height and width of a frame.
+    coding : Coding
+        How they are stored.
+    frames, bytes : int
+        How many there are, and the size of their file; 0 while it is being made.
+    hash : str
+        SHA-256 of the file.
+    """
+
+    corpus: str
+    setup: str
+    split: str
+    side: int
+    coding: Coding
+    frames: int = 0
+    bytes: int = 0
+    hash: str = ""
+
+    def __str__(self) -> str:
+        made = f", {self.hash[:12]}" if self.hash else ""
+        return f"{self.coding}, {self.side} pixels{made}"
+
+    @property
+    def place(self) -> tuple[str, str, int, Coding]:
+        """What all splits in one cache have in common."""
+        return self.corpus, self.setup, self.side, self.coding
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return vars(self) | {"coding": self.coding.format, "quality": self.coding.quality}
+
+    def line(self) -> str:
+        """Return the first line of an index."""
+        return json.dumps({"format": _FORMAT, "version": _VERSION} | self.to_dict()) + "\n"
+
+    @classmethod
+    def read(cls, line: str, path: str) -> Header:
+        """Read the first line of an index.
+
+        Raises
+        ------
+        InputError
+            It is something else, or of another version.
+        """
+        try:
+            values = json.loads(line)
+            kind, version = values.pop("format"), values.pop("version")
+        except (ValueError, KeyError, AttributeError):
+            raise InputError("not the index of a frame cache", path, 1) from None
+        if kind != _FORMAT or version != _VERSION:
+            raise InputError(
+                f"a frame cache of another version of slaeval ({version!r:.20}, this one reads "
+                f"{_VERSION}); make it again with --restart",
+                path,
+                1,
+            )
+        try:
+            header = cls(coding=Coding(values.pop("coding"), values.pop("quality")), **values)
+        except (TypeError, KeyError, UsageError):
+            raise _damaged(path, 1) from None
+        kinds = {type(getattr(header, name)) for name in ("side", "frames", "bytes")}
+        if kinds != {int} or not isinstance(header.hash, str):
+            raise _damaged(path, 1)
+        return header
+
+    def remake(self, folder: str) -> str:
+        """Return what to do about a split, in this folder, that is of no use."""
+        quality = "" if self.coding.quality is None else f" --quality {self.coding.quality}"
+        return (
+            f"make it again: slaeval corpus cache {self.corpus} --setup {self.setup} --split "
+            f"{self.split} --size {self.side} --format {self.coding.format}{quality} --out "
+            f"{shlex.quote(os.path.dirname(folder))} --restart"
+        )
+
+
+class Entry(NamedTuple):
+    """One clip in an index.
+
+    Attributes
+    ----------
+    id : str
+        The sample.
+    sizes, checks : list of int
+        Of each frame how many bytes it takes, and their CRC-32.
+    source, content : str
+        Digests of the files it was made from: :func:`source_digest`, :func:`content_digest`.
+    reason : str
+        Why its frames could not be read; empty where they could.
+    """
+
+    id: str
+    sizes: list[int]
+    checks: list[int]
+    source: str
+    content: str
+    reason: str = ""
+
+    def line(self) -> str:
+        """Return its line of an index."""
+        return json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+@dataclass(frozen=True)
+class StoredFrames:
+    """The frames of one clip in a cache, as far as a reader needs to know.
+
+    Attributes
+    ----------
+    header : Header
+        Of the split.
+    path : str
+        The file they are in.
+    starts : int64 array [frames + 1]
+        Where each frame begins in it, and where the last one ends.
+    checks : uint32 array [frames]
+        CRC-32 of each.
+    reason : str
+        Why there are none.
+    """
+
+    header: Header
+    path: str
+    starts: NDArray[np.int64]
+    checks: NDArray[np.uint32]
+    reason: str = ""
+
+    def read(self, id: str, size: tuple[int, int] | None, numbers: Sequence[int]) -> Pixels:
+        """Read frames; parameters and result as :func:`slaeval.loaders.video.read_frames`.
+
+        Raises
+        ------
+        InputError
+            Another size is wanted, or the file is missing, cut off or damaged.
+        """
+        side = self.header.side
+        if size != (side, side):
+            raise InputError(
+                f"sample {id!r}: the frame cache has frames of {side} by {side} pixels, not "
+                + ("of the full size" if size is None else f"{size[0]} by {size[1]}"),
+                self.path,
+            )
+        if self.reason:
+            raise InputError(f"{self.reason} (as the frame cache was made)", self.path)
+        out = np.empty((len(numbers), side, side, 3), np.uint8)
+        try:
+            # Opened for each clip: nothing is held that a worker could not get, and a file that
+            # shrinks is an error to report, where a mapped one would end the process.
+            with open(self.path, "rb", buffering=0) as stream:
+                for place, number in enumerate(numbers):
+                    out[place] = self._frame(stream, id, number)
+        except OSError as error:
+            raise InputError(
+                f"sample {id!r}: the frame cache cannot be read: {error.strerror or error}",
+                self.path,
+            ) from None
+        return out
+
+    def _frame(self, stream: io.FileIO, id: str, number: int) -> Pixels:
+        start, end = int(self.starts[number]), int(self.starts[number + 1])
+        stream.seek(start)
+        data = stream.read(end - start)
+        if zlib.crc32(data) != self.checks[number]:
+            what = "is cut off" if len(data) < end - start else "is damaged"
+            raise InputError(
+                f"the frame cache {what} at byte {start}, frame {number} of sample {id!r}: "
+                + self.header.remake(os.path.dirname(self.path)),
+                self.path,
+            )
+        pixels = self.header.coding.decode(data)
+        if pixels.shape != (self.header.side, self.header.side, 3):
+            raise _damaged(self.path)
+        return pixels
+
+
+# -- what it was made from --------------------------------------------------------------------
+
+
+def source_digest(clip: VideoClip) -> str:
+    """Return a digest of the names, sizes and times of change of a clip's files.
+
+    ``""`` where one is missing: reading it will say so.
+    """
+    digest = hashlib.sha256()
+    for name, path in _files(clip):
+        try:
+            found = os.stat(path)
+        except OSError:
+            return ""
+        digest.update(f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n".encode(errors="replace"))
+    return digest.hexdigest()
+
+
+def content_digest(clip: VideoClip) -> str:
+    """Return a digest of the names and bytes of a clip's files.
+
+    Raises
+    ------
+    InputError
+        One cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name, path in _files(clip):
+        digest.update(f"{name}\0".encode(errors="replace"))
+        try:
+            with open(path, "rb") as stream:
+                while piece := stream.read(_PIECE):
+                    digest.update(piece)
+        except OSError as error:
+            raise InputError(
+                f"sample {clip.id!r}: cannot be read: {error.strerror or error}", path
+            ) from None
+    return digest.hexdigest()
+
+
+def _files(clip: VideoClip) -> Iterator[tuple[str, str]]:
+    if not clip.files:
+        yield os.path.basename(clip.path), clip.path
+    for name in clip.files:
+        yield name, os.path.join(clip.path, name)
+
+
+def encoded(clip: VideoClip, side: int, coding: Coding) -> tuple[Entry, bytes]:
+    """Read a clip from its files and code it.
+
+    Returns
+    -------
+    tuple of Entry and bytes
+        Its line of the index, and its frames one after another.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    source = source_digest(clip)
+    frames = [coding.encode(frame) for frame in read_frames(clip, (side, side))]
+    entry = Entry(
+        clip.id,
+        [len(data) for data in frames],
+        [zlib.crc32(data) for data in frames],
+        source,
+        content_digest(clip),
+    )
+    return entry, b"".join(frames)
+
+
+# -- reading one ------------------------------------------------------------------------------
+
+
+def frames_file(folder: str) -> str:
+    """Return the path of the frames in the folder of a split."""
+    return os.path.join(folder, "frames.bin")
+
+
+def index_file(folder: str) -> str:
+    """Return the path of the index in the folder of a split."""
+    return os.path.join(folder, "index.jsonl")
+
+
+def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
+    """Read an index.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    torn : bool
+        Whether its last line may be cut off, as in one that is being made.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or of another version.
+    """
+    lines = read_bytes(path, "the index of a frame cache").decode("utf-8", "replace").split("\n")
+    rest = lines.pop()
+    if not lines or (rest and not torn):
+        raise _damaged(path, len(lines) + 1)
+    entries = []
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            entry = Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            raise _damaged(path, number) from None
+        if not (_are_counts(entry.sizes) and _are_counts(entry.checks)) or (
+            len(entry.sizes) != len(entry.checks)
+        ):
+            raise _damaged(path, number)
+        entries.append(entry)
+    return Header.read(lines[0], path), entries
+
+
+def _are_counts(values: object) -> bool:
+    return isinstance(values, list) and all(type(n) is int and 0 <= n < 1 << 32 for n in values)
+
+
+def _damaged(path: str, line: int | None = None) -> InputError:
+    return InputError("this frame cache is damaged; make it again with --restart", path, line)
+
+
+class CachedSplit(NamedTuple):
+    """A split of a frame cache.
+
+    Attributes
+    ----------
+    folder : str
+        Where it is.
+    header : Header
+        What it is.
+    entries : dict
+        Id to its line of the index, in the order of the corpus.
+    """
+
+    folder: str
+    header: Header
+    entries: dict[str, Entry]
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Id to reason, for the clips that could not be read when it was made."""
+        return {entry.id: entry.reason for entry in self.entries.values() if entry.reason}
+
+    @classmethod
+    def open(cls, folder: str) -> CachedSplit:
+        """Open one; see :func:`open_frame_cache` for errors."""
+        header, entries = read_index(index_file(folder))
+        path = frames_file(folder)
+        try:
+            there = os.path.getsize(path)
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", path) from None
+        stated = sum(sum(entry.sizes) for entry in entries)
+        if not there == header.bytes == stated:
+            raise InputError(
+                f"the frame cache is cut off: {there:,} bytes of {header.bytes:,} are there; "
+                + header.remake(folder),
+                path,
+            )
+        return cls(folder, header, {entry.id: entry for entry in entries})
+
+    def check_source(self, clips: Sequence[VideoClip]) -> list[str]:
+        """See that clips are what the cache was made from; return those with other times.
+
+        Raises
+        ------
+        InputError
+            They are not.
+        """
+
+        def look(clip: VideoClip) -> tuple[str, bool]:
+            entry = self.entries.get(clip.id)
+            if entry is None:
+                return "is not in the frame cache", False
+            if entry.source == source_digest(clip):
+                return "", False
+            if not entry.reason and entry.content == content_digest(clip):
+                return "", True
+            return "has other pictures than when the frame cache was made", False
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(look, clips))
+        wrong = [(clip.id, what) for clip, (what, _) in zip(clips, found, strict=True) if what]
+        if wrong:
+            id, what = wrong[0]
+            others = f" (and {counted(len(wrong) - 1, 'other')})" if wrong[1:] else ""
+            raise InputError(
+                f"sample {id!r} {what}{others}; read the corpus itself, without "
+                f"--frame-cache, or {self.header.remake(self.folder)}",
+                self.folder,
+            )
+        return [clip.id for clip, (_, moved) in zip(clips, found, strict=True) if moved]
+
+    def stored(self) -> Iterator[tuple[str, StoredFrames]]:
+        """Yield the id and the frames of each clip."""
+        at = 0
+        path = frames_file(self.folder)
+        for entry in self.entries.values():
+            starts = at + np.cumsum([0, *entry.sizes], dtype=np.int64)
+            at = int(starts[-1])
+            checks = np.array(entry.checks, np.uint32)
+            yield entry.id, StoredFrames(self.header, path, starts, checks, entry.reason)
+
+
+class FrameCache:
+    """A frame cache that is there; see :func:`open_frame_cache`.
+
+    Attributes
+    ----------
+    folder : str
+        Where it is.
+    side : int or None
+        Side of the frames that are needed; None for whatever it has.
+    """
+
+    def __init__(self, folder: str, side: int | None = None) -> None:
+        self.folder = folder
+        self.side = side
+        self._splits: dict[str, CachedSplit] = {}
+
+    def split(self, corpus: str, setup: str, name: str) -> CachedSplit:
+        """Open a split; see :func:`open_frame_cache` for errors."""
+        if name not in self._splits:
+            folder = os.path.join(self.folder, name)
+            if not os.path.isdir(folder):
+                raise _absent(self.folder, corpus, setup, name, self.side)
+            found = CachedSplit.open(folder)
+            header = found.header
+            if (header.corpus, header.setup, header.split) != (corpus, setup, name):
+                raise InputError(
+                    f"frames of {header.corpus} ({header.setup}) {header.split}, not of {corpus} "
+                    f"({setup}) {name}: name another --frame-cache",
+                    folder,
+                )
+            if header.side != (self.side or header.side):
+                raise InputError(
+                    f"frames of {header.side} pixels; {self.side} are needed here: make another "
+                    f"with 'slaeval corpus cache {corpus} --size {self.side}'",
+                    folder,
+                )
+            self._splits[name] = found
+        return self._splits[name]
+
+    def attached(self, corpus: Corpus, clips: Iterable[VideoClip]) -> list[VideoClip]:
+        """Return clips of a corpus with their frames in the cache.
+
+        Raises
+        ------
+        InputError
+            A split is missing, damaged, or was made from other files.
+        """
+        splits = {sample.id: sample.split for sample in corpus}
+        found: dict[str, VideoClip] = {}
+        of_split: dict[str, list[VideoClip]] = {}
+        for clip in clips:
+            of_split.setdefault(splits[clip.id], []).append(clip)
+        for name, mine in of_split.items():
+            split = self.split(corpus.name, corpus.setup, name)
+            split.check_source(mine)
+            stored = dict(split.stored())
+            found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in mine}
+        return [found[clip.id] for clip in clips]
+
+    @property
+    def headers(self) -> dict[str, Header]:
+        """The splits that have been opened."""
+        return {name: split.header for name, split in self._splits.items()}
+
+    def record(self) -> dict[str, Any]:
+        """Return what a run keeps of where its frames came from, as JSON can hold it."""
+        return {
+            name: {
+                "coding": str(header.coding),
+                "lossless": header.coding.lossless,
+                "size": header.side,
+                "hash": header.hash,
+            }
+            for name, header in sorted(self.headers.items())
+        }
+
+    def notes(self) -> list[str]:
+        """Return what a reader of a figure should know: that frames were not quite their own."""
+        return [
+            f"frames of {name} are from a cache that loses a little ({header})"
+            for name, header in sorted(self.headers.items())
+            if not header.coding.lossless
+        ]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name}: {header}" for name, header in sorted(self.headers.items()))
+
+
+def cache_folder(corpus: str, setup: str, side: int, coding: Coding) -> str:
+    """Return where a frame cache is by default.
+
+    Below the folder in the environment variable ``SLAEVAL_CACHE_DIR``, or the user's own one.
+    """
+    name = f"{corpus}-{setup}-{side}-{str(coding).replace(' ', '')}"
+    return os.path.join(_usual_place(), name)
+
+
+def _usual_place() -> str:
+    folder = os.environ.get("SLAEVAL_CACHE_DIR")
+    if not folder:
+        import platformdirs
+
+        folder = platformdirs.user_cache_dir("slaeval")
+    return os.path.join(folder, "frames")
+
+
+def open_frame_cache(
+    folder: str | os.PathLike[str], corpus: str, setup: str, side: int
+) -> FrameCache:
+    """Open a frame cache, for :func:`slaeval.loaders.video.find_video_clips`.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where it is; ``"auto"`` for the one in the usual place.
+    corpus, setup : str
+        Canonical names.
+    side : int
+        Side of the frames that are needed.
+
+    Raises
+    ------
+    InputError
+        There is none, or several in the usual place.
+    """
+    folder = os.fspath(folder)
+    if folder != AUTO:
+        if not os.path.isdir(folder):
+            raise InputError("no such folder; expected a frame cache", folder)
+        return FrameCache(folder, side)
+    place, start = _usual_place(), f"{corpus}-{setup}-{side}-"
+    there = sorted(os.listdir(place)) if os.path.isdir(place) else []
+    found = [name for name in there if name.startswith(start)]
+    if not found:
+        raise _absent(place, corpus, setup, "", side)
+    if len(found) > 1:
+        raise InputError(
+            f"{len(found)} frame caches of {corpus} ({setup}) with {side} pixels are here "
+            f"({', '.join(found)}): name one of them with --frame-cache DIR",
+            place,
+        )
+    return FrameCache(os.path.join(place, found[0]), side)
+
+
+def _absent(folder: str, corpus: str, setup: str, split: str, side: int | None) -> InputError:
+    unfinished = split and os.path.isdir(os.path.join(folder, split + PART))
+    what = f"{corpus} ({setup}) {split}".rstrip()
+    size = "" if side is None else f" --size {side}"
+    return InputError(
+        f"no frame cache of {what}"
+        + ("" if side is None else f" with {side} pixels")
+        + (", only the beginning of one" if unfinished else "")
+        + f": make it with 'slaeval corpus cache {corpus} --setup {setup}{size}'",
+        folder,
+    )
+
+
+def verified(folder: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
+    """Read all of a split and compare it with its index.
+
+    Parameters
+    ----------
+    folder : str
+        Of the split.
+    torn : bool
+        It is still being made: the index has no hash yet.
+
+    Returns
+    -------
+    tuple of Header and list of Entry
+        The index; with the size and hash that were found.
+
+    Raises
+    ------
+    InputError
+        A byte is not what it was.
+    """
+    header, entries = read_index(index_file(folder), torn=torn)
+    path = frames_file(folder)
+    digest, at = hashlib.sha256(), 0
+    try:
+        with open(path, "rb") as stream:
+            for entry in entries:
+                for number, (size, check) in enumerate(zip(entry.sizes, entry.checks, strict=True)):
+                    data = stream.read(size)
+                    if len(data) < size or zlib.crc32(data) != check:
+                        what = "cut off" if len(data) < size else "damaged"
+                        raise InputError(
+                            f"{what} at byte {at}, frame {number} of sample {entry.id!r}: "
+                            + header.remake(folder),
+                            path,
+                        )
+                    digest.update(data)
+                    at += size
+            more = len(stream.read(_PIECE))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path) from None
+    if more or not (torn or (header.hash, header.bytes) == (digest.hexdigest(), at)):
+        raise InputError(f"not the frames that the index describes: {header.remake(folder)}", path)
+    frames = sum(len(entry.sizes) for entry in entries)
+    return replace(header, frames=frames, bytes=at, hash=digest.hexdigest()), entries
