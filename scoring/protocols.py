@@ -174,8 +174,8 @@ class Cleanup:
         if self.collapse == "adjacent":
             said = merged(said)
         if self.empty:
-            empty = [row for row, words in enumerate(lengths(said)) if not words]
-            said = replaced(said, dict.fromkeys(empty, [self.empty]))
+            nothing = {row: [self.empty] for row, count in enumerate(lengths(said)) if not count}
+            said = replaced(said, nothing)
         return named(words, said)
 
     def _line(self, line: str) -> str | None:

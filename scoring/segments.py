@@ -123,7 +123,9 @@ class _Records(Sequence[Record]):
     def __getitem__(self, index: slice) -> list[Record]: ...
     def __getitem__(self, index: int | slice) -> Record | list[Record]:
         values = [column[index] for column in self.columns]
-        return list(map(self._record, *values)) if isinstance(index, slice) else self._record(*values)
+        if isinstance(index, slice):
+            return list(map(self._record, *values))
+        return self._record(*values)  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[Record]:
         return map(self._record, *self.columns)
