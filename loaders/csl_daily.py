@@ -22,6 +22,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from slaeval.errors import InputError
+from slaeval.files import kept_unless_changed
 from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout, rows_of
 from slaeval.loaders.records import CorpusDefault, Facts, Sample
@@ -81,7 +82,7 @@ class CSLDaily(Layout):
         if os.path.isfile(video_map):
             rows = [
                 (cells[1], int(cells[2]), cells[3], cells[4])
-                for cells in self._map_rows(video_map)
+                for cells in _map_rows(video_map)
                 if wanted.get(cells[1]) == split
             ]
             source = video_map
@@ -120,16 +121,6 @@ class CSLDaily(Layout):
             for name, length, gloss, characters in rows
         ]
 
-    def _map_rows(self, path: str) -> list[list[str]]:
-        rows = []
-        for number, cells in rows_of(path, "the CSL-Daily video map", _MAP):
-            if not cells[2].strip().isdecimal():
-                raise InputError(
-                    f"column 3 must be a number of frames, found {cells[2]!r}", path, number
-                )
-            rows.append(cells)
-        return rows
-
     def rows_of_split(self, rows: list[Row], path: str, split: str) -> list[Row]:
         """See :meth:`Layout.rows_of_split`; a video map holds all splits."""
         beside = os.path.join(os.path.dirname(path), "split_1.txt")
@@ -161,7 +152,7 @@ class CSLDaily(Layout):
         named = {
             cells[0] for _, cells in rows_of(splits, "the CSL-Daily split file", ("name", "split"))
         }
-        return [cells[1] for cells in self._map_rows(video_map) if cells[1] not in named]
+        return [cells[1] for cells in _map_rows(video_map) if cells[1] not in named]
 
     def signer(self, id: str, signer: str | None) -> str | None:
         """Return the signer from the sample's name; STM files write ``unknown``."""
@@ -174,6 +165,19 @@ class CSLDaily(Layout):
         return self.frame_folder(base, tops, sample.id)
 
 
+@kept_unless_changed
+def _map_rows(path: str) -> list[list[str]]:
+    rows = []
+    for number, cells in rows_of(path, "the CSL-Daily video map", _MAP):
+        if not cells[2].strip().isdecimal():
+            raise InputError(
+                f"column 3 must be a number of frames, found {cells[2]!r}", path, number
+            )
+        rows.append(cells)
+    return rows
+
+
+@kept_unless_changed
 def _pickled_rows(path: str) -> list[tuple[str, int, str, str]]:
     from slaeval.formats.pickles import load_pickle
 

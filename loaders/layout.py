@@ -215,6 +215,9 @@ class Layout(ABC):
         if files:
             folder = os.path.dirname(next(iter(files.values())))
             message = f"no {self.name} annotation of the split {split!r} in {folder}"
+        inside = self._around(root, patterns)
+        if inside is not None:
+            message = f"this is a folder inside the {self.name} corpus: name {inside}"
         if split in unlikely:
             message += (
                 f"\n  found {unlikely[split]}: it may be what a system wrote; if it is the "
@@ -259,6 +262,17 @@ class Layout(ABC):
             )
         base, files = found[best[0]] if best else (root, {})
         return base, files, unlikely
+
+    @staticmethod
+    def _around(root: str, patterns: Sequence[str]) -> str | None:
+        """Return the folder above `root` that one of the patterns starts from, if any."""
+        for pattern in patterns:
+            above = os.path.abspath(root)
+            for _ in pattern.split("/")[:-1]:
+                above = os.path.dirname(above)
+                if os.path.isfile(os.path.join(above, *pattern.split("/"))):
+                    return above
+        return None
 
     def _homes(self, folder: str) -> list[str]:
         """Return a folder, and those of the corpus's name in it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 
 from slaeval.errors import InputError
-from slaeval.files import read_text
+from slaeval.files import kept_unless_changed, read_text
 from slaeval.formats.words import is_word, split_words
 from slaeval.loaders.folders import find
 from slaeval.loaders.layout import Layout
@@ -33,7 +34,12 @@ def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sam
         The annotation is not there, is damaged, or names a segment twice.
     """
     path, base = described.locate(root, setup, split)
-    samples = described.read(path, base, setup, split)
+    return list(_read(path, base, type(described), setup, split))
+
+
+@kept_unless_changed
+def _read(path: str, base: str, corpus: type[Layout], setup: str, split: str) -> Sequence[Sample]:
+    samples = corpus().read(path, base, setup, split)
     if len({sample.id for sample in samples}) != len(samples):
         counts = Counter(sample.id for sample in samples)
         twice = next(sample for sample in samples if counts[sample.id] > 1)

@@ -25,7 +25,7 @@ class InputError(SlaevalError):
     message : str
         What was found, what was expected and what to do about it.
     path : path-like, optional
-        The file the message is about.
+        The file the message is about; ``-`` for standard input.
     line : int, optional
         Line number in that file, counted from 1.
     """
@@ -40,7 +40,8 @@ class InputError(SlaevalError):
         self.line = line
         where = ""
         if self.path is not None:
-            where = f"{self.path}:{line}: " if line is not None else f"{self.path}: "
+            name = "standard input" if self.path == "-" else self.path
+            where = f"{name}:{line}: " if line is not None else f"{name}: "
         super().__init__(where + message)
 
 

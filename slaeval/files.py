@@ -9,12 +9,14 @@ through :func:`write_whole`, so that no output is left half written.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sys
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 from slaeval.errors import InputError, SlaevalError
 
@@ -23,12 +25,16 @@ __all__ = [
     "STDIN",
     "check_text",
     "gunzipped",
+    "kept_unless_changed",
     "read_bytes",
     "read_start",
     "read_text",
     "replacing",
     "write_whole",
 ]
+
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
 
 #: The path that stands for standard input.
 STDIN = "-"
@@ -38,6 +44,9 @@ LONGEST_LINE = 64 * 1024 * 1024
 
 #: How many times its size a gzip file may unpack to, and how many bytes any may. Real ones reach 7.
 _RATIO, _ROOM = 32, 32 << 20
+
+#: Nanoseconds in which two writes may get the same time, with much to spare.
+_LATELY = 2_000_000_000
 
 #: How files begin that are no text, and what they are.
 _KINDS = (
@@ -56,6 +65,9 @@ _KINDS = (
     (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "a packed file (unpack it first)"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|....ftyp|\x1aE\xdf\xa3", "a picture, a film or a PDF"),
 )
+
+#: A control character that no text in any encoding of one byte a character has.
+_BINARY = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) -> bytes:
@@ -101,7 +113,7 @@ def read_bytes(path: str | os.PathLike[str], what: str, *, lines: bool = False) 
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
 
 
-@cache
+@functools.cache
 def _standard_input() -> bytes:
     """Read standard input once, for whoever asks again."""
     return sys.stdin.buffer.read()
@@ -192,6 +204,8 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
     try:
         text = data.decode("utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8")
     except UnicodeDecodeError as error:
+        if _BINARY.search(data, 0, 1 << 16):
+            raise InputError(f"this is a binary file, not {what}", path) from None
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         raise InputError(
@@ -204,6 +218,41 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InputError(f"a NUL byte: this is a binary file, not {what}", path, line)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def kept_unless_changed(read: Callable[_Given, _Found]) -> Callable[_Given, _Found]:
+    """Decorate what reads the file of its first argument: it is not read again while it stays.
+
+    What was read is kept until a file in that folder changes, for as long as the process lives;
+    it must not be changed. A folder with a file so new that a change at once might not show in
+    its time is read again.
+    """
+    kept: dict[Any, tuple[object, _Found]] = {}
+
+    @functools.wraps(read)
+    def reading(*given: _Given.args, **named: _Given.kwargs) -> _Found:
+        place = (*given, *named.items())
+        state = _state(os.path.dirname(str(given[0])))
+        if state is None:
+            kept.pop(place, None)
+            return read(*given, **named)
+        if place not in kept or kept[place][0] != state:
+            kept[place] = state, read(*given, **named)
+        return kept[place][1]
+
+    return reading
+
+
+def _state(folder: str) -> list[tuple[str, int, int]] | None:
+    """Return names, times and sizes of the files in a folder; None where they are too new."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+    except OSError:
+        return None
+    if any(time.time_ns() - state.st_mtime_ns < _LATELY for _, state in found):
+        return None
+    return sorted((name, state.st_mtime_ns, state.st_size) for name, state in found)
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[str]) -> None:

@@ -160,16 +160,48 @@ def slaeval(tmp_path: Path) -> Run:
             [sys.executable, "-m", "slaeval", *map(str, args)],
             cwd=tmp_path,
             env=env,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=120,
         )
         assert "Traceback" not in done.stderr, done.stderr
         if not wrapped:
-            done.stderr = re.sub(r"\n {2,}(?=\S)", " ", done.stderr)
+            done.stderr = _joined(done.stderr)
         return done
 
     return run
+
+
+@pytest.fixture
+def slaeval_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Call ``slaeval ARG…`` as `slaeval` does, but in this process, which has torch already.
+
+    A process that imports torch and open_clip computes for four seconds before it does anything.
+    Not for ``score``, which leaves its process at once.
+    """
+    from slaeval.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLAEVAL_CONFIG_DIR", str(tmp_path / "config"))
+    for name in ("SLAEVAL_DATA", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*args: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, args)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(sys.argv, int(left.value.code or 0), out, _joined(err))
+
+    return call
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"\n {2,}(?=\S)", " ", text)
 
 
 STM = """\

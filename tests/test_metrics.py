@@ -85,7 +85,8 @@ torch.distributed.destroy_process_group()
 """
 
 
-@pytest.mark.parametrize("how", ["WITH", "WITHOUT"])
+# Two more processes that import torchmetrics compute for ten seconds.
+@pytest.mark.parametrize("how", [pytest.param("WITH", marks=pytest.mark.slow), "WITHOUT"])
 def test_every_rank_computes_over_all(how: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     expected = slaeval.score(REFERENCES, HYPOTHESES).wer

@@ -8,6 +8,7 @@ import click
 
 from slaeval.cli.options import existing, format_options, request_options
 from slaeval.console import paragraph, styled, table, warn, width
+from slaeval.errors import counted
 from slaeval.evaluation.leaderboard import leaderboard as ranked
 from slaeval.evaluation.leaderboard import not_scored
 from slaeval.evaluation.overwriting import check_outputs
@@ -59,6 +60,8 @@ def leaderboard(
 ) -> None:
     """Rank the submissions in a folder; each file or run folder in it is one system.
 
+    Hidden files, README, LICENSE and Markdown files in it are left out.
+
     Prints ranks with intervals, significance tests against the leader, and WER by signer.
     A submission that cannot be read does not stop the others: it is listed at the end with
     the reason, and the exit code is 1.
@@ -75,7 +78,7 @@ def leaderboard(
     if csv is not None or html is not None:
         from slaeval.files import write_whole
 
-        if csv is not None:
+        if csv is not None and board.entries:
             write_whole(csv, as_csv([entry.to_row() for entry in board.entries]))
         if html is not None and board.entries:
             from slaeval.report.leaderboard import render_leaderboard
@@ -86,12 +89,13 @@ def leaderboard(
 
         click.echo(json.dumps(board.to_dict(), ensure_ascii=False, indent=2))
     elif form == "csv":
-        click.echo(as_csv([entry.to_row() for entry in board.entries]), nl=False)
+        if board.entries:
+            click.echo(as_csv([entry.to_row() for entry in board.entries]), nl=False)
     elif board.entries:
         click.echo(_pasted(board, form) if form != "table" else render(board))
     if board.unreadable:
         if form == "table":
-            click.echo("\n" + styled("not scored", bold=True))
+            click.echo("\n" * bool(board.entries) + styled("not scored", bold=True))
             for one in board.unreadable:
                 click.echo(paragraph(f"{one.name}: {one.reason}"))
         raise not_scored(board.unreadable, len(board.entries))
@@ -117,8 +121,8 @@ def render(board: Leaderboard) -> str:
     what = " ".join(filter(None, (score.dataset, score.split))) or "own references"
     total = score.total
     out = [
-        f"{what}, protocol {score.protocol}: {len(board.entries)} systems, "
-        f"{total.reference_words} words in {len(score.segments)} segments",
+        f"{what}, protocol {score.protocol}: {counted(len(board.entries), 'system')}, "
+        f"{counted(total.reference_words, 'word')} in {counted(len(score.segments), 'segment')}",
         "",
         table(
             [_cells(entry) for entry in board.entries],

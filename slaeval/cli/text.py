@@ -78,12 +78,14 @@ def show_score(
 def pasted_score(systems: Sequence[tuple[str, TextScore]], form: Format) -> str:
     """Format named scores as Markdown, LaTeX (one row per system, with both splits) or CSV."""
     if form == "latex":
-        cells: dict[str, dict[str, TextScore]] = {}
+        cells: dict[tuple[str, str], dict[str, TextScore]] = {}
         for name, score in systems:
-            cells.setdefault(os.path.splitext(name)[0], {})[score.split or ""] = score
+            # An audit names its rows by their protocols.
+            rules = "" if name == score.protocol else score.protocol
+            cells.setdefault((os.path.splitext(name)[0], rules), {})[score.split or ""] = score
         notes = [note for name, score in systems for note in text_notes(name, score)]
         return as_latex(
-            [PaperRow(name, by_split) for name, by_split in cells.items()],
+            [PaperRow(name, by_split, rules) for (name, rules), by_split in cells.items()],
             notes=notes,
             heads=TEXT_HEADS,
         )

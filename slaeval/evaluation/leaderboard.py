@@ -9,6 +9,7 @@ test tells from the leader is marked as tied with it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,6 +32,9 @@ __all__ = [
 
 #: At this level a test tells a system from the leader.
 _LEVEL = 0.05
+
+#: Names of files that lie beside submissions.
+_NO_SUBMISSION = re.compile(r"\..*|(readme|licen[cs]e)(\..*)?|.*\.md", re.IGNORECASE)
 
 
 class Unreadable(NamedTuple):
@@ -57,7 +61,7 @@ class Entry:
     rank : int
         From 1; systems with as many errors share one.
     name : str
-        Of the submission.
+        Name of the submission.
     score : Score
         What it scores.
     pair : Pair or None
@@ -84,7 +88,7 @@ class Entry:
         return self.pair.difference, *(self.pair.interval or (None, None))
 
     def to_row(self) -> dict[str, Any]:
-        """Return the row of ``--format csv``: figures, tests, and a WER a signer."""
+        """Return the row of ``--format csv``: figures, tests, and the WER of each signer."""
         low, high = self.score.wer_ci or (None, None)
         counts = self.score.total.to_dict()
         pair = self.pair
@@ -149,26 +153,28 @@ class Leaderboard:
 def submissions(folder: str | os.PathLike[str]) -> list[str]:
     """Return what is submitted in a folder: its files, and the folders of runs, sorted.
 
-    A folder that is no run is looked into; hidden files are not submissions.
+    A folder that is no run is looked into. Hidden files, ``README``, ``LICENSE`` and Markdown
+    files are not submissions.
 
     Raises
     ------
     InputError
-        There is no such folder, or nothing in it.
+        There is no such folder, or no submission in it.
     """
     folder = os.fspath(folder)
     if not os.path.isdir(folder):
-        raise InputError("no such folder; expected one with a hypothesis file a system", folder)
+        what = "this is a file" if os.path.exists(folder) else "no such folder"
+        raise InputError(f"{what}; expected a folder with one hypothesis file per system", folder)
     found = list(_submitted(folder))
     if not found:
-        raise InputError("no file in this folder; expected a hypothesis file a system", folder)
+        raise InputError("no file in this folder; expected one hypothesis file per system", folder)
     return found
 
 
 def _submitted(folder: str) -> Iterable[str]:
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
-        if name.startswith("."):
+        if _NO_SUBMISSION.fullmatch(name):
             continue
         if not os.path.isdir(path) or os.path.exists(os.path.join(path, "run.json")):
             yield path
@@ -276,7 +282,7 @@ def leaderboard(
     Parameters
     ----------
     folder : path-like
-        With a hypothesis file, or the folder of a run, a system.
+        Holds one hypothesis file or run folder per system.
     request : Request
         The references, and the protocol.
     strict : bool

@@ -251,12 +251,7 @@ def settings_of(folder: str) -> dict[str, Any]:
             raise InputError(
                 "not finished: resume this run with the same 'slaeval run' command", folder
             )
-        file = os.path.join(folder, "hyp.ctm")
-        hint = f"; name the hypothesis file in it: {file}" if os.path.exists(file) else ""
-        raise InputError(
-            f"no run here (no run.json); expected the folder of a run{hint}",
-            folder,
-        )
+        raise InputError("no run here (no run.json); expected the folder of a run", folder)
     settings = _read_json(path, read_text(path, "the settings of a run"))
     if settings.get("format") != _FORMAT["format"]:
         raise InputError("this is not the run.json of a slaeval run", path)

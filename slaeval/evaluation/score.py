@@ -80,7 +80,13 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
         if os.path.isdir(path):
             from slaeval.evaluation.run_folder import Run
 
-            run = Run.open(path)
+            try:
+                run = Run.open(path)
+            except InputError as error:
+                file = os.path.join(path, "hyp.ctm")
+                if os.path.exists(os.path.join(path, "run.json")) or not os.path.exists(file):
+                    raise
+                raise InputError(f"{error}; or name the hypothesis file in it: {file}") from None
         return cls(references, None, request, source=path, run=run)
 
     @classmethod

@@ -458,9 +458,9 @@ def _failed(what: str, error: Exception) -> SlaevalError:
     """Say what failed in code that is not ours, and where."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     reason = (str(error).splitlines() or [""])[0]
-    return SlaevalError(
-        f"{what} failed at {place.filename}:{place.lineno}: {type(error).__name__}: {reason}"
-    )
+    # A call that never got into that code, such as one that lacks arguments, ends here.
+    where = "" if place.filename == __file__ else f" at {place.filename}:{place.lineno}"
+    return SlaevalError(f"{what} failed{where}: {type(error).__name__}: {reason}")
 
 
 def _checked(output: Any, lengths: Tensor, classes: int, path: str) -> ModelOutput:

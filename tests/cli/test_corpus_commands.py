@@ -86,6 +86,28 @@ def test_a_folder_names_the_file_in_it(slaeval) -> None:
     done = slaeval("score", "--pred", "c", "--dataset", "csl-daily", "--root", "c")
     assert done.returncode == 1
     assert "name the hypothesis file in it: c/hyp.ctm" in done.stderr
+    exported = slaeval("export", "c")
+    assert exported.returncode == 1
+    assert "c: no run here (no run.json); expected the folder of a run" in exported.stderr
+    assert "hyp.ctm" not in exported.stderr
+
+
+def test_a_folder_inside_a_corpus_is_told_apart(slaeval, tmp_path: Path) -> None:
+    slaeval("corpus", "sample", "phoenix2014t", "c")
+    inside = tmp_path / "c" / "PHOENIX-2014-T"
+    for below in ("annotations", "annotations/manual"):
+        given = ("--dataset", "phoenix2014t", "--root", inside / below)
+        done = slaeval("score", "c/hyp.ctm", *given)
+        assert done.returncode == 1
+        assert f"a folder inside the phoenix2014t corpus: name {inside}" in done.stderr
+    assert slaeval("score", "c/hyp.ctm", *given[:3], inside).returncode == 0
+
+
+def test_standard_input_is_named(slaeval, tmp_path: Path) -> None:
+    slaeval("corpus", "sample", "phoenix2014t", "c")
+    done = slaeval("score", "-", "--dataset", "phoenix2014t", "--root", "c")
+    assert done.returncode == 1
+    assert "error: standard input: the file is empty; expected" in done.stderr
 
 
 def test_nothing_registered_says_what_to_do(slaeval, task) -> None:

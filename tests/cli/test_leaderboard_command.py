@@ -20,6 +20,7 @@ BROKEN = {
     "empty.ctm": b"",
     "elsewhere.ctm": b"zzz 1 0.00 0.01 A\n",
     "photo.png": b"\x89PNG\r\n\x1a\n\0\0",
+    "noise.ctm": b"\x81\x00\x02noise\xff\n",
     "latin1.trn": "SÜD (a)\n".encode("latin-1"),
     "bomb.jsonl": b"[" * 100_000,
 }
@@ -42,7 +43,8 @@ def evening(slaeval, tmp_path: Path) -> tuple[str, ...]:
     shutil.copy(folder / "system2.ctm", folder / "team" / "same.ctm")
     best = (folder / "system0.ctm").read_text().splitlines(keepends=True)
     (folder / "near.ctm").write_text("".join(best[:-1]))
-    (folder / ".hidden").write_text("no submission")
+    for name in (".hidden", "README.md", "readme.txt", "LICENSE", "results.MD"):
+        (folder / name).write_text("no submission")
     return ("leaderboard", "sub", "--dataset", "phoenix2014t", "--root", "c")
 
 
@@ -108,7 +110,7 @@ def test_what_cannot_be_read_is_named_at_the_end(slaeval, evening, tmp_path: Pat
     listed = done.stdout[len(clean.stdout) :]
     assert re.findall(r"^  (\S+):", listed, re.M) == sorted(BROKEN)
     assert "the file is empty" in listed
-    assert "6 of 14 submissions could not be scored" in done.stderr
+    assert "7 of 15 submissions could not be scored" in done.stderr
     rows = list(csv.DictReader((tmp_path / "board.csv").read_text("utf-8").splitlines()))
     assert [row["system"] for row in rows] == [
         row["system"] for row in json.loads(slaeval(*evening, "--json").stdout)["systems"]
@@ -157,14 +159,22 @@ def test_strict(slaeval, evening, tmp_path: Path) -> None:
 
 def test_nothing_to_rank(slaeval, evening, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    for folder, message in (("none", "no file in this folder"), ("nowhere", "no such folder")):
+    (tmp_path / "none" / "README.md").write_text("no submission")
+    for folder, message in (
+        ("none", "no file in this folder"),
+        ("nowhere", "no such folder"),
+        ("sub/system0.ctm", "this is a file; expected a folder"),
+    ):
         done = slaeval("leaderboard", folder, *evening[2:])
         assert done.returncode == 1
         assert message in done.stderr
     _break(tmp_path / "none")
     done = slaeval("leaderboard", "none", *evening[2:], "--html", "b.html", "--csv", "b.csv")
     assert done.returncode == 1
-    assert "6 of 6 submissions" in done.stderr
+    assert "7 of 7 submissions" in done.stderr
+    assert done.stdout.startswith("not scored\n")
+    assert not (tmp_path / "b.csv").exists()
+    assert slaeval("leaderboard", "none", *evening[2:], "--format", "csv").stdout == ""
     # What is wrong with the references is no submission's fault.
     done = slaeval("leaderboard", "sub", "--dataset", "phoenix2014t", "--root", "none")
     assert done.returncode == 1

@@ -9,37 +9,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from slaeval.__main__ import main
 from slaeval.loaders import write_sample
 
 Make = Callable[..., Path]
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Call the command line in this process, in an empty folder; a new one costs seconds."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SLAEVAL_CONFIG_DIR", str(tmp_path / "config"))
-    for name in ("SLAEVAL_DATA", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-
+def command(slaeval_here: Callable[..., Any]) -> Callable[..., tuple[int, str, str]]:
     def call(*args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, args)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(left.value.code or 0), out, err
+        done = slaeval_here(*args)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 
@@ -342,8 +330,20 @@ def test_a_run_folder_is_not_written_over(command: Call, rendered: Path, checkpo
     assert command("run", "--ckpt", checkpoint(seed=1), *options, "--restart")[0] == 0
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let what is started here be interrupted, even if the tests run in the background.
+
+    A shell starts a job in the background with SIGINT ignored, and its processes inherit that.
+    """
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C goes to a group of processes")
 @pytest.mark.parametrize("lines", [0, 2], ids=["readers start", "a batch is done"])
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_ends_all_processes_quietly(
     lines: int, rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:

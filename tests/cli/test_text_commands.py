@@ -226,11 +226,11 @@ def test_latex_has_dev_and_test_in_a_row(slaeval, corpus, hypotheses, tmp_path) 
     dev.write_text("es bleibt mild .\n")
     done = ask(slaeval, "score", hypotheses, "--dev", dev, "--format", "latex", root=corpus)
     lines = done.stdout.splitlines()
-    assert r" & \multicolumn{5}{c}{Dev} & \multicolumn{5}{c}{Test} \\" in lines
+    assert r" &  & \multicolumn{5}{c}{Dev} & \multicolumn{5}{c}{Test} \\" in lines
     heads = " & ROUGE & BLEU-1 & BLEU-2 & BLEU-3 & BLEU-4"
-    assert rf"Method{heads * 2} \\" in lines
+    assert rf"Method & Protocol{heads * 2} \\" in lines
     row = next(line for line in lines if line.startswith("hyp &"))
-    assert row.startswith("hyp & 100.00 & 100.00 & 100.00 & 100.00 & 100.00 & ")
+    assert row.startswith("hyp & signjoey & 100.00 & 100.00 & 100.00 & 100.00 & 100.00 & ")
 
 
 def test_audit_shows_rules_moves_and_claims(slaeval, corpus, hypotheses) -> None:

@@ -35,24 +35,26 @@ def test_each_value_of_the_recipe_has_a_true_source(slaeval: Run) -> None:
     assert tiny["temperature"] == ("8.0", "AdaptSign")
 
 
-def test_differences_from_the_predecessor_are_listed_with_reasons(slaeval: Run) -> None:
-    shown = slaeval("train", "--show-recipe").stdout
-    assert shown == slaeval("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
+def test_differences_from_the_predecessor_are_listed_with_reasons(slaeval_here: Run) -> None:
+    shown = slaeval_here("train", "--show-recipe").stdout
+    assert shown == slaeval_here("train", "--dataset", "phoenix2014t", "--show-recipe").stdout
     for part in ("batch normalisation: ", "distillation: ", "resizing: ", "ends of a clip: "):
         entry = shown.partition(part)[2]
         assert "AdaptSign: " in entry
 
 
 @pytest.mark.parametrize("name", ["mine.toml", "mine.yaml"])
-def test_a_recipe_goes_into_a_file_and_back(slaeval: Run, tmp_path: Path, name: str) -> None:
+def test_a_recipe_goes_into_a_file_and_back(slaeval_here: Run, tmp_path: Path, name: str) -> None:
     if name.endswith(".toml"):
         pytest.importorskip("tomllib")
     start = ("train", "--dataset", "phoenix2014t")
     changes = ("--variant", "sla-adapter", "--set", "adapter=st-adapter", "--set", "lr=0.003")
-    done = slaeval(*start, *changes, "--set", "milestones=3,5", "--save-recipe", name)
+    done = slaeval_here(*start, *changes, "--set", "milestones=3,5", "--save-recipe", name)
     assert done.returncode == 0, done.stderr
     assert "# AdaptSign" in (tmp_path / name).read_text()
-    again = _sources(slaeval(*start, "--recipe", name, "--epochs", "7", "--show-recipe").stdout)
+    again = _sources(
+        slaeval_here(*start, "--recipe", name, "--epochs", "7", "--show-recipe").stdout
+    )
     assert again["learning_rate"] == ("0.003", "the recipe's file")
     assert again["variant"][0] == "sla-adapter"
     assert again["adapter_kernel"][0] == "3, 1, 1"
@@ -61,10 +63,10 @@ def test_a_recipe_goes_into_a_file_and_back(slaeval: Run, tmp_path: Path, name: 
     assert again["epochs"] == ("7", "this command")
 
 
-def test_the_recipe_of_a_checkpoint(slaeval: Run, checkpoint: Callable[..., Path]) -> None:
+def test_the_recipe_of_a_checkpoint(slaeval_here: Run, checkpoint: Callable[..., Path]) -> None:
     recipe = {"variant": "sla-adapter", "backbone": "slaeval-tiny", "epochs": 3, "milestones": [2]}
     path = checkpoint("sla-adapter", recipe=recipe)
-    shown = slaeval("train", "--dataset", "phoenix2014t", "--recipe", path, "--show-recipe")
+    shown = slaeval_here("train", "--dataset", "phoenix2014t", "--recipe", path, "--show-recipe")
     values = _sources(shown.stdout)
     assert values["epochs"][0] == "3"
     assert values["hidden"][0] == "32"
@@ -83,12 +85,12 @@ def test_the_recipe_of_a_checkpoint(slaeval: Run, checkpoint: Callable[..., Path
     ],
 )
 def test_a_recipe_that_cannot_be_read(
-    slaeval: Run, tmp_path: Path, name: str, text: str, part: str
+    slaeval_here: Run, tmp_path: Path, name: str, text: str, part: str
 ) -> None:
     if name.endswith(".toml"):
         pytest.importorskip("tomllib")
     (tmp_path / name).write_text(text)
-    done = slaeval("train", "--dataset", "phoenix2014t", "--recipe", name, "--show-recipe")
+    done = slaeval_here("train", "--dataset", "phoenix2014t", "--recipe", name, "--show-recipe")
     assert done.returncode in (1, 2)
     assert part in done.stderr
 
@@ -111,9 +113,9 @@ def test_a_recipe_that_cannot_be_read(
     ],
 )
 def test_what_cannot_be_meant(
-    slaeval: Run, tmp_path: Path, arguments: tuple[str, ...], part: str
+    slaeval_here: Run, tmp_path: Path, arguments: tuple[str, ...], part: str
 ) -> None:
-    done = slaeval("train", "--dataset", "phoenix2014t", *arguments)
+    done = slaeval_here("train", "--dataset", "phoenix2014t", *arguments)
     assert done.returncode == (1 if "--root" in arguments else 2)
     assert part in done.stderr
     assert not list(tmp_path.glob("a.*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slaeval.errors import InputError, SlaevalError, UsageError
-from slaeval.files import write_whole
+from slaeval.files import kept_unless_changed, write_whole
 from slaeval.formats.ctm import parse_ctm, write_ctm
 from slaeval.formats.detection import detect_format
 from slaeval.formats.hypotheses import read_hypotheses
@@ -222,3 +223,32 @@ def test_writing_leaves_the_old_file_when_it_fails(tmp_path: Path) -> None:
         write_whole(tmp_path / "nowhere" / "out.csv", "x")
     with pytest.raises(SlaevalError, match="folder"):
         write_whole(tmp_path, "x")
+
+
+def test_a_file_is_read_again_only_when_its_folder_changed(tmp_path: Path) -> None:
+    read: list[str] = []
+
+    @kept_unless_changed
+    def words(path: str, separator: str) -> list[str]:
+        read.append(path)
+        return Path(path).read_text().split(separator)
+
+    file, beside = tmp_path / "a.txt", tmp_path / "b.txt"
+    file.write_text("a b,c")
+    assert words(str(file), " ") == words(str(file), " ") == ["a", "b,c"]
+    assert len(read) == 2  # so new that a change might not show
+    os.utime(file, (0, 0))
+    assert words(str(file), " ") == words(str(file), " ") == ["a", "b,c"]
+    assert words(str(file), ",") == ["a b", "c"]
+    assert len(read) == 4
+    beside.write_text("what the file refers to")
+    os.utime(beside, (0, 0))
+    assert words(str(file), " ") == ["a", "b,c"]
+    assert len(read) == 5
+    file.write_text("x y,z")
+    assert words(str(file), " ") == ["x", "y,z"]
+    os.utime(file, (1, 1))
+    assert words(str(file), " ") == ["x", "y,z"]
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        words(str(file), " ")

@@ -806,26 +806,29 @@ def test_a_trainer_evaluates_without_a_folder(
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="no torch.distributed")
-def test_two_processes_divide_the_corpus(plain: Run, checkpoint: Make, root: Path) -> None:
+def test_two_processes_divide_the_corpus(
+    loaded: dict[str, LoadedCheckpoint], checkpoint: Make, root: Path
+) -> None:
+    alone = evaluate(loaded["sla-adapter"], root=root, out="alone", frame_budget=60)
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
-        *("-m", "slaeval", "run", "--ckpt", checkpoint("sla-lora"), "--root", root),
+        *("-m", "slaeval", "run", "--ckpt", checkpoint("sla-adapter"), "--root", root),
         *("--out", "out", "--frames", "90", "--device", "cpu", "--workers", "0", "--json"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["wer"] == plain.wer  # printed once
-    mine, wanted = results("out"), results(plain.folder)
+    assert json.loads(done.stdout)["wer"] == alone.wer  # printed once
+    mine, wanted = results("out"), results(alone.folder)
     for name in ("hyp.ctm", "score.json", "segments.csv"):
         assert mine[name] == wanted[name]
     run = Run.open("out")
     assert run.settings["settings"]["processes"] == 2
     for id, alignment in run.alignments.items():
-        assert alignment.spans == plain.alignments[id].spans
+        assert alignment.spans == alone.alignments[id].spans
     journalled = []
     for name in ("journal.jsonl", "journal-1.jsonl"):
         records = [json.loads(line) for line in Path("out", name).read_text().splitlines()[1:]]
         ids = [segment["id"] for record in records for segment in record["segments"]]
         assert ids
         journalled += ids
-    assert sorted(journalled) == sorted(plain.alignments)
+    assert sorted(journalled) == sorted(alone.alignments)

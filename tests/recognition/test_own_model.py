@@ -249,6 +249,12 @@ def test_what_is_no_model_is_refused(
         load_model(module + what)
 
 
+def test_a_factory_that_cannot_be_called_is_not_blamed_on_slaeval() -> None:
+    with pytest.raises(SlaevalError, match=r"the factory json:dumps failed: TypeError") as caught:
+        load_model("json:dumps")
+    assert "recognition" not in str(caught.value)
+
+
 def test_a_module_that_lacks_a_package_says_which(module: str, tmp_path: Path) -> None:
     Path(tmp_path, f"{module}.py").write_text("import ctcdecode_that_is_not_here\n")
     with pytest.raises(SlaevalError, match="No module named 'ctcdecode_that_is_not_here'"):

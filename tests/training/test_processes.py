@@ -36,7 +36,7 @@ def _torchrun(script: Path, *arguments: object) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_read_that_fails_on_one_process_alone_ends_all(
     root: Path, tmp_path: Path, rank: int
 ) -> None:
@@ -51,7 +51,7 @@ def test_a_run_ends_where_processes_see_different_clips(
     checkpoint: Callable[..., Path], rendered: Path, tmp_path: Path
 ) -> None:
     script = TESTS / "recognition" / "differing_footage.py"
-    done = _torchrun(script, checkpoint(), rendered, tmp_path / "run", 1)
+    done = _torchrun(script, checkpoint("sla-adapter"), rendered, tmp_path / "run", 1)
     assert done.returncode == 1
     assert done.stderr.count("error: process 1 differs from process 0 in footage") == 2
     assert not (tmp_path / "run" / "hyp.ctm").exists()
@@ -61,7 +61,7 @@ def test_a_run_ends_where_processes_see_different_clips(
 def test_asked_to_stop_it_saves_and_goes_on_with_the_same_bytes(
     root: Path, run: Run, tmp_path: Path, name: str
 ) -> None:
-    changes = {"epochs": "2", "batch_size": "2"}
+    changes = {"epochs": "1", "batch_size": "2"}
     whole = run(tmp_path / "whole.pt", changes=changes)
     out = tmp_path / "tiny.pt"
     # As a user's script would, but for the signal: from the fourth step's data on.
@@ -79,7 +79,7 @@ def test_asked_to_stop_it_saves_and_goes_on_with_the_same_bytes(
         "trainer.losses = asked\n"
         f"sys.argv = ['slaeval', 'train', '--dataset', 'phoenix2014t', '--root', {str(root)!r},\n"
         f"    '--backbone', 'slaeval-tiny', '--out', {str(out)!r}, '--device', 'cpu',\n"
-        "    '--workers', '0', '--epochs', '2', '--batch-size', '2', '--set', 'hidden=32',\n"
+        "    '--workers', '0', '--epochs', '1', '--batch-size', '2', '--set', 'hidden=32',\n"
         "    '--set', 'lora_rank=4', '--set', 'dropout=0.3']\n"
         "main()\n"
     )

@@ -29,7 +29,7 @@ def main() -> None:
         return read(self, key)
 
     ClipDataset.read = unsteady  # type: ignore[method-assign]
-    recipe = recipe_for("sla-lora", "slaeval-tiny").changed({"epochs": "1", "batch_size": "1"})
+    recipe = recipe_for("sla-adapter", "slaeval-tiny").changed({"epochs": "1", "batch_size": "1"})
     try:
         train(
             "phoenix2014t",
