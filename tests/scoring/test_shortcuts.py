@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slaeval.errors import InputError
 from slaeval.evaluation.checks import observations
 from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.formats.hypotheses import Hypotheses
@@ -72,7 +73,12 @@ def test_words_that_are_numbers_score_as_words(references, said, rules, clipped)
     ids = list(references)
     numbers = References(ids, ids, Sentences.of(list(references.values())))
     spoken = Hypotheses(named(list(said), Sentences.of(list(said.values()))))
-    plain = score_segments(lists, Hypotheses(said), rules, clipped=clipped)
+    try:
+        plain = score_segments(lists, Hypotheses(said), rules, clipped=clipped)
+    except InputError:  # a brace was the letter that is lost
+        with pytest.raises(InputError):
+            score_segments(numbers, spoken, rules, clipped=clipped)
+        return
     quick = score_segments(numbers, spoken, rules, clipped=clipped)
     assert quick.segments == plain.segments
     assert quick.to_dict() == plain.to_dict()
