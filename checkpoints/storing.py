@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from slaeval.checkpoints.archive import Archive, RefusedError, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, check, check_meta, check_name, plain
 from slaeval.checkpoints.forms import form_inside
+from slaeval.checkpoints.hub import fetch
 from slaeval.checkpoints.safetensors_file import described, parsed, read_tensors
 from slaeval.errors import InputError, UsageError
 from slaeval.extras import require
@@ -155,7 +156,8 @@ def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Chec
     Parameters
     ----------
     path : path-like
-        The file; what form it has is seen from its content.
+        The file, or its ``hf://`` address (:mod:`slaeval.checkpoints.hub`); what form it has is
+        seen from its content.
     head : bool
         Also accept a head alone, which can start a training and nothing else.
 
@@ -167,7 +169,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Chec
         or entry).
     """
     require("run", "reading a checkpoint")
-    path = os.fspath(path)
+    path = fetch(path).path
     if form_inside(path, "a checkpoint") == "pt":
         with _opened(path) as archive:
             meta, described = _checked_pt(archive)
@@ -196,7 +198,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : path-like
-        The file.
+        The file, or its ``hf://`` address.
 
     Returns
     -------
@@ -210,7 +212,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     InputError
         As :func:`read_checkpoint`, but for what is wrong with the weights themselves.
     """
-    path = os.fspath(path)
+    path, address = fetch(path)
     if form_inside(path, "a checkpoint") == "pt":
         with _opened(path) as archive:
             meta, stored = _checked_pt(archive)
@@ -225,7 +227,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
             count *= size
         parameters[name.partition(".")[0]] += count
     return {
-        "path": path,
+        "path": address,
         "form": form,
         "bytes": os.stat(path).st_size,
         "format": FORMAT,

@@ -191,11 +191,12 @@ def _posteriors(given: PlotInput) -> Axes:
 
     require("run", "slaeval plot posteriors")
     from slaeval import analysis
+    from slaeval.checkpoints.hub import is_address
     from slaeval.loaders.video import read_frames
     from slaeval.recognition.checkpoint_loading import load_checkpoint
 
     checkpoint = given.ckpt or run.settings["checkpoint"]["path"]
-    if not os.path.exists(checkpoint):
+    if not is_address(checkpoint) and not os.path.exists(checkpoint):
         raise InputError("the checkpoint of the run is missing; name it with --ckpt", checkpoint)
     name = given.chosen_segment.id
     clips = run.clips([name], given.request.root)

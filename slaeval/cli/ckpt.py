@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from slaeval.cli.options import existing
-from slaeval.console import isolated, paragraph, styled, table, width
+from slaeval.console import isolated, paragraph, styled, table, warn, width
 from slaeval.errors import SlaevalError, UsageError
 from slaeval.evaluation.overwriting import check_outputs
 
@@ -22,7 +22,7 @@ __all__ = ["ckpt"]
 
 @click.group()
 def ckpt() -> None:
-    """Show and convert checkpoints."""
+    """Show, convert and upload checkpoints."""
 
 
 @ckpt.command()
@@ -112,6 +112,69 @@ def convert(
         converted = read_head(source, read_vocabulary(vocabulary))
     save_checkpoint(target, converted.checkpoint, slim)
     click.echo(render_converted(converted, source, target))
+
+
+@ckpt.command()
+@click.argument("file", type=existing(), metavar="FILE")
+@click.argument("repository", metavar="USER/NAME")
+@click.option(
+    "--run",
+    "folders",
+    type=existing(),
+    multiple=True,
+    metavar="DIR",
+    help="Run of this checkpoint whose figures go into the model card; repeatable.",
+)
+@click.option(
+    "--licence",
+    "--license",
+    "licence",
+    metavar="ID",
+    help="Licence as the Hub names it, such as mit or cc-by-nc-sa-4.0.",
+)
+@click.option("--private", is_flag=True, help="Make a private repository, if there is none yet.")
+@click.option("--dry-run", is_flag=True, help="Print the model card; upload nothing.")
+def push(
+    file: str,
+    repository: str,
+    folders: tuple[str, ...],
+    licence: str | None,
+    private: bool,
+    dry_run: bool,
+) -> None:
+    """Upload a checkpoint to the Hugging Face Hub, with a model card.
+
+    The card (README.md) gives corpus, protocol, signature, figures and use. It replaces an
+    earlier one of slaeval, but not one that somebody wrote.
+
+    \b
+    slaeval run --ckpt sla_lora.pt --out test
+    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test --licence cc-by-nc-sa-4.0
+    slaeval run --ckpt hf://me/sla-lora-phoenix
+    """
+    from slaeval.checkpoints import hub, read_checkpoint
+    from slaeval.evaluation.model_card import model_card
+    from slaeval.evaluation.run_folder import Run
+
+    if hub.is_address(file):
+        raise UsageError(f"{file} is on the Hub already")
+    name = os.path.basename(file)
+    read_checkpoint(file)  # what is damaged is not sent
+    card = model_card(file, repository, [Run.open(folder) for folder in folders], licence)
+    if dry_run:
+        click.echo(card, nl=False)
+        return
+    commit, written = hub.push(
+        repository,
+        {name: file, "README.md": card.encode()},
+        private=private,
+        message=f"Upload {name}",
+    )
+    if not written:
+        warn("the README.md there was not written by slaeval: left as it is (see --dry-run)")
+    if licence is None:
+        warn("no licence is stated; --licence states one")
+    click.echo(f"hf://{repository}@{commit}:{name}")
 
 
 def render(described: Mapping[str, Any]) -> str:

@@ -53,7 +53,12 @@ _OF_A_CORPUS = frozenset(
         }
     )
 )
-@click.option("--ckpt", type=existing(), metavar="FILE", help="The checkpoint.")
+@click.option(
+    "--ckpt",
+    type=existing(),
+    metavar="FILE",
+    help="The checkpoint: a file, or hf://user/name[@revision][:file] on the Hugging Face Hub.",
+)
 @click.option(
     "--model",
     metavar="MODULE:NAME",
@@ -236,8 +241,12 @@ def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | No
         raise UsageError("name a model: either --ckpt FILE or --model MODULE:NAME")
     if ckpt is not None:
         from slaeval.recognition.checkpoint_loading import load_checkpoint
+        from slaeval.recognition.distributed import launched
 
-        return load_checkpoint(ckpt, device, backbone)
+        loaded = load_checkpoint(ckpt, device, backbone)
+        if loaded.path != ckpt and launched()[0] == 0:
+            click.echo(f"checkpoint: {loaded.path}", err=True)
+        return loaded
     from slaeval.recognition.model import load_model
 
     refuse_given({"backbone_weights"}, "your own model comes with its weights:")

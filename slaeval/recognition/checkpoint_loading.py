@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
+from slaeval.checkpoints.hub import fetch, is_address
 from slaeval.decoding import Decoding
 from slaeval.decoding.steps import FRAMES_PER_STEP
 from slaeval.errors import InputError, SlaevalError, UsageError
@@ -54,13 +55,15 @@ class LoadedCheckpoint(LoadedModel):
 
     @property
     def name(self) -> str:
-        """The file's name without its end."""
+        """The file's name without its end; on the Hub, the repository's name."""
+        if is_address(self.path):
+            return os.path.basename(self.path.partition("@")[0])
         return os.path.splitext(os.path.basename(self.path))[0]
 
     @property
     def where(self) -> str:
-        """The file, wherever a command is run."""
-        return os.path.abspath(self.path)
+        """The file, wherever a command is run; on the Hub, its address with the commit."""
+        return self.path if is_address(self.path) else os.path.abspath(self.path)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> ModelOutput:
         """Return log probabilities and steps."""
@@ -92,7 +95,7 @@ def load_checkpoint(
     Parameters
     ----------
     path : path-like
-        ``.pt`` or ``.safetensors``, as ``slaeval train`` writes it.
+        ``.pt`` or ``.safetensors``, as ``slaeval train`` writes it, or an ``hf://`` address.
     device : str or torch.device
         ``"auto"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"cpu"``.
     backbone : path-like, optional
@@ -109,8 +112,8 @@ def load_checkpoint(
     SlaevalError
         The backbone of a slim checkpoint is not on this machine, or there is no such device.
     """
-    path = os.fspath(path)
-    checkpoint = read_checkpoint(path)
+    file, path = fetch(path)
+    checkpoint = read_checkpoint(file)
     where = choose_device(str(device))
     try:
         config = ModelConfig.from_dict(checkpoint.model)

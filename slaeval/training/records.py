@@ -11,16 +11,27 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from slaeval.errors import UsageError
 from slaeval.files import write_whole
 from slaeval.recognition.batches import Batch, LoadedBatch
-from slaeval.training.state import TrainingFolder
+from slaeval.scoring.score import Score
+from slaeval.training.plan import Plan
+from slaeval.training.state import Position, TrainingFolder
 
-__all__ = ["STEP_COLUMNS", "TERMS", "TRACKERS", "Clock", "Records", "means", "step_costs"]
+__all__ = [
+    "STEP_COLUMNS",
+    "TERMS",
+    "TRACKERS",
+    "Clock",
+    "DevScores",
+    "Records",
+    "epoch_row",
+    "step_row",
+]
 
 #: The terms of the loss.
 TERMS = ("sequence", "convolution", "distillation", "tower")
@@ -82,7 +93,7 @@ class Records:
             name = folder.path.stem
             self._tracker.init(project="slaeval", name=name, config=dict(settings))
         self._table = _opened_table(folder.steps, step)
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
 
     def step(self, row: Mapping[str, float], title: str) -> None:
         """Write down one optimiser step; `title` says which, for people."""
@@ -94,8 +105,8 @@ class Records:
         if self._tracker is not None:
             self._tracker.log({f"step/{name}": value for name, value in row.items()}, step=step)
         now = time.monotonic()
-        if now - self._said >= _LINE_EVERY and not sys.stderr.isatty():
-            self._said = now
+        if now - self._last_line >= _LINE_EVERY and not sys.stderr.isatty():
+            self._last_line = now
             self._log(
                 f"{title}  loss {row['loss']:8.3f}  lr {row['lr']:.2e}  "
                 f"{row['frames_per_second']:,.0f} frames/s"
@@ -155,27 +166,59 @@ class Clock:
         return found
 
 
-def means(sums: Mapping[str, float], clips: int, steps: int = 1) -> dict[str, float]:
-    """Return losses per clip and the gradient's norm per step, as the tables have them."""
-    return {
-        "loss": sums["total"] / clips,
-        **{f"loss_{name}": sums[name] / clips for name in TERMS},
-        "gradient_norm": sums["norm"] / steps,
-    }
+class DevScores(NamedTuple):
+    """What the dev split gave, by the classes of the sequence and by those of the convolution."""
+
+    sequence: Score
+    convolution: Score
 
 
-def step_costs(group: Sequence[Batch], clock: Clock, device: torch.device) -> dict[str, float]:
-    """Return what a step over some batches took: the last columns of ``steps.csv``."""
+def step_row(
+    at: Position,
+    plan: Plan,
+    sums: Mapping[str, float],
+    group: Sequence[Batch],
+    clock: Clock,
+    device: torch.device,
+) -> dict[str, float]:
+    """Return a line of ``steps.csv``: the step before `at`, over some batches."""
+    clips = sum(len(batch.ids) for batch in group)
     frames = sum(int(batch.lengths.sum()) for batch in group)
     seconds, waited = clock.lap()
     on_card = device.type == "cuda"
     return {
-        "clips": sum(len(batch.ids) for batch in group),
+        "step": plan.steps_before(at.epoch, at.done),
+        "epoch": at.epoch + 1,
+        **_means(sums, clips, 1),
+        "lr": at.rate,
+        "clips": clips,
         "frames": frames,
         "seconds": seconds,
         "seconds_waiting": waited,
         "frames_per_second": frames / max(seconds, 1e-9),
         "memory_gib": torch.cuda.max_memory_allocated(device) / 2**30 if on_card else 0.0,
+    }
+
+
+def epoch_row(at: Position, plan: Plan, scores: DevScores, seconds: float) -> dict[str, float]:
+    """Return a line of ``log.csv``: the epoch that ends at `at`, with the sums of all processes."""
+    return {
+        "epoch": at.epoch + 1,
+        "step": (at.epoch + 1) * plan.steps,
+        **_means(at.sums, plan.batches * plan.clips_per_batch, plan.steps),
+        "lr": at.rate,
+        "dev_wer": scores.sequence.wer,
+        "dev_wer_convolution": scores.convolution.wer,
+        "seconds": seconds,
+    }
+
+
+def _means(sums: Mapping[str, float], clips: int, steps: int) -> dict[str, float]:
+    """Return losses per clip and the gradient's norm per step."""
+    return {
+        "loss": sums["total"] / clips,
+        **{f"loss_{name}": sums[name] / clips for name in TERMS},
+        "gradient_norm": sums["norm"] / steps,
     }
 
 

@@ -48,7 +48,7 @@ from slaeval.training.optimisation import advance, optimiser_of, schedule_of, su
 from slaeval.training.options import Options
 from slaeval.training.plan import Plan
 from slaeval.training.recipe import Recipe, recipe_for
-from slaeval.training.records import TERMS, Clock, Records, means, step_costs
+from slaeval.training.records import TERMS, Clock, DevScores, Records, epoch_row, step_row
 from slaeval.training.saving import save_trained
 from slaeval.training.setup import Job, Log, build_model, open_data, read_frames
 from slaeval.training.signals import StopRequested, StopSignals, stop_signals
@@ -163,13 +163,6 @@ def train(
         return _Trainer(replace(job, data=data, cache=cache), world, signals, log).fit(state)
 
 
-class _Scores(NamedTuple):
-    """What the dev split gave, by the classes of the sequence and by those of the convolution."""
-
-    sequence: Score
-    convolution: Score
-
-
 class _Trainer:
     """One run, from the first step to the checkpoint."""
 
@@ -206,8 +199,10 @@ class _Trainer:
         pinned = self.device.type == "cuda"
         with (
             FrameLoader(clips, workers=self.workers, pin=pinned) as loader,
-            self._opened_records() as self.records,
+            contextlib.ExitStack() as stack,
         ):
+            if self.world.first:
+                self.records = stack.enter_context(contextlib.closing(self._opened_records()))
             while (end := self.at.ended(self.recipe)) is None:
                 self._train_epoch(loader)
                 scores = self._evaluate_or_save()
@@ -245,7 +240,7 @@ class _Trainer:
                 at.done += len(group)
                 at.sums = {name: at.sums.get(name, 0.0) + value for name, value in sums.items()}
                 if self.records is not None:
-                    self.records.step(self._step_row(sums, group, clock), title)
+                    self.records.step(step_row(at, plan, sums, group, clock, self.device), title)
                 show(sum(len(batch.ids) for batch in group), sum(islice(left, len(group))))
                 self._save_or_stop()
         sums = self._gathered_sums()
@@ -282,6 +277,14 @@ class _Trainer:
         self.average.after_step()
         return {**sums, "norm": float(norm) if torch.isfinite(norm) else 0.0}
 
+    def _gathered_sums(self) -> dict[str, float]:
+        """Return the sums over all processes; the gradient's norm is the same in each."""
+        first, *others = self.world.gather(self.at.sums)
+        return {
+            name: value + sum(other.get(name, 0.0) for other in others if name != "norm")
+            for name, value in first.items()
+        }
+
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         frames = batch.frames.to(self.device, non_blocking=True)
         labels = [self.labels[name] for name in batch.ids]
@@ -291,7 +294,7 @@ class _Trainer:
             output = self.model(prepare(frames, self.preprocessing), batch.lengths)
         return losses(output, flat.to(self.device), lengths, self.weights)
 
-    def _evaluate(self) -> _Scores:
+    def _evaluate(self) -> DevScores:
         """Score both heads on the dev split, every process recognising a share of it."""
         data, world = self.job.data, self.world
         found = recognise_corpus(
@@ -315,11 +318,11 @@ class _Trainer:
             Hypotheses({id: list(glosses[id][head]) if id in glosses else [] for id in order})
             for head in (0, 1)
         )
-        return _Scores(
+        return DevScores(
             score_references(references, sequence), score_references(references, convolution)
         )
 
-    def _evaluate_or_save(self) -> _Scores:
+    def _evaluate_or_save(self) -> DevScores:
         """Evaluate the epoch's weights; where a signal stops that, save what it has learned."""
         self.average.after_epoch(self.at.epoch + 1)
         try:
@@ -332,11 +335,13 @@ class _Trainer:
             raise
         return scores
 
-    def _finish_epoch(self, scores: _Scores) -> None:
+    def _finish_epoch(self, scores: DevScores) -> None:
         """Record how the epoch went, and save what is best; the first process decides."""
-        at = self.at
-        row = self.world.agree(self._row(scores) if self.world.first else None)
-        at.epoch, at.done, at.sums = at.epoch + 1, 0, {}
+        at, now = self.at, time.monotonic()
+        seconds, self.started = at.seconds + now - self.started, now
+        first = self.world.first
+        row = self.world.agree(epoch_row(at, self.plan, scores, seconds) if first else None)
+        at.epoch, at.done, at.sums, at.seconds = at.epoch + 1, 0, {}, 0.0
         at.history.append(row)
         better = at.best is None or row["dev_wer"] < at.best["dev_wer"]
         if better:
@@ -355,52 +360,10 @@ class _Trainer:
             f"{row['seconds']:6.1f} s{mark}"
         )
 
-    # -- records ---------------------------------------------------------------------------
-
-    def _opened_records(self) -> contextlib.AbstractContextManager[Records | None]:
-        if not self.world.first:
-            return contextlib.nullcontext()
+    def _opened_records(self) -> Records:
         at, track = self.at, self.job.options.track
         step = self.plan.steps_before(at.epoch, at.done)
-        return contextlib.closing(
-            Records(self.folder, step, at.epoch, self.settings, track, self.log)
-        )
-
-    def _step_row(
-        self, sums: Mapping[str, float], group: Sequence[Batch], clock: Clock
-    ) -> dict[str, float]:
-        """Return a line of ``steps.csv``."""
-        at = self.at
-        return {
-            "step": self.plan.steps_before(at.epoch, at.done),
-            "epoch": at.epoch + 1,
-            **means(sums, sum(len(batch.ids) for batch in group)),
-            "lr": at.rate,
-            **step_costs(group, clock, self.device),
-        }
-
-    def _row(self, scores: _Scores) -> dict[str, float]:
-        """Return the epoch's line of ``log.csv``."""
-        at, plan = self.at, self.plan
-        now = time.monotonic()
-        seconds, self.started, at.seconds = at.seconds + now - self.started, now, 0.0
-        return {
-            "epoch": at.epoch + 1,
-            "step": (at.epoch + 1) * plan.steps,
-            **means(at.sums, plan.batches * plan.clips_per_batch, plan.steps),
-            "lr": at.rate,
-            "dev_wer": scores.sequence.wer,
-            "dev_wer_convolution": scores.convolution.wer,
-            "seconds": seconds,
-        }
-
-    def _gathered_sums(self) -> dict[str, float]:
-        """Return the sums over all processes; the gradient's norm is the same in each."""
-        first, *others = self.world.gather(self.at.sums)
-        return {
-            name: value + sum(other.get(name, 0.0) for other in others if name != "norm")
-            for name, value in first.items()
-        }
+        return Records(self.folder, step, at.epoch, self.settings, track, self.log)
 
     # -- the state -------------------------------------------------------------------------
 

@@ -85,12 +85,12 @@ def _as_one_dict(folder: Path) -> None:
     ],
 )
 def test_every_form(
-    slaeval: Run, tmp_path: Path, expected: str, write: Callable[[Path], None]
+    slaeval_here: Run, tmp_path: Path, expected: str, write: Callable[[Path], None]
 ) -> None:
     folder = tmp_path / "logits" / "below"
     folder.mkdir(parents=True)
     write(folder)
-    done = slaeval("decode", "logits", "--vocab", "glosses.txt", "--values", "log-probs")
+    done = slaeval_here("decode", "logits", "--vocab", "glosses.txt", "--values", "log-probs")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "hyp.ctm").read_text("utf-8") == expected
     count = expected.count("\n")
@@ -98,15 +98,17 @@ def test_every_form(
 
 
 @pytest.mark.parametrize("values", ["logits", "probs"])
-def test_what_the_numbers_are(slaeval: Run, tmp_path: Path, expected: str, values: str) -> None:
+def test_what_the_numbers_are(
+    slaeval_here: Run, tmp_path: Path, expected: str, values: str
+) -> None:
     other = LOGITS if values == "logits" else {name: np.exp(v) for name, v in CLIPS.items()}
     # The blank last, as some code has it.
     np.savez(tmp_path / "all.npz", **{name: np.roll(v, -1, axis=1) for name, v in other.items()})
     options = ("--vocab", "glosses.txt", "--blank", "-1", "--out", "mine.ctm")
-    done = slaeval("decode", "all.npz", *options, "--values", values)
+    done = slaeval_here("decode", "all.npz", *options, "--values", values)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "mine.ctm").read_text("utf-8") == expected
-    wrong = slaeval("decode", "all.npz", *options)
+    wrong = slaeval_here("decode", "all.npz", *options)
     assert wrong.returncode == 1
     assert f"--values {values}" in wrong.stderr
 
@@ -122,7 +124,7 @@ def test_what_the_numbers_are(slaeval: Run, tmp_path: Path, expected: str, value
     ids=["a name", "no name", "parts", "a clip each"],
 )
 def test_where_ids_come_from(
-    slaeval: Run, tmp_path: Path, expected: str, files: dict[str, list[str]], ids: list[str]
+    slaeval_here: Run, tmp_path: Path, expected: str, files: dict[str, list[str]], ids: list[str]
 ) -> None:
     folder = tmp_path / "logits"
     folder.mkdir()
@@ -130,7 +132,7 @@ def test_where_ids_come_from(
     for name, names in files.items():
         np.savez(folder / name, **{array: next(arrays) for array in names})
     given = "logits" if len(files) > 1 else f"logits/{next(iter(files))}"
-    done = slaeval("decode", given, "--vocab", "glosses.txt")
+    done = slaeval_here("decode", given, "--vocab", "glosses.txt")
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "hyp.ctm").read_text("utf-8").splitlines()
     assert sorted({line.split()[0] for line in lines}) == sorted(ids)
@@ -163,7 +165,7 @@ def test_options_of_decoding(slaeval: Run, tmp_path: Path, expected: str) -> Non
     ],
 )
 def test_what_is_no_saved_output(
-    slaeval: Run, tmp_path: Path, expected: str, content: object, message: str
+    slaeval_here: Run, tmp_path: Path, expected: str, content: object, message: str
 ) -> None:
     folder = tmp_path / "logits"
     folder.mkdir()
@@ -171,7 +173,7 @@ def test_what_is_no_saved_output(
         (folder / "a.npy").write_bytes(content)
     else:
         np.save(folder / "a.npy", content, allow_pickle=True)  # type: ignore[arg-type]
-    done = slaeval("decode", "logits", "--vocab", "glosses.txt")
+    done = slaeval_here("decode", "logits", "--vocab", "glosses.txt")
     assert done.returncode == 1
     assert message in done.stderr
     assert "a.npy" in done.stderr
@@ -179,21 +181,21 @@ def test_what_is_no_saved_output(
     assert not (tmp_path / "hyp.ctm").exists()
 
 
-def test_an_id_that_is_there_twice(slaeval: Run, tmp_path: Path, expected: str) -> None:
+def test_an_id_that_is_there_twice(slaeval_here: Run, tmp_path: Path, expected: str) -> None:
     for below in ("logits/dev", "logits/test"):
         (tmp_path / below).mkdir(parents=True)
         np.save(tmp_path / below / "clip-1.npy", CLIPS["clip-1"])
-    done = slaeval("decode", "logits", "--vocab", "glosses.txt")
+    done = slaeval_here("decode", "logits", "--vocab", "glosses.txt")
     assert done.returncode == 1
     assert "duplicate id" in done.stderr
     (tmp_path / "empty").mkdir()
-    assert "no .npy" in slaeval("decode", "empty", "--vocab", "glosses.txt").stderr
-    blank = slaeval("decode", "logits/dev", "--vocab", "glosses.txt", "--blank", "5")
+    assert "no .npy" in slaeval_here("decode", "empty", "--vocab", "glosses.txt").stderr
+    blank = slaeval_here("decode", "logits/dev", "--vocab", "glosses.txt", "--blank", "5")
     assert blank.returncode == 2
 
 
 def test_a_pickle_in_a_tensor_file_runs_nothing(
-    slaeval: Run, tmp_path: Path, expected: str
+    slaeval_here: Run, tmp_path: Path, expected: str
 ) -> None:
     torch = pytest.importorskip("torch")
 
@@ -202,7 +204,7 @@ def test_a_pickle_in_a_tensor_file_runs_nothing(
             return (Path.touch, (tmp_path / "harmed",))
 
     torch.save({"clip-1": Harm()}, tmp_path / "a.pt")
-    done = slaeval("decode", "a.pt", "--vocab", "glosses.txt")
+    done = slaeval_here("decode", "a.pt", "--vocab", "glosses.txt")
     assert done.returncode == 1
     assert "no tensor can be read" in done.stderr
     assert not (tmp_path / "harmed").exists()
