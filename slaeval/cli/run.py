@@ -21,7 +21,7 @@ from slaeval.cli.options import (
     resumable,
 )
 from slaeval.console import isolated, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.errors import ScoreWarning, UsageError
 from slaeval.evaluation.export import export_run, parse_kinds
 from slaeval.extras import require
 
@@ -208,7 +208,8 @@ def run(
     from slaeval.recognition.distributed import launched
     from slaeval.recognition.run import evaluate
 
-    with resumable():
+    with resumable(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ScoreWarning)  # printed by _show
         result = evaluate(
             loaded,
             dataset,
@@ -256,7 +257,7 @@ def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | No
 def _show(result: Run, as_json: bool) -> None:
     from slaeval.cli.score import render
 
-    for message in (*result.settings["notes"], *(result.score.warnings if result.score else ())):
+    for message in result.warnings:
         warn(message)
     if as_json:
         about = {key: result.settings[key] for key in ("skipped", "notes", "timings")}
