@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, resumable
+from slaeval.cli.options import existing, path_option, resumable
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import counted
 
@@ -76,7 +76,7 @@ def add(name: str, directory: str) -> None:
 
 @corpus.command()
 @click.argument("name")
-@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@path_option("--root", "DIR", "Folder of the corpus.")
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
@@ -160,7 +160,7 @@ def _counted(described: Layout, folder: str, setup: str) -> tuple[list[dict[str,
 
 @corpus.command()
 @click.argument("name")
-@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@path_option("--root", "DIR", "Folder of the corpus.")
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
@@ -235,7 +235,7 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
 
 @corpus.command()
 @click.argument("name")
-@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@path_option("--root", "DIR", "Folder of the corpus.")
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option(
     "--split",
@@ -266,11 +266,10 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
     metavar="N",
     help="Quality of jpeg and webp.  [default: 95]",
 )
-@click.option(
+@path_option(
     "--out",
-    type=existing(),
-    metavar="DIR",
-    help="Folder of the cache.  [default: one for each corpus, size and format below "
+    "DIR",
+    "Folder of the cache.  [default: one for each corpus, size and format below "
     "SLAEVAL_CACHE_DIR, or the user's cache folder]",
 )
 @click.option(

@@ -9,15 +9,16 @@ import click
 from slaeval.cli.options import (
     dev_evaluations,
     evaluations,
-    existing,
     format_options,
     in_groups,
     needed,
+    path_option,
     refuse_given,
     request_options,
     source_argument,
     tell_references,
     text_option,
+    top_option,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -52,11 +53,10 @@ __all__ = ["pasted", "render", "score"]
 )
 @source_argument
 @request_options()
-@click.option(
+@path_option(
     "--dev",
-    type=existing(),
-    metavar="RUN|FILE",
-    help="Also score these hypotheses on the dev split: a second row, or the dev cells in LaTeX.",
+    "RUN|FILE",
+    "Also score these hypotheses on the dev split: a second row, or the dev cells in LaTeX.",
 )
 @click.option(
     "--by",
@@ -65,14 +65,7 @@ __all__ = ["pasted", "render", "score"]
     metavar="GROUP",
     help="Show counts by signer, length or sentence; repeatable.  [default: signer]",
 )
-@click.option(
-    "--top",
-    default=10,
-    show_default=True,
-    type=click.IntRange(0),
-    metavar="N",
-    help="Number of confusions to show.",
-)
+@top_option(10, "Number of confusions to show.")
 @click.option(
     "--bootstrap",
     default=0,
@@ -83,28 +76,13 @@ __all__ = ["pasted", "render", "score"]
 @click.option("--bleu", is_flag=True, help="Also BLEU and chrF over glosses, by sacrebleu.")
 @text_option
 @format_options
-@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
-@click.option(
-    "--alignments",
-    type=existing(),
-    metavar="FILE",
-    help="Write the aligned words of every segment in error, for reading.",
+@path_option("--csv", "FILE", "Write one row per segment.")
+@path_option(
+    "--alignments", "FILE", "Write the aligned words of every segment in error, for reading."
 )
-@click.option(
-    "--pra",
-    type=existing(),
-    metavar="FILE",
-    help="Write alignments in sclite's format (-o pra).",
-)
-@click.option(
-    "--dtl",
-    type=existing(),
-    metavar="FILE",
-    help="Write sclite's detailed report (-o dtl).",
-)
-@click.option(
-    "--html", type=existing(), metavar="FILE", help="Also write the page of 'slaeval report'."
-)
+@path_option("--pra", "FILE", "Write alignments in sclite's format (-o pra).")
+@path_option("--dtl", "FILE", "Write sclite's detailed report (-o dtl).")
+@path_option("--html", "FILE", "Also write the page of 'slaeval report'.")
 def score(
     source: str | None,
     request: Request,
