@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slaeval.loaders.community import read_reference_rows as read_reference_rows
+    from slaeval.loaders.community import read_reference_columns as read_reference_columns
     from slaeval.loaders.community import read_references_file as read_references_file
     from slaeval.loaders.folders import find as find
     from slaeval.loaders.folders import register as register
@@ -45,7 +45,7 @@ _HOMES = {
     "names": "registry",
     "open_footage": "video",
     "read_frames": "video",
-    "read_reference_rows": "community",
+    "read_reference_columns": "community",
     "read_references": "reading",
     "read_references_file": "community",
     "register": "folders",

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 from slaeval.errors import InputError
 from slaeval.files import read_start, read_text
 from slaeval.formats.detection import detect_format
-from slaeval.formats.stm import parse_stm
+from slaeval.formats.stm import parse_stm, stm_columns
 from slaeval.formats.tables import Row, parse_json, parse_kaldi, parse_table
 from slaeval.formats.trn import parse_trn
 from slaeval.formats.words import split_words
@@ -24,7 +25,7 @@ from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Sample
 from slaeval.loaders.registry import layout, layouts
 
-__all__ = ["plain_id", "read_reference_rows", "read_references_file"]
+__all__ = ["plain_id", "read_reference_columns", "read_references_file"]
 
 _TEXTS = "references: STM, TRN, a table, JSON, .npy or pickle"
 
@@ -87,10 +88,10 @@ def read_references_file(
     return samples
 
 
-def read_reference_rows(
+def read_reference_columns(
     path: str | os.PathLike[str], corpus: str | None = None, split: str = "test"
-) -> list[tuple[str, str, list[str], str]]:
-    """Read what scoring needs of references: id, signer, words and channel of each segment.
+) -> tuple[Sequence[str], Sequence[str], Sequence[list[str]], Sequence[str]]:
+    """Read what scoring needs of references: ids, signers, words and channels of all segments.
 
     As :func:`read_references_file`, ``""`` where the file says no signer or channel; of an STM
     without a record a segment.
@@ -99,11 +100,15 @@ def read_reference_rows(
     if corpus is None and _start(path)[:1] not in (b"\x80", b"\x93"):
         text = read_text(path, _TEXTS)
         if detect_format(text, "reference") == "stm":
-            return [(row.name, row.signer, row.words, row.channel) for row in parse_stm(text, path)]
-    return [
-        (sample.id, sample.signer or "", list(sample.glosses), sample.channel or "")
-        for sample in read_references_file(path, corpus, split)
-    ]
+            read = stm_columns(text, path)
+            return read.names, read.signers, read.words, read.channels
+    samples = read_references_file(path, corpus, split)
+    return (
+        [sample.id for sample in samples],
+        [sample.signer or "" for sample in samples],
+        [list(sample.glosses) for sample in samples],
+        [sample.channel or "" for sample in samples],
+    )
 
 
 def _start(path: str) -> bytes:

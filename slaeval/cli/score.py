@@ -344,28 +344,30 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
         out += ["", _other_reading(result, other)]
     for grouping, rows in groups.items():
         out += ["", f"  by {grouping}", group_table(rows, grouping)]
-    confusions = result.confusions()
-    if top and confusions:
-        out += ["", f"  most frequent of {len(confusions)} confusions"]
-        out.append(
-            table(
-                [(c.reference, c.hypothesis, c.count) for c in confusions[:top]],
-                ("reference", "hypothesis", "count"),
-                left=2,
-                indent="    ",
-            )
-        )
-    for label, words in (
-        ("deleted", [(pair.reference, pair.count) for pair in result.deleted()]),
-        ("inserted", [(pair.hypothesis, pair.count) for pair in result.inserted()]),
-    ):
-        if top and words:
-            shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
-            out += ["", paragraph(f"most often {label}: {shown}")]
+    if top:
+        out += _most_frequent(result, top)
     if result.bleu:
         out += ["", *(f"  {line}" for line in bleu_lines(result))]
     out += ["", f"  {result.signature}"]
     return "\n".join(out)
+
+
+def _most_frequent(result: Score, top: int) -> list[str]:
+    """Lay out the most frequent confusions, and the words most often deleted and inserted."""
+    out = []
+    if confusions := result.confusions():
+        shown = [(pair.reference, pair.hypothesis, pair.count) for pair in confusions[:top]]
+        heads = ("reference", "hypothesis", "count")
+        out += ["", f"  most frequent of {len(confusions)} confusions"]
+        out.append(table(shown, heads, left=2, indent="    "))
+    for label, words in (
+        ("deleted", [(pair.reference, pair.count) for pair in result.deleted()]),
+        ("inserted", [(pair.hypothesis, pair.count) for pair in result.inserted()]),
+    ):
+        if words:
+            listed = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
+            out += ["", paragraph(f"most often {label}: {listed}")]
+    return out
 
 
 def _other_reading(result: Score, other: Score) -> str:

@@ -56,6 +56,7 @@ from typing import Any, Literal, NamedTuple
 
 from slaeval.errors import InputError, counted
 from slaeval.files import check_text
+from slaeval.formats.sentences import collected, vocabulary
 from slaeval.formats.stm import check_braces
 from slaeval.formats.words import BLANKS, is_word, split_words
 
@@ -827,8 +828,8 @@ def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | Non
     return None
 
 
-def plain_lists(source: Any) -> tuple[dict[str, list[str]], set[str]] | None:
-    """Read a mapping of text ids to lists of words, in passes over all of it; with its words.
+def plain_lists(source: Any) -> tuple[list[str], Sequence[list[str]]] | None:
+    """Read the ids and the words of a mapping of texts to lists, in passes over all of it.
 
     None for any other value, and where something has to be looked at: :func:`table_of` reads it
     to the same end or says what is wrong.
@@ -838,12 +839,13 @@ def plain_lists(source: Any) -> tuple[dict[str, list[str]], set[str]] | None:
     if set(map(type, source)) != {str} or set(map(type, source.values())) != {list}:
         return None
     try:
-        vocabulary: set[Any] = set().union(*source.values())
+        said = collected(source.values())
+        words: set[Any] = vocabulary(said)
     except TypeError:  # a word that cannot be hashed
         return None
-    if not set(map(type, vocabulary)) <= {str}:
+    if not set(map(type, words)) <= {str}:
         return None
-    names = (*source, *vocabulary)
+    names = (*source, *words)
     text = "".join(names)
     if "" in names or any(mark in text for mark in (*BLANKS, "{", "}")):
         return None
@@ -851,7 +853,7 @@ def plain_lists(source: Any) -> tuple[dict[str, list[str]], set[str]] | None:
         return None
     if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
         return None  # names of columns
-    return dict(zip(source, map(list, source.values()), strict=True)), vocabulary
+    return list(source), said
 
 
 def _half(text: str) -> bool:
