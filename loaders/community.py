@@ -62,7 +62,7 @@ def read_references_file(
     Raises
     ------
     InputError
-        The file cannot be read or is of none of the formats, or an id stands in it twice.
+        The file cannot be read or is of none of the formats, or an id appears in it twice.
     """
     path = os.fspath(path)
     known = None if corpus is None else layout(corpus)
@@ -94,7 +94,7 @@ def read_reference_columns(
     """Read what scoring needs of references: ids, signers, words and channels of all segments.
 
     As :func:`read_references_file`, ``""`` where the file says no signer or channel; of an STM
-    without a record a segment.
+    without a record per segment.
     """
     path = os.fspath(path)
     if corpus is None and _start(path)[:1] not in (b"\x80", b"\x93"):
