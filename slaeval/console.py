@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -87,7 +86,13 @@ def isolated(text: str) -> str:
 
 def terminal_width() -> int:
     """Return the width of the terminal; 80 where it is not known, as in a pipe."""
-    return max(40, shutil.get_terminal_size((80, 24)).columns)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return max(40, int(columns))
+    try:
+        return max(40, os.get_terminal_size(sys.__stdout__.fileno()).columns)  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):  # closed, or no terminal
+        return 80
 
 
 def paragraph(text: str, indent: str = "  ", hanging: str = "    ") -> str:
