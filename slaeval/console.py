@@ -6,6 +6,7 @@ with ``NO_COLOR`` set (https://no-color.org).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -86,13 +87,13 @@ def isolated(text: str) -> str:
 
 def terminal_width() -> int:
     """Return the width of the terminal; 80 where it is not known, as in a pipe."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
-        return max(40, int(columns))
-    try:
-        return max(40, os.get_terminal_size(sys.__stdout__.fileno()).columns)  # type: ignore[union-attr]
-    except (AttributeError, OSError, ValueError):  # closed, or no terminal
-        return 80
+    # As shutil does, whose import costs 2 ms.
+    named = os.environ.get("COLUMNS", "")
+    columns = int(named) if named.isdecimal() else 0
+    if not columns and sys.__stdout__ is not None:
+        with contextlib.suppress(OSError, ValueError):  # no terminal, or closed
+            columns = os.get_terminal_size(sys.__stdout__.fileno()).columns
+    return max(40, columns or 80)
 
 
 def paragraph(text: str, indent: str = "  ", hanging: str = "    ") -> str:
