@@ -27,7 +27,6 @@ from slaeval.loaders.registry import layout, layouts
 __all__ = ["plain_id", "read_references_file"]
 
 
-
 def plain_id(name: str) -> str:
     """Take a segment's id out of the path that some files write.
 

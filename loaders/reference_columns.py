@@ -1,4 +1,4 @@
-"""What scoring needs of a file with references, without a record of each segment where it can be."""
+"""What scoring needs of a file with references; of an STM without a record of each segment."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_reference_columns(
 ) -> tuple[Sequence[str], Sequence[str], Sequence[list[str]], Sequence[str]]:
     """Read what scoring needs of references: ids, signers, words and channels of all segments.
 
-    As :func:`slaeval.loaders.read_references_file`, ``""`` where the file says no signer or channel; of an STM
-    without a record a segment.
+    As :func:`slaeval.loaders.read_references_file`; ``""`` where the file says no signer or
+    channel.
     """
     path = os.fspath(path)
     if corpus is None and start_of(path)[:1] not in (b"\x80", b"\x93"):

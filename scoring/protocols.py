@@ -237,6 +237,9 @@ class Cleanup(NamedTuple):
         }
 
 
+_NOTHING = Cleanup()
+
+
 @dataclass(frozen=True)
 class Protocol:
     """A named way to arrive at a WER.
@@ -267,8 +270,8 @@ class Protocol:
     title: str
     used_by: str
     version: int = 1
-    reference: Cleanup = Cleanup()
-    hypothesis: Cleanup = Cleanup()
+    reference: Cleanup = _NOTHING
+    hypothesis: Cleanup = _NOTHING
     fold: bool = True
     ties: Literal["insertion", "deletion"] = "insertion"
     swapped: bool = False
