@@ -148,7 +148,8 @@ def push(
 
     \b
     slaeval run --ckpt sla_lora.pt --out test
-    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test --licence cc-by-nc-sa-4.0
+    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test \\
+        --licence cc-by-nc-sa-4.0
     slaeval run --ckpt hf://me/sla-lora-phoenix
     """
     from slaeval.checkpoints import hub, read_checkpoint

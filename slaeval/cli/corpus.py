@@ -69,9 +69,8 @@ def add(name: str, directory: str) -> None:
     described = layout(name)
     path, _ = described.locate(directory, described.setups[0], described.splits[-1])
     folder = register(described.name, directory)
-    click.echo(
-        f"{described.name} registered at {folder} (found {os.path.relpath(path, directory)})"
-    )
+    found = os.path.relpath(path, directory)
+    click.echo(paragraph(f"{described.name} registered at {folder} (found {found})", "", "  "))
 
 
 @corpus.command()
