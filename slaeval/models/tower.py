@@ -728,7 +728,7 @@ def _siglip(name: str) -> Shape:
     import timm
 
     with torch.device("meta"):
-        trunk = timm.create_model(name, num_classes=0, global_pool="map")
+        trunk: Any = timm.create_model(name, num_classes=0, global_pool="map")
     block = trunk.blocks[0]
     return Shape(
         image=trunk.patch_embed.img_size[0],
