@@ -575,11 +575,11 @@ class FrameCache:
         of_split: dict[str, list[VideoClip]] = {}
         for clip in clips:
             of_split.setdefault(splits[clip.id], []).append(clip)
-        for name, mine in of_split.items():
+        for name, members in of_split.items():
             split = self.split(corpus.name, corpus.setup, name)
-            split.check_source(mine)
+            split.check_source(members)
             stored = dict(split.stored())
-            found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in mine}
+            found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in members}
         return [found[clip.id] for clip in clips]
 
     @property
