@@ -186,7 +186,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Chec
     if checkpoint.kind == "head" and not head:
         raise InputError(
             "a head alone, converted from other code: there is no model in it to run; train one "
-            f"from it: slaeval train --init {path}",
+            f"from it: slaeval train --warm-start {path}",
             path,
         )
     return checkpoint

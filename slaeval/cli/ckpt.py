@@ -258,7 +258,7 @@ def render_converted(head: ConvertedHead, source: str, target: str) -> str:
             "The classifier of the tower's features, the tower and the adapter are not in it: "
             "train them."
         ),
-        f"  slaeval train --init {target} …",
+        f"  slaeval train --warm-start {target} …",
     ]
     return "\n".join(out)
 

@@ -464,7 +464,7 @@ def from_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def to_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return weights under open_clip's names, from those of :class:`Tower`."""
-    theirs: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for key, value in state.items():
         if ".k_proj." in key or ".v_proj." in key:
             continue
@@ -472,8 +472,8 @@ def to_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             parts = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
             value = torch.cat(parts)
             key = key.replace(".q_proj.", ".in_proj_")
-        theirs[key.replace("blocks.", "transformer.resblocks.", 1)] = value
-    return theirs
+        renamed[key.replace("blocks.", "transformer.resblocks.", 1)] = value
+    return renamed
 
 
 def read_weights(

@@ -228,7 +228,7 @@ def test_a_head_alone_is_not_run(make, file: Path) -> None:
     tensors = {k: v for k, v in make().tensors.items() if k.startswith("head.")}
     head = make(kind="head", backbone={}, model={"classes": 4}, tensors=tensors)
     save_checkpoint(file, head)
-    with pytest.raises(InputError, match="slaeval train --init"):
+    with pytest.raises(InputError, match="slaeval train --warm-start"):
         read_checkpoint(file)
     assert read_checkpoint(file, head=True).kind == "head"
 
