@@ -38,7 +38,14 @@ from slaeval.files import read_start, read_text
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ConvertedHead", "encoder_weights", "is_foreign", "read_head", "read_vocabulary"]
+__all__ = [
+    "ConvertedHead",
+    "encoder_names",
+    "encoder_weights",
+    "is_foreign",
+    "read_head",
+    "read_vocabulary",
+]
 
 #: What ``rng_state`` and the optimiser's side bring along. None of it is made or used.
 _IGNORED = (
@@ -224,13 +231,25 @@ def encoder_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         The file is damaged, asks for anything executable, or is not of that layout.
     """
     with WeightsFile(path, "a checkpoint", _IGNORED) as file:
-        if not _is_vacs(file):
-            raise InputError("not in the layout of VAC", file.path)
-        return {
-            theirs.removeprefix(_ENCODER): file.tensor(theirs)
-            for theirs in file.weights
-            if theirs.startswith(_ENCODER)
-        }
+        return {theirs.removeprefix(_ENCODER): file.tensor(theirs) for theirs in _encoder_of(file)}
+
+
+def encoder_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of :func:`encoder_weights` without reading the weights.
+
+    Raises
+    ------
+    InputError
+        As :func:`encoder_weights`.
+    """
+    with WeightsFile(path, "a checkpoint", _IGNORED) as file:
+        return [theirs.removeprefix(_ENCODER) for theirs in _encoder_of(file)]
+
+
+def _encoder_of(file: WeightsFile) -> list[str]:
+    if not _is_vacs(file):
+        raise InputError("not in the layout of VAC", file.path)
+    return [theirs for theirs in file.weights if theirs.startswith(_ENCODER)]
 
 
 def _is_vacs(file: WeightsFile) -> bool:

@@ -10,11 +10,10 @@ text or pickle may be packed with gzip. What a file is, is found out from its co
 from __future__ import annotations
 
 import os
-import zlib
 from typing import Any
 
 from slaeval.errors import InputError
-from slaeval.files import read_start, read_text
+from slaeval.files import read_text
 from slaeval.formats.detection import detect_format
 from slaeval.formats.stm import parse_stm
 from slaeval.formats.tables import Row, parse_json, parse_kaldi, parse_table
@@ -22,11 +21,10 @@ from slaeval.formats.trn import parse_trn
 from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Sample
+from slaeval.loaders.reference_columns import TEXTS, start_of
 from slaeval.loaders.registry import layout, layouts
 
-__all__ = ["plain_id", "read_reference_rows", "read_references_file"]
-
-_TEXTS = "references: STM, TRN, a table, JSON, .npy or pickle"
+__all__ = ["plain_id", "read_references_file"]
 
 
 def plain_id(name: str) -> str:
@@ -67,7 +65,7 @@ def read_references_file(
     known = None if corpus is None else layout(corpus)
     if known is not None:
         split = known.split_of(split)
-    start = _start(path)
+    start = start_of(path)
     if start[:6] == b"\x93NUMPY":
         rows, clean = _vac_rows(path), False
     elif start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
@@ -85,36 +83,6 @@ def read_references_file(
     if not samples:
         raise InputError("no references in this file", path)
     return samples
-
-
-def read_reference_rows(
-    path: str | os.PathLike[str], corpus: str | None = None, split: str = "test"
-) -> list[tuple[str, str, list[str], str]]:
-    """Read what scoring needs of references: id, signer, words and channel of each segment.
-
-    As :func:`read_references_file`, ``""`` where the file says no signer or channel; of an STM
-    without a record a segment.
-    """
-    path = os.fspath(path)
-    if corpus is None and _start(path)[:1] not in (b"\x80", b"\x93"):
-        text = read_text(path, _TEXTS)
-        if detect_format(text, "reference") == "stm":
-            return [(row.name, row.signer, row.words, row.channel) for row in parse_stm(text, path)]
-    return [
-        (sample.id, sample.signer or "", list(sample.glosses), sample.channel or "")
-        for sample in read_references_file(path, corpus, split)
-    ]
-
-
-def _start(path: str) -> bytes:
-    """Return the first bytes of a file, of one packed with gzip those within."""
-    start = read_start(path, "a file with references", 1 << 10)
-    if start[:2] != b"\x1f\x8b":
-        return start
-    try:
-        return zlib.decompressobj(wbits=31).decompress(start, 8)
-    except zlib.error:
-        return b""  # whoever reads it says what is wrong
 
 
 def _sample(row: Row, known: Layout | None, split: str, path: str, clean: bool) -> Sample:
@@ -214,7 +182,7 @@ def _who(item: dict[Any, Any]) -> str | None:
 
 def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
     """Read a text file of any format; say whether its glosses are those of references already."""
-    text = read_text(path, _TEXTS)
+    text = read_text(path, TEXTS)
     found = detect_format(text, "reference")
     if found == "ctm":
         raise InputError(

@@ -25,9 +25,10 @@ bits (:mod:`slaeval.scoring.kernels`), which is fastest and takes a quarter of a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from operator import mul
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from slaeval.formats.sentences import MANY, Sentences, lengths, numbered, vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,8 +46,7 @@ FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord(
 #: Columns that plain Python computes in the time that loading the compiled code takes.
 _WORTH_COMPILING = 600_000
 
-#: Columns from which it pays to load numpy, and how many it computes while Python computes one.
-_WORTH_NUMPY = 50_000
+#: Columns that numpy computes while Python computes one.
 _LANES = 6
 
 
@@ -109,7 +109,7 @@ def align(
             from slaeval.scoring.kernels import align_many as aligned
         else:
             from slaeval.scoring.lanes import align_lanes as aligned
-        pairs = _numbered(references, hypotheses, fold)
+        pairs = _compared(references, hypotheses, fold)
         ops, begin = aligned(*pairs, ties == "insertion")
         text, end = str(ops.data, "ascii"), pairs[1][1:] + pairs[3][1:]
         return [text[a:b] for a, b in zip(begin.tolist(), end.tolist(), strict=True)]
@@ -131,17 +131,17 @@ def count(
     engine: Engine = "auto",
 ) -> Counts:
     """Count the errors of pairs of word sequences; parameters as for :func:`align`."""
-    lengths = list(map(len, references))
+    reference_words = lengths(references)
     chosen = _driver(references, hypotheses, ties, engine)
     if chosen == "numba":
         from slaeval.scoring.kernels import count_many
 
-        found = count_many(*_numbered(references, hypotheses, fold), ties == "insertion")
+        found = count_many(*_compared(references, hypotheses, fold), ties == "insertion")
         wrong, deleted, inserted = found.T.tolist()
-        return Counts(wrong, deleted, inserted, lengths)
+        return Counts(wrong, deleted, inserted, reference_words)
     paths = align(references, hypotheses, fold=fold, ties=ties, engine=chosen)
     wrong, deleted, inserted = ([path.count(op) for path in paths] for op in "SDI")
-    return Counts(wrong, deleted, inserted, lengths)
+    return Counts(wrong, deleted, inserted, reference_words)
 
 
 class _Spent:
@@ -167,11 +167,11 @@ def _driver(
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
     if engine != "auto":
         return engine  # type: ignore[return-value]
-    lengths = list(map(len, hypotheses))
-    columns = sum(lengths)
+    each = lengths(hypotheses)
+    columns = sum(each)
     # In a column of 1,000 rows the digits of the integers begin to matter.
-    long = sum(map(mul, lengths, map(len, references))) // 1000
-    many = columns >= _WORTH_NUMPY
+    long = sum(map(mul, each, lengths(references))) // 1000
+    many = columns >= MANY
     _Spent.columns += (columns // _LANES if many else columns) + long
     if _Spent.columns >= _WORTH_COMPILING:
         return "numba"
@@ -182,47 +182,29 @@ def _without_case(
     *sides: Sequence[Sequence[str]],
 ) -> tuple[Sequence[Sequence[str]], Sequence[Sequence[str]]]:
     """Return both sides with words that are the same where only ASCII letter case differs."""
-    vocabulary: set[str] = set().union(*sides[0], *sides[1])
-    after = {word: folded(word) for word in vocabulary}
-    if len(set(after.values())) < len(vocabulary):
+    after = {word: folded(word) for word in vocabulary(*sides)}
+    if len(set(after.values())) < len(after):
         sides = tuple([list(map(after.__getitem__, words)) for words in side] for side in sides)
     one, other = sides
     return one, other
 
 
-class _Numbers(dict[str, int]):
-    """Words, each with the number of its first appearance."""
-
-    def __missing__(self, word: str) -> int:
-        self[word] = number = len(self)
-        return number
-
-
-def _numbered(
+def _compared(
     references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], fold: bool
 ) -> tuple[Array, Array, Array, Array]:
-    """Return words as numbers and where each sentence begins, of either side."""
+    """Return numbers, equal for words that are the same, and where each sentence begins."""
     import numpy as np
 
-    numbers = _Numbers()
+    left, right = numbered(references), numbered(hypotheses)
+    same: dict[str, int] = {}
 
-    def packed(
-        sentences: Sequence[Sequence[str]],
-    ) -> tuple[Array, Array]:
-        first = np.zeros(len(sentences) + 1, np.int64)
-        np.cumsum(list(map(len, sentences)), out=first[1:])
-        words = map(numbers.__getitem__, chain.from_iterable(sentences))
-        return np.fromiter(words, np.int32, int(first[-1])), first
+    def numbers(side: Sentences) -> Array:
+        texts = map(folded, side.texts) if fold else side.texts
+        table = [same.setdefault(text, len(same)) for text in texts]
+        every: Array = np.array(table, np.int32)[side.number]
+        return every
 
-    left, left_first = packed(references)
-    right, right_first = packed(hypotheses)
-    if fold:
-        same: dict[str, int] = {}
-        canonical = [same.setdefault(folded(word), number) for word, number in numbers.items()]
-        if len(same) < len(numbers):
-            table = np.array(canonical, np.int32)
-            left, right = table[left], table[right]
-    return left, left_first, right, right_first
+    return numbers(left), left.first, numbers(right), right.first
 
 
 def step(equal: Any, n1: Any, n2: Any, n3: Any, c1: Any, c2: Any, c3: Any) -> tuple[Any, ...]:

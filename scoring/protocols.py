@@ -29,10 +29,10 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from slaeval.errors import UsageError, nearest
 from slaeval.formats.gloss_rules import (
@@ -45,6 +45,17 @@ from slaeval.formats.gloss_rules import (
     rewrite,
 )
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.sentences import (
+    holding,
+    lengths,
+    mapped,
+    merged,
+    named,
+    repeating,
+    replaced,
+    sentences_of,
+    vocabulary,
+)
 from slaeval.formats.words import BLANKS, split_words
 
 __all__ = ["EMPTY", "OFFICIAL", "Cleanup", "Protocol", "protocol", "protocols", "register"]
@@ -59,8 +70,7 @@ _CTM_COLUMNS = "x 1 0.00 0.01 "
 _STM_COLUMNS = "x 1 x 0.0 1.79769e+308 "
 
 
-@dataclass(frozen=True)
-class Cleanup:
+class Cleanup(NamedTuple):
     """What a protocol does to one side.
 
     Attributes
@@ -130,52 +140,42 @@ class Cleanup:
         head = _STM_COLUMNS if self.level == "stm-line" else ""
         return _trace(head + " ".join(words), self.rules)[0]
 
-    def touched(self, segments: Sequence[Sequence[str]]) -> list[bool]:
-        """Say of each segment whether a rule may have to do with it, by its words alone."""
+    def touched(self, segments: Sequence[Sequence[str]]) -> list[int]:
+        """Return the places of the segments that a rule may have to do with, by their words."""
         may_change = re.compile("|".join(_triggers(self.rules))).search
-        vocabulary: set[str] = set().union(*segments)
-        interesting = {word for word in vocabulary if may_change(word)}
-        return [not interesting.isdisjoint(words) or _repeats(words) for words in segments]
+        interesting = set(filter(may_change, vocabulary(segments)))
+        return sorted({*holding(segments, interesting), *repeating(segments)})
 
-    def references(self, references: Sequence[list[str]]) -> list[list[str]]:
-        """Clean up references; see :meth:`sentence`. Those that do not change are not copied."""
+    def references(self, references: Sequence[list[str]]) -> Sequence[list[str]]:
+        """Clean up references; see :meth:`sentence`."""
         if self.level == "none":
-            return list(references)
-        return [
-            self.sentence(words) if touched else words
-            for words, touched in zip(references, self.touched(references), strict=True)
-        ]
+            return references
+        changed = {row: self.sentence(references[row]) for row in self.touched(references)}
+        return replaced(references, changed)
 
-    def hypotheses(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
+    def hypotheses(self, hypotheses: Hypotheses) -> Mapping[str, list[str]]:
         """Clean up hypotheses.
 
-        A segment that loses all its words keeps its entry. Segments that the file does not
-        hold are the caller's business.
+        Rules for single lines are applied to each different word once, those for whole sentences
+        to the sentences that have something for them. A segment that loses all its words keeps
+        its entry. Segments that the file does not hold are the caller's business.
         """
-        if self.level == "none":
-            cleaned = dict(hypotheses.words)
-        elif self.level == "line":
-            cleaned = (
-                self._words(hypotheses)
-                if hypotheses.lines is None
-                else self._lines(hypotheses.lines)
-            )
-        else:
-            said = list(hypotheses.words.values())
-            cleaned = dict(zip(hypotheses.words, self.references(said), strict=True))
-            return self._filled(cleaned)
+        words: Mapping[str, list[str]] = hypotheses.words
+        if self.level == "line" and hypotheses.lines is not None:
+            words = self._lines(hypotheses.lines)
+        said = sentences_of(words)
+        if self.level in ("sentence", "stm-line"):
+            said = self.references(said)
+        elif self.level == "line" and hypotheses.lines is None:
+            said = mapped(said, self.changes(vocabulary(said)))
+            if self.collapse == "lines":
+                said = merged(said, _awk_value)
         if self.collapse == "adjacent":
-            for name, words in cleaned.items():
-                if _repeats(words):
-                    cleaned[name] = [word for word, _ in groupby(words)]
-        return self._filled(cleaned)
-
-    def _filled(self, cleaned: dict[str, list[str]]) -> dict[str, list[str]]:
+            said = merged(said)
         if self.empty:
-            for name, words in cleaned.items():
-                if not words:
-                    cleaned[name] = [self.empty]
-        return cleaned
+            nothing = {row: [self.empty] for row, count in enumerate(lengths(said)) if not count}
+            said = replaced(said, nothing)
+        return named(words, said)
 
     def _line(self, line: str) -> str | None:
         """Apply rules and drops to one line, as sed, perl and grep do."""
@@ -194,27 +194,6 @@ class Cleanup:
             if (may_change(word) or may_drop(" " + word)) and (after := self.word(word)) != word
         }
 
-    def _words(self, hypotheses: Hypotheses) -> dict[str, list[str]]:
-        """Clean up word by word where every word is a line of its own."""
-        vocabulary = hypotheses.vocabulary
-        if vocabulary is None:
-            vocabulary = set().union(*hypotheses.words.values())
-        changed = self.changes(vocabulary)
-        cleaned = dict(hypotheses.words)
-        if changed:
-            for name, words in cleaned.items():
-                if not changed.keys().isdisjoint(words):
-                    after_all = [changed.get(word, word) for word in words]
-                    cleaned[name] = [word for word in after_all if word]
-        if self.collapse == "lines":
-            for name, words in cleaned.items():
-                cleaned[name] = [
-                    word
-                    for index, word in enumerate(words)
-                    if not index or not _awk_equal(word, words[index - 1])
-                ]
-        return cleaned
-
     def _lines(self, lines: Iterable[str]) -> dict[str, list[str]]:
         """Clean up CTM lines in the way of the shell scripts, line by line.
 
@@ -223,15 +202,14 @@ class Cleanup:
         written: dict[str, int] = {}
         rows: dict[str, list[tuple[str, str]]] = {}
         last_id, last_line = "", ""
-        previous_id, previous_word = None, ""
+        previous: tuple[str, str | float] | None = None
 
         def put(name: str, line: str) -> None:
-            nonlocal previous_id, previous_word
+            nonlocal previous
             word = split_words(line)[-1]
-            repeated = (
-                self.collapse == "lines" and name == previous_id and _awk_equal(word, previous_word)
-            )
-            previous_id, previous_word = name, word
+            value = _awk_value(word)
+            repeated = self.collapse == "lines" and (name, value) == previous
+            previous = name, value
             if not repeated:
                 rows.setdefault(name, []).append((_sort_key(line), line))
 
@@ -257,6 +235,9 @@ class Cleanup:
             ]
             for name, mine in rows.items()
         }
+
+
+_NOTHING = Cleanup()
 
 
 @dataclass(frozen=True)
@@ -289,8 +270,8 @@ class Protocol:
     title: str
     used_by: str
     version: int = 1
-    reference: Cleanup = field(default_factory=Cleanup)
-    hypothesis: Cleanup = field(default_factory=Cleanup)
+    reference: Cleanup = _NOTHING
+    hypothesis: Cleanup = _NOTHING
     fold: bool = True
     ties: Literal["insertion", "deletion"] = "insertion"
     swapped: bool = False
@@ -389,22 +370,13 @@ def _trace(text: str, rules: Sequence[Rule]) -> tuple[list[str], str]:
     return list(fired), text
 
 
-def _repeats(words: Sequence[str]) -> bool:
-    return any(map(str.__eq__, words, words[1:]))
-
-
 _AWK_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def _awk_equal(one: str, other: str) -> bool:
-    """Compare two columns as awk does: as numbers where both look like numbers."""
-    if one == other:
-        return True
-    if one[0] not in "0123456789.+-" or other[0] not in "0123456789.+-":
-        return False
-    if _AWK_NUMBER.fullmatch(one) and _AWK_NUMBER.fullmatch(other):
-        return float(one) == float(other)
-    return False
+def _awk_value(word: str) -> str | float:
+    """Return what awk compares a column by: a number where it looks like one."""
+    looks_like_one = word[0] in "0123456789.+-" and _AWK_NUMBER.fullmatch(word)
+    return float(word) if looks_like_one else word
 
 
 def _sort_key(line: str) -> str:

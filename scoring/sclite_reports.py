@@ -184,6 +184,11 @@ def _details(segments: Sequence[AlignedSegment], fold: bool) -> str:
         "",
         "",
     ]
+    return "\n".join(lines) + _listings(segments, fold)
+
+
+def _listings(segments: Sequence[AlignedSegment], fold: bool) -> str:
+    """Return which words were confused, inserted, deleted and replaced, and how often."""
     pairs = Counter(
         (op, _lower(reference, fold), _lower(hypothesis, fold))
         for segment in segments
@@ -205,7 +210,7 @@ def _details(segments: Sequence[AlignedSegment], fold: bool) -> str:
             inserted[hypothesis] += count
         else:
             deleted[reference] += count
-    return "\n".join(lines) + "\n".join(
+    return "\n".join(
         [
             _listing("CONFUSION PAIRS", confused) + "\n",
             _listing("INSERTIONS", inserted) + "\n",

@@ -10,14 +10,15 @@ reference words has no WER: ``nan``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, compress, repeat
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import UsageError, nearest
+from slaeval.formats.sentences import joined, lengths, vocabulary
 from slaeval.scoring.segments import AlignedSegment, AlignedSegments
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ __all__ = [
 GROUPINGS = ("signer", "length", "sentence")
 
 _LENGTHS = ((0, 0), (1, 3), (4, 6), (7, 9), (10, 12), (13, 16), (17, 24), (25, None))
-
-#: For each step a table of ``bytes.translate``: 1 for this step, 0 for others.
-_CHOOSE = {op: bytes(code == ord(op) for code in range(256)) for op in "SDI"}
 
 
 class Confusion(NamedTuple):
@@ -89,7 +87,7 @@ class Counts:
         return cls(
             name,
             len(paths),
-            sum([mine.count("C") != len(mine) for mine in paths]),
+            sum(map(bool, map(str.strip, paths, repeat("C")))),
             correct,
             substitutions := path.count("S"),
             deletions := path.count("D"),
@@ -249,12 +247,12 @@ class Score:
         """Return errors and reference words of every segment."""
         return (
             [len(path) - path.count("C") for path in self._columns.paths],
-            list(map(len, self._columns.references)),
+            lengths(self._columns.references),
         )
 
     def vocabularies(self) -> tuple[set[str], set[str]]:
         """Return the distinct words of references and hypotheses, as the protocol left them."""
-        return set().union(*self._columns.references), set().union(*self._columns.hypotheses)
+        return vocabulary(self._columns.references), vocabulary(self._columns.hypotheses)
 
     def recognised(self) -> Counter[str]:
         """Return how often each word was recognised, as the protocol left it."""
@@ -291,9 +289,9 @@ class Score:
         if grouping == "signer":
             keys = (signer or "unknown" for signer in self._columns.signers)
         elif grouping == "length":
-            keys = (length_range(len(words)) for words in self._columns.references)
+            keys = map(length_range, lengths(self._columns.references))
         else:
-            keys = map(" ".join, self._columns.references)
+            keys = joined(self._columns.references)
         groups: dict[Any, list[str]] = {}
         for key, path in zip(keys, self._columns.paths, strict=True):
             groups.setdefault(key, []).append(path)
@@ -320,28 +318,7 @@ class Score:
 
     @cached_property
     def _steps(self) -> dict[str, list[Confusion]]:
-        """Count the words of all errors, in one pass."""
-        path = "".join(self._columns.paths)
-        reference = list(chain.from_iterable(self._columns.references))
-        hypothesis = list(chain.from_iterable(self._columns.hypotheses))
-        # Without insertions a path has a step a reference word, without deletions a step a
-        # hypothesis word.
-        steps = path.encode()
-        with_reference, with_hypothesis = steps.replace(b"I", b""), steps.replace(b"D", b"")
-
-        def words(side: list[str], steps: bytes, op: str) -> Iterator[str]:
-            return compress(side, steps.translate(_CHOOSE[op]))
-
-        found: dict[str, Iterable[tuple[str, str]]] = {
-            "S": zip(
-                words(reference, with_reference, "S"),
-                words(hypothesis, with_hypothesis, "S"),
-                strict=True,
-            ),
-            "D": zip(words(reference, with_reference, "D"), repeat(""), strict=False),
-            "I": zip(repeat(""), words(hypothesis, with_hypothesis, "I"), strict=False),
-        }
-        return {op: _by_frequency(pairs) for op, pairs in found.items()}
+        return {op: _by_frequency(pairs) for op, pairs in self._columns.errors().items()}
 
     def alignments(self, *, correct: bool = False, columns: int = 100) -> str:
         """Return the aligned words of every segment in error, as text for people.
@@ -464,8 +441,8 @@ class Score:
         )
 
 
-def _by_frequency(pairs: Iterable[tuple[str, str]]) -> list[Confusion]:
-    counts = sorted(Counter(pairs).items())
+def _by_frequency(pairs: Mapping[tuple[str, str], int]) -> list[Confusion]:
+    counts = sorted(pairs.items())
     counts.sort(key=itemgetter(1), reverse=True)
     return [Confusion(*pair, count) for pair, count in counts]
 

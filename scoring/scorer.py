@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 from slaeval._version import __version__
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.sentences import holding, joined, mapped, named, picked, replaced, vocabulary
 from slaeval.scoring.alignment import align
 from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
-from slaeval.scoring.segments import AlignedSegments, Reference
+from slaeval.scoring.segments import AlignedSegments, Reference, References
 
 __all__ = [
     "floor",
@@ -71,71 +72,50 @@ def score_segments(
         Unknown protocol.
     """
     rules = protocol(rules)
-    if ignored is None:
-        ignored = ignored_ids(references)
-    scored = [reference for reference in references if reference.id not in ignored]
-    cleaned = rules.hypothesis.hypotheses(hypotheses)
-    nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
-    left = rules.reference.references([reference.words for reference in scored])
+    known = References.of(references)
+    scored = known.without(ignored_ids(known) if ignored is None else ignored)
+    left = rules.reference.references(scored.words)
     if clipped and rules.reference.clip_last and left and left[-1]:
         *words, last = left[-1]
-        left[-1] = [*words, last[:-1]] if last[:-1] else words
-    right = [cleaned.get(reference.id) or nothing for reference in scored]
-    marks = _MARKS.intersection("".join(set().union(*left, *right)))
+        left = replaced(left, {len(left) - 1: [*words, last[:-1]] if last[:-1] else words})
+    nothing = [rules.hypothesis.empty] if rules.hypothesis.empty else []
+    right = picked(rules.hypothesis.hypotheses(hypotheses), scored.ids, nothing)
+    marks = _MARKS.intersection("".join(vocabulary(left, right)))
     if rules.fold and marks - {"{"}:
         left, right = _as_sclite_reads(left, right)
     if rules.swapped:
         left, right = right, left
-
-    # Braces offer alternatives, and @ is the word that is none.
-    branching: list[int] = []
-    if marks:
-        branching = [index for index, words in enumerate(left) if "{" in words or "@" in words]
     chosen = {}
-    if branching:
+    # Braces offer alternatives, and @ is the word that is none.
+    if marks and (branching := holding(left, ("{", "@"))):
         from slaeval.scoring.alternatives import align_alternatives
 
-        chosen = {
-            index: align_alternatives(left[index], right[index], rules.fold) for index in branching
-        }
-        for index, (words, _) in chosen.items():
-            left[index] = words
+        chosen = {row: align_alternatives(left[row], right[row], rules.fold) for row in branching}
+        left = replaced(left, {row: words for row, (words, _) in chosen.items()})
     ops = align(left, right, fold=rules.fold, ties=rules.ties)
-    for index, (_, path) in chosen.items():
-        ops[index] = path
+    for row, (_, path) in chosen.items():
+        ops[row] = path
     return Score(
-        AlignedSegments(
-            [reference.id for reference in scored],
-            [reference.signer for reference in scored],
-            left,
-            right,
-            ops,
-        ),
+        AlignedSegments(scored.ids, scored.signers, left, right, ops),
         protocol=rules.name,
         dataset=dataset,
         split=split,
-        signature=signature(rules, dataset, split, len(scored), references_hash(references)),
+        signature=signature(rules, dataset, split, len(scored), references_hash(known)),
         warnings=warnings,
     )
 
 
 def _as_sclite_reads(
-    left: list[list[str]], right: list[list[str]]
-) -> tuple[list[list[str]], list[list[str]]]:
+    left: Sequence[list[str]], right: Sequence[list[str]]
+) -> tuple[Sequence[list[str]], Sequence[list[str]]]:
     """Take sclite's marks off the words of both sides; ``@`` in a hypothesis is no word."""
     from slaeval.scoring.alternatives import as_sclite_reads, reference_as_sclite_reads
 
-    vocabulary = set().union(*left, *right)
-    marked = {word for word in vocabulary if as_sclite_reads(word) != word or word == "@"}
-    return (
-        [words if marked.isdisjoint(words) else reference_as_sclite_reads(words) for words in left],
-        [
-            words
-            if marked.isdisjoint(words)
-            else [read for word in words if (read := as_sclite_reads(word)) != "@"]
-            for words in right
-        ],
-    )
+    read = {word: as_sclite_reads(word) for word in vocabulary(left, right)}
+    marked = {word for word, mine in read.items() if mine != word or word == "@"}
+    changed = {row: reference_as_sclite_reads(left[row]) for row in holding(left, marked)}
+    without = {word: "" if read[word] == "@" else read[word] for word in marked}
+    return replaced(left, changed), mapped(right, without)
 
 
 def is_ignored(words: Iterable[str]) -> bool:
@@ -145,9 +125,9 @@ def is_ignored(words: Iterable[str]) -> bool:
 
 def ignored_ids(references: Sequence[Reference]) -> set[str]:
     """Return the ids of the references that sclite leaves out of the score."""
-    if not is_ignored(set().union(*(reference.words for reference in references))):
-        return set()
-    return {reference.id for reference in references if is_ignored(reference.words)}
+    known = References.of(references)
+    marked = [word for word in vocabulary(known.words) if is_ignored([word])]
+    return {known.ids[row] for row in holding(known.words, marked)}
 
 
 def signature(
@@ -167,13 +147,10 @@ def floor(
 
     Of alternatives the first is said.
     """
-    words = {
-        reference.id: _first_alternatives(reference.words)
-        if "{" in reference.words
-        else reference.words
-        for reference in references
-    }
-    return score_segments(references, Hypotheses(words), rules, clipped=clipped)
+    known = References.of(references)
+    said = {row: _first_alternatives(known.words[row]) for row in holding(known.words, "{")}
+    words = named(known.ids, replaced(known.words, said))
+    return score_segments(known, Hypotheses(words), rules, clipped=clipped)
 
 
 def _first_alternatives(words: Sequence[str]) -> list[str]:
@@ -194,9 +171,9 @@ def _first_alternatives(words: Sequence[str]) -> list[str]:
 
 def references_hash(references: Sequence[Reference]) -> str:
     """Return 12 hex digits of the SHA-256 of all ids and words, whatever their order."""
-    return lines_hash(
-        [f"{reference.id}\t{' '.join(reference.words)}\n" for reference in references]
-    )
+    known = References.of(references)
+    texts = joined(known.words)
+    return lines_hash([f"{id}\t{text}\n" for id, text in zip(known.ids, texts, strict=True)])
 
 
 def lines_hash(lines: Iterable[str]) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, overload
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, compress, repeat
+from typing import Any, ClassVar, NamedTuple, TypeVar, overload
 
-__all__ = ["AlignedSegment", "AlignedSegments", "Reference"]
+from slaeval.formats.sentences import Sentences
+
+__all__ = ["AlignedSegment", "AlignedSegments", "Reference", "References"]
+
+#: For each step a table of ``bytes.translate``: 1 for this step, 0 for others.
+_CHOOSE = {op: bytes(code == ord(op) for code in range(256)) for op in "SDI"}
 
 
 class Reference(NamedTuple):
@@ -91,8 +98,98 @@ class AlignedSegment(NamedTuple):
         ]
 
 
-class AlignedSegments(Sequence[AlignedSegment]):
-    """Scored segments, kept column by column: a record is made when it is asked for.
+Record = TypeVar("Record", Reference, AlignedSegment)
+
+
+class _Records(Sequence[Record]):
+    """Records kept column by column: one is made when it is asked for."""
+
+    __slots__ = ()
+
+    #: Makes a record of its values.
+    _record: ClassVar[Any]
+
+    @property
+    def columns(self) -> tuple[Sequence[Any], ...]:
+        """The columns, in the order of a record's fields."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        values = [column[index] for column in self.columns]
+        if isinstance(index, slice):
+            return list(map(self._record, *values))
+        return self._record(*values)  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(self._record, *self.columns)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, (_Records, list)):
+            return list(self) == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+
+class References(_Records[Reference]):
+    """References, kept column by column.
+
+    Parameters
+    ----------
+    ids, signers : sequence of str
+        Of every segment.
+    words : sequence of lists of str
+        Glosses of every segment.
+    channels : sequence of str, optional
+        Of every segment.
+    """
+
+    __slots__ = ("channels", "ids", "signers", "words")
+    _record = Reference
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        signers: Sequence[str],
+        words: Sequence[list[str]],
+        channels: Sequence[str] | None = None,
+    ) -> None:
+        self.ids = ids
+        self.signers = signers
+        self.words = words
+        self.channels = [""] * len(ids) if channels is None else channels
+
+    @classmethod
+    def of(cls, references: Sequence[Reference]) -> References:
+        """Keep records."""
+        if isinstance(references, cls):
+            return references
+        return cls(*map(list, zip(*references, strict=True))) if references else cls([], [], [])
+
+    @property
+    def columns(self) -> tuple[Sequence[Any], ...]:
+        """The columns, in the order of a record's fields."""
+        return self.ids, self.signers, self.words, self.channels
+
+    def without(self, ids: Collection[str]) -> References:
+        """Return those that have none of these ids."""
+        if not ids:
+            return self
+        return References.of([reference for reference in self if reference.id not in ids])
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} references>"
+
+
+class AlignedSegments(_Records[AlignedSegment]):
+    """Scored segments, kept column by column.
 
     Parameters
     ----------
@@ -105,6 +202,7 @@ class AlignedSegments(Sequence[AlignedSegment]):
     """
 
     __slots__ = ("hypotheses", "ids", "paths", "references", "signers")
+    _record = AlignedSegment
 
     def __init__(
         self,
@@ -126,30 +224,67 @@ class AlignedSegments(Sequence[AlignedSegment]):
         columns = list(zip(*segments, strict=True)) or [()] * 5
         return cls(*columns)
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    @property
+    def columns(self) -> tuple[Sequence[Any], ...]:
+        """The columns, in the order of a record's fields."""
+        return self.ids, self.signers, self.references, self.hypotheses, self.paths
 
-    @overload
-    def __getitem__(self, index: int) -> AlignedSegment: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[AlignedSegment]: ...
-    def __getitem__(self, index: int | slice) -> AlignedSegment | list[AlignedSegment]:
-        columns = (self.ids, self.signers, self.references, self.hypotheses, self.paths)
-        if isinstance(index, slice):
-            return list(map(AlignedSegment, *(column[index] for column in columns)))
-        return AlignedSegment(*(column[index] for column in columns))  # type: ignore[arg-type]
+    def errors(self) -> dict[str, Mapping[tuple[str, str], int]]:
+        """Count the words of all errors.
 
-    def __iter__(self) -> Iterator[AlignedSegment]:
-        return map(
-            AlignedSegment, self.ids, self.signers, self.references, self.hypotheses, self.paths
-        )
+        Returns
+        -------
+        dict
+            For each of ``S``, ``D`` and ``I`` the pairs of reference and hypothesis word, ``""``
+            for no word, with how often they met.
+        """
+        path = "".join(self.paths).encode()
+        left, right = self.references, self.hypotheses
+        if isinstance(left, Sentences) and isinstance(right, Sentences):
+            return _numbered_errors(path, left, right)
+        # Without insertions a path has a step a reference word, without deletions a step a
+        # hypothesis word.
+        sides = (left, path.replace(b"I", b"")), (right, path.replace(b"D", b""))
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, (AlignedSegments, list)):
-            return list(self) == list(other)
-        return NotImplemented
+        def words(op: str) -> Iterator[Iterable[str]]:
+            for side, steps in sides:
+                yield compress(chain.from_iterable(side), steps.translate(_CHOOSE[op]))
 
-    __hash__ = None  # type: ignore[assignment]  # as a list
+        (wrong, for_them), (missing, _), (_, added) = map(words, "SDI")
+        return {
+            "S": Counter(zip(wrong, for_them, strict=True)),
+            "D": Counter(zip(missing, repeat(""), strict=False)),
+            "I": Counter(zip(repeat(""), added, strict=False)),
+        }
 
     def __repr__(self) -> str:
         return f"<{len(self)} aligned segments>"
+
+
+def _numbered_errors(
+    path: bytes, left: Sentences, right: Sentences
+) -> dict[str, Mapping[tuple[str, str], int]]:
+    """Count the words of all errors by their numbers; see :meth:`AlignedSegments.errors`."""
+    import numpy as np
+
+    steps = np.frombuffer(path, np.uint8)
+    with_left, with_right = steps[steps != ord("I")], steps[steps != ord("D")]
+    left_texts, right_texts = (*left.texts, ""), (*right.texts, "")
+
+    def counted(of_left: Any, of_right: Any) -> dict[tuple[str, str], int]:
+        """Count pairs of numbers; the last text of a side stands for no word."""
+        pairs = np.int64(len(right_texts)) * of_left + of_right
+        each, times = np.unique(pairs, return_counts=True)
+        one, other = np.divmod(each, len(right_texts))
+        return {
+            (left_texts[a], right_texts[b]): count
+            for a, b, count in zip(one.tolist(), other.tolist(), times.tolist(), strict=True)
+        }
+
+    wrong, missing = (left.number[with_left == ord(op)] for op in "SD")
+    for_them, added = (right.number[with_right == ord(op)] for op in "SI")
+    return {
+        "S": counted(wrong, for_them),
+        "D": counted(missing, len(right.texts)),
+        "I": counted(len(left.texts), added),
+    }

@@ -83,14 +83,14 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known names nearest to `name`, or ``""``."""
+    """Return ``" (did you mean 'x'?)"`` for the known names nearest to `name`, or ``""``."""
     import difflib
 
     by_fold = {candidate.casefold(): candidate for candidate in known}
     found = difflib.get_close_matches(name.casefold(), by_fold, n=2, cutoff=0.5)
     if not found:
         return ""
-    return "; did you mean " + " or ".join(repr(by_fold[match]) for match in found) + "?"
+    return " (did you mean " + " or ".join(repr(by_fold[match]) for match in found) + "?)"
 
 
 def renamed_parameter(old: str, new: str) -> Callable[[_Function], _Function]:

@@ -294,6 +294,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     if os.path.isdir(path):
         raise SlaevalError(f"{path}: cannot write: this is a folder")
     path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise SlaevalError(f"{path}: cannot write: no folder {folder}")
     import secrets  # costs 4 ms, and a score alone writes nothing
 
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"

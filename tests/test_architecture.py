@@ -135,3 +135,29 @@ def test_a_checkout_runs_as_it_is(tmp_path: Path) -> None:
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.stdout.strip() == str(ROOT / "scoring" / "protocols.py"), done.stderr
+
+
+#: Lines of a function, without signature and docstring.
+LONGEST = 60
+
+#: Those that may be longer, and why.
+LONG = {
+    "slaeval/decoding/kernels.py:search": "compiled: split, short decodes took 15 % longer",
+    "slaeval/cli/train.py:train": "hands 36 options to the recipe and the trainer",
+    "slaeval/models/config.py:__post_init__": "one check after the other, a field each",
+}
+
+
+def test_functions_are_short() -> None:
+    long = {}
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    continue
+                body = node.body[1 if ast.get_docstring(node) is not None else 0 :]
+                lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                if lines > LONGEST:
+                    long[f"{path.relative_to(ROOT)}:{node.name}"] = lines
+    assert not long.keys() - LONG.keys(), f"over {LONGEST} lines: split them, or say why not"
+    assert not LONG.keys() - long.keys(), "no longer that long: take them off the list"

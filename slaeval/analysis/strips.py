@@ -92,30 +92,15 @@ def alignment_strip(
         top = high
         for places in lines:
             at = head
-            for row, name in enumerate(("REF", "HYP")):
-                ax.text(
-                    available if backwards else 0,
-                    top - line * (row + 0.5),
-                    name,
-                    ha="right" if backwards else "left",
-                    va="center",
-                    fontsize=0.85 * size,
-                    color="#666666",
-                )
+            _name_rows(ax, available if backwards else 0, top, line, 0.85 * size, backwards)
             for place in places:
                 left = available - at - widths[place] if backwards else at
                 if steps[place][0] != "C":
                     _ground(ax, steps[place][0], (left, top - 2 * line, widths[place], 2 * line))
+                middle = left + widths[place] / 2
                 for row, word in enumerate(words[place]):
-                    ax.text(
-                        left + widths[place] / 2,
-                        top - line * (row + 0.5),
-                        word,
-                        ha="center",
-                        va="center",
-                        family=fonts,
-                        fontsize=size,
-                    )
+                    where = (middle, top - line * (row + 0.5))
+                    ax.text(*where, word, ha="center", va="center", family=fonts, fontsize=size)
                 at += widths[place] + _GAP * scale
             top -= 2 * line + between
         ax.text(
@@ -133,6 +118,22 @@ def alignment_strip(
         ax.set_ylim(-1, high + above + 1)
         ax.set_axis_off()
     return ax
+
+
+def _name_rows(
+    ax: Axes, left: float, top: float, line: float, size: float, backwards: bool
+) -> None:
+    """Say at the beginning of a line which row is the reference."""
+    for row, name in enumerate(("REF", "HYP")):
+        ax.text(
+            left,
+            top - line * (row + 0.5),
+            name,
+            ha="right" if backwards else "left",
+            va="center",
+            fontsize=size,
+            color="#666666",
+        )
 
 
 def posterior_strip(

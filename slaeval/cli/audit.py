@@ -10,13 +10,14 @@ import click
 from slaeval.cli.options import (
     dev_evaluations,
     evaluations,
-    existing,
     format_options,
     needed,
+    path_option,
     request_options,
     source_argument,
     tell_references,
     text_option,
+    top_option,
 )
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -56,20 +57,12 @@ __all__ = ["audit", "pasted", "render"]
     metavar="NAME",
     help="Score under this protocol besides official; repeatable.  [default: all]",
 )
-@click.option(
+@path_option(
     "--dev",
-    type=existing(),
-    metavar="RUN|FILE",
-    help="Also audit these hypotheses on the dev split: more rows, or the dev cells in LaTeX.",
+    "RUN|FILE",
+    "Also audit these hypotheses on the dev split: more rows, or the dev cells in LaTeX.",
 )
-@click.option(
-    "--top",
-    default=3,
-    show_default=True,
-    type=click.IntRange(0),
-    metavar="N",
-    help="Number of changed segments to show per protocol.",
-)
+@top_option(3, "Number of changed segments to show per protocol.")
 @text_option
 @click.option(
     "--claimed",
@@ -78,7 +71,7 @@ __all__ = ["audit", "pasted", "render"]
     "this file give it. With --text a BLEU-4, or another figure: rouge=38.7.",
 )
 @format_options
-@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per protocol.")
+@path_option("--csv", "FILE", "Write one row per protocol.")
 @click.option("--list", "list_", is_flag=True, help="List the protocols and exit.")
 def audit(
     source: str | None,

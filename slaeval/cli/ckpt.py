@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing
+from slaeval.cli.options import existing, path_option
 from slaeval.console import isolated, paragraph, styled, table, warn, width
 from slaeval.errors import SlaevalError, UsageError
 from slaeval.evaluation.overwriting import check_outputs
@@ -49,11 +49,10 @@ def show(file: str, as_json: bool) -> None:
 @click.argument("source", type=existing(), metavar="IN")
 @click.argument("target", type=existing(), metavar="OUT")
 @click.option("--slim", is_flag=True, help="Leave the backbone out; its name and hash stay.")
-@click.option(
+@path_option(
     "--vocabulary",
-    type=existing(),
-    metavar="FILE",
-    help="Glosses of a checkpoint of other code, in class order: gloss_dict.npy, or one per line.",
+    "FILE",
+    "Glosses of a checkpoint of other code, in class order: gloss_dict.npy, or one per line.",
 )
 @click.option("--dataset", metavar="NAME", help="Corpus that a file of AdaptSign was trained on.")
 def convert(
@@ -149,7 +148,8 @@ def push(
 
     \b
     slaeval run --ckpt sla_lora.pt --out test
-    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test --licence cc-by-nc-sa-4.0
+    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test \\
+        --licence cc-by-nc-sa-4.0
     slaeval run --ckpt hf://me/sla-lora-phoenix
     """
     from slaeval.checkpoints import hub, read_checkpoint

@@ -10,14 +10,16 @@ import click
 from slaeval.cli.options import (
     dev_evaluations,
     evaluations,
-    existing,
     format_options,
     is_given,
+    path_option,
     refuse_given,
     request_options,
+    resampling_options,
     sources_argument,
     tell_references,
     text_option,
+    top_option,
 )
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -62,13 +64,12 @@ _FEW = 4
 @click.command()
 @sources_argument
 @request_options()
-@click.option(
+@path_option(
     "--dev",
-    multiple=True,
-    type=existing(),
-    metavar="RUN|FILE",
-    help="Also score these hypotheses on the dev split, one for each system, in the same order: "
+    "RUN|FILE",
+    "Also score these hypotheses on the dev split, one for each system, in the same order: "
     "more rows, or the dev cells in LaTeX.",
+    multiple=True,
 )
 @click.option(
     "--against",
@@ -83,23 +84,8 @@ _FEW = 4
     help="What a system does that cannot be read: end the command, or be left out and named; the "
     "exit code is 1 either way.",
 )
-@click.option(
-    "--bootstrap",
-    default=10_000,
-    show_default=True,
-    type=click.IntRange(0, 1_000_000),
-    metavar="N",
-    help="Bootstrap resamples for the interval of the difference.",
-)
-@click.option("--seed", default=0, show_default=True, help="Random seed of the resamples.")
-@click.option(
-    "--top",
-    default=5,
-    show_default=True,
-    type=click.IntRange(0),
-    metavar="N",
-    help="Number of segments to show, those that differ most first.",
-)
+@resampling_options("Bootstrap resamples for the interval of the difference.")
+@top_option(5, "Number of segments to show, those that differ most first.")
 @click.option(
     "--all-pairs",
     is_flag=True,
@@ -107,7 +93,7 @@ _FEW = 4
 )
 @text_option
 @format_options
-@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
+@path_option("--csv", "FILE", "Write one row per segment.")
 def compare(
     sources: tuple[str, ...],
     request: Request,

@@ -6,13 +6,16 @@ import json
 import os
 import shlex
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, resumable
+from slaeval.cli.options import existing, path_option, resumable
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import counted
+
+if TYPE_CHECKING:
+    from slaeval.loaders.layout import Layout
 
 __all__ = ["corpus"]
 
@@ -66,31 +69,67 @@ def add(name: str, directory: str) -> None:
     described = layout(name)
     path, _ = described.locate(directory, described.setups[0], described.splits[-1])
     folder = register(described.name, directory)
-    click.echo(
-        f"{described.name} registered at {folder} (found {os.path.relpath(path, directory)})"
-    )
+    found = os.path.relpath(path, directory)
+    click.echo(paragraph(f"{described.name} registered at {folder} (found {found})", "", "  "))
 
 
 @corpus.command()
 @click.argument("name")
-@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@path_option("--root", "DIR", "Folder of the corpus.")
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
     """Show counts, vocabulary, signers and lengths of every split."""
-    from slaeval.errors import InputError
-    from slaeval.loaders import find, load_corpus
+    from slaeval.loaders import find
     from slaeval.loaders.registry import layout
 
     described = layout(name)
     chosen = described.setup_of(setup)
     folder = find(described.name, root)
+    rows, glosses = _counted(described, folder, chosen)
+    if as_json:
+        out = {
+            "name": described.name,
+            "setup": chosen,
+            "root": folder,
+            "vocabulary": glosses,
+            "splits": rows,
+        }
+        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
+        return
+    head = paragraph(f"{described.name} ({chosen}): {described.title}", "")
+    click.echo(styled(head, bold=True))
+    click.echo(f"  {folder}")
+    click.echo(paragraph(f"{described.licence}, {described.source}") + "\n")
+    heads = ("split", "samples", "glosses", "vocabulary", "new", "signers", "length min/med/max")
+    cells = [
+        (
+            *(row[key] for key in ("split", "samples", "glosses", "vocabulary", "unseen")),
+            len(row["signers"]),
+            f"{row['shortest']} / {row['median']:g} / {row['longest']}",
+        )
+        for row in rows
+    ]
+    click.echo(table(cells, heads))
+    click.echo(f"\n  vocabulary of all splits: {glosses} raw glosses")
+    for row in rows:
+        signers = ", ".join(row["signers"]) or "unknown"
+        click.echo(paragraph(f"signers of {row['split']}: {signers}"))
+        if row["withheld"]:
+            click.echo(f"  the references of {row['split']} are withheld")
+
+
+def _counted(described: Layout, folder: str, setup: str) -> tuple[list[dict[str, Any]], int]:
+    """Count what each split holds, and the glosses of all; warn of those that are not there."""
+    from slaeval.errors import InputError
+    from slaeval.loaders import load_corpus
+
     seen: set[str] = set()
     rows: list[dict[str, Any]] = []
     failures = []
     for split in described.splits:
         try:
-            loaded = load_corpus(described.name, folder, split, chosen)
+            loaded = load_corpus(described.name, folder, split, setup)
         except InputError as error:
             failures.append(error)
             continue
@@ -115,56 +154,12 @@ def show(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
         raise failures[0]
     for failure in failures:
         warn(str(failure))
-    if as_json:
-        out = {
-            "name": described.name,
-            "setup": chosen,
-            "root": folder,
-            "vocabulary": len(seen),
-            "splits": rows,
-        }
-        click.echo(json.dumps(out, ensure_ascii=False, indent=2))
-        return
-    head = paragraph(f"{described.name} ({chosen}): {described.title}", "")
-    click.echo(styled(head, bold=True))
-    click.echo(f"  {folder}")
-    click.echo(paragraph(f"{described.licence}, {described.source}") + "\n")
-    click.echo(
-        table(
-            [
-                (
-                    row["split"],
-                    row["samples"],
-                    row["glosses"],
-                    row["vocabulary"],
-                    row["unseen"],
-                    len(row["signers"]),
-                    f"{row['shortest']} / {row['median']:g} / {row['longest']}",
-                )
-                for row in rows
-            ],
-            (
-                "split",
-                "samples",
-                "glosses",
-                "vocabulary",
-                "new",
-                "signers",
-                "length min/med/max",
-            ),
-        )
-    )
-    click.echo(f"\n  vocabulary of all splits: {len(seen)} raw glosses")
-    for row in rows:
-        signers = ", ".join(row["signers"]) or "unknown"
-        click.echo(paragraph(f"signers of {row['split']}: {signers}"))
-        if row["withheld"]:
-            click.echo(f"  the references of {row['split']} are withheld")
+    return rows, len(seen)
 
 
 @corpus.command()
 @click.argument("name")
-@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@path_option("--root", "DIR", "Folder of the corpus.")
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def verify(name: str, root: str | None, setup: str | None, as_json: bool) -> None:
@@ -239,7 +234,7 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
 
 @corpus.command()
 @click.argument("name")
-@click.option("--root", type=existing(), metavar="DIR", help="Folder of the corpus.")
+@path_option("--root", "DIR", "Folder of the corpus.")
 @click.option("--setup", metavar="NAME", help="Setup, where the corpus has several.")
 @click.option(
     "--split",
@@ -270,11 +265,10 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
     metavar="N",
     help="Quality of jpeg and webp.  [default: 95]",
 )
-@click.option(
+@path_option(
     "--out",
-    type=existing(),
-    metavar="DIR",
-    help="Folder of the cache.  [default: one for each corpus, size and format below "
+    "DIR",
+    "Folder of the cache.  [default: one for each corpus, size and format below "
     "SLAEVAL_CACHE_DIR, or the user's cache folder]",
 )
 @click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from slaeval.cli.options import chosen_decoding, decoding_options, existing
+from slaeval.cli.options import chosen_decoding, decoding_options, existing, path_option
 from slaeval.decoding.saved import VALUES, Values
 from slaeval.errors import InputError, counted
 
@@ -13,12 +13,11 @@ __all__ = ["decode"]
 
 @click.command()
 @click.argument("logits", type=existing(), metavar="LOGITS")
-@click.option(
+@path_option(
     "--vocab",
+    "FILE",
+    "Glosses in class order, without the blank: one per line, or gloss_dict.npy.",
     required=True,
-    type=existing(),
-    metavar="FILE",
-    help="Glosses in class order, without the blank: one per line, or gloss_dict.npy.",
 )
 @click.option(
     "--out",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from slaeval.cli.options import existing
+from slaeval.cli.options import existing, path_option
 
 __all__ = ["export"]
 
@@ -19,12 +19,11 @@ __all__ = ["export"]
     metavar="KINDS",
     help="Formats to write: eaf (ELAN), srt (video players), tsv (spreadsheets).",
 )
-@click.option("--out", type=existing(), metavar="DIR", help="Output folder.  [default: RUN]")
-@click.option(
+@path_option("--out", "DIR", "Output folder.  [default: RUN]")
+@path_option(
     "--root",
-    type=existing(),
-    metavar="DIR",
-    help="Folder of the corpus, for the frame times of its videos.  [default: the run's]",
+    "DIR",
+    "Folder of the corpus, for the frame times of its videos.  [default: the run's]",
 )
 @click.option(
     "--fps",

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from slaeval.cli.options import existing, format_options, request_options
+from slaeval.cli.options import (
+    existing,
+    format_options,
+    path_option,
+    request_options,
+    resampling_options,
+)
 from slaeval.console import paragraph, styled, table, warn, width
 from slaeval.errors import counted
 from slaeval.evaluation.leaderboard import leaderboard as ranked
@@ -34,20 +40,10 @@ _WIDE = 80
     is_flag=True,
     help="Refuse a submission with missing segments or with ids not in the references.",
 )
-@click.option(
-    "--bootstrap",
-    default=10_000,
-    show_default=True,
-    type=click.IntRange(0, 1_000_000),
-    metavar="N",
-    help="Bootstrap resamples for the interval of the difference to the leader.",
-)
-@click.option("--seed", default=0, show_default=True, help="Random seed of the bootstrap.")
+@resampling_options("Bootstrap resamples for the interval of the difference to the leader.")
 @format_options
-@click.option(
-    "--html", type=existing(), metavar="OUT", help="Write the leaderboard as an HTML page."
-)
-@click.option("--csv", type=existing(), metavar="OUT", help="Write one row per system.")
+@path_option("--html", "OUT", "Write the leaderboard as an HTML page.")
+@path_option("--csv", "OUT", "Write one row per system.")
 def leaderboard(
     folder: str,
     request: Request,

@@ -36,14 +36,17 @@ __all__ = [
     "in_groups",
     "is_given",
     "needed",
+    "path_option",
     "protocol_option",
     "refuse_given",
     "request_options",
+    "resampling_options",
     "resumable",
     "source_argument",
     "sources_argument",
     "tell_references",
     "text_option",
+    "top_option",
 ]
 
 _Evaluation = TypeVar("_Evaluation", bound=BaseEvaluation[Any, Any])
@@ -60,23 +63,52 @@ def existing() -> click.Path:
     return click.Path(readable=False, path_type=str)
 
 
+def path_option(name: str, metavar: str, help: str, **more: Any) -> Callable[..., Any]:
+    """Return the option of a file or folder."""
+    return click.option(name, type=existing(), metavar=metavar, help=help, **more)
+
+
+def top_option(default: int, help: str) -> Callable[..., Any]:
+    """Return ``--top N``: how much of a list is shown."""
+    return click.option(
+        "--top", default=default, show_default=True, type=click.IntRange(0), metavar="N", help=help
+    )
+
+
+def resampling_options(help: str) -> Callable[..., Any]:
+    """Return what adds ``--bootstrap N`` and ``--seed`` of a paired bootstrap to a command."""
+
+    def added(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option(
+            "--seed", default=0, show_default=True, help="Random seed of the resamples."
+        )(command)
+        return click.option(
+            "--bootstrap",
+            default=10_000,
+            show_default=True,
+            type=click.IntRange(0, 1_000_000),
+            metavar="N",
+            help=help,
+        )(command)
+
+    return added
+
+
 _SOURCE = "Same as the argument: hypotheses (CTM, TRN, CSV, JSON …; -: standard input) or a run."
 
 _REFERENCES = (
     click.option(
         "--setup", metavar="NAME", help="Setup, where the corpus has several, such as SI."
     ),
-    click.option(
+    path_option(
         "--ref",
-        type=existing(),
-        metavar="FILE",
-        help="Read references from a file: STM, TRN, CSV, TSV, JSON, VAC .npy, slt pickle.",
+        "FILE",
+        "Read references from a file: STM, TRN, CSV, TSV, JSON, VAC .npy, slt pickle.",
     ),
-    click.option(
+    path_option(
         "--root",
-        type=existing(),
-        metavar="DIR",
-        help="Folder of the corpus.  [default: the one registered with 'slaeval corpus "
+        "DIR",
+        "Folder of the corpus.  [default: the one registered with 'slaeval corpus "
         "add', or below SLAEVAL_DATA]",
     ),
     click.option("--split", metavar="NAME", help="Split to score.  [default: test]"),
@@ -91,11 +123,10 @@ _PROTOCOL = click.option(
     help="Evaluation protocol; see 'slaeval audit --list'.",
 )
 
-frame_cache_option = click.option(
+frame_cache_option = path_option(
     "--frame-cache",
-    type=existing(),
-    metavar="DIR|auto",
-    help="Read resized frames from a folder that 'slaeval corpus cache' made; auto: from its usual "
+    "DIR|auto",
+    "Read resized frames from a folder that 'slaeval corpus cache' made; auto: from its usual "
     "place.",
 )
 

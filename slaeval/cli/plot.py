@@ -9,8 +9,8 @@ import click
 
 from slaeval.analysis.plots import PLOTS, PlotInput
 from slaeval.cli.options import (
-    existing,
     needed,
+    path_option,
     refuse_given,
     request_options,
     source_argument,
@@ -36,13 +36,7 @@ _OF_HYPOTHESES = (
 )
 @click.argument("kind", type=click.Choice(list(PLOTS)), metavar="KIND")
 @source_argument
-@click.option(
-    "--out",
-    required=True,
-    type=existing(),
-    metavar="FILE",
-    help="Output file: .png, .svg or .pdf.",
-)
+@path_option("--out", "FILE", "Output file: .png, .svg or .pdf.", required=True)
 @request_options()
 @click.option(
     "--segment",
@@ -55,18 +49,12 @@ _OF_HYPOTHESES = (
     metavar="N",
     help="Number of glosses, for confusions and glosses.  [default: 12; 20]",
 )
-@click.option(
+@path_option(
     "--train",
-    type=existing(),
-    metavar="FILE",
-    help="References of the training split, for frequency, if the corpus is not available.",
+    "FILE",
+    "References of the training split, for frequency, if the corpus is not available.",
 )
-@click.option(
-    "--ckpt",
-    type=existing(),
-    metavar="FILE",
-    help="Checkpoint, for posteriors.  [default: the run's]",
-)
+@path_option("--ckpt", "FILE", "Checkpoint, for posteriors.  [default: the run's]")
 def plot(kind: str, source: str | None, out: str, **options: Any) -> None:
     """Draw a plot of a run, a hypothesis file or a training log.
 

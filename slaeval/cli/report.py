@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from slaeval.cli.options import (
-    existing,
     needed,
+    path_option,
     refuse_given,
     request_options,
     source_argument,
@@ -34,18 +34,10 @@ PICTURES = 40
 @click.command()
 @source_argument
 @request_options()
-@click.option(
-    "--against",
-    type=existing(),
-    metavar="RUN|FILE",
-    help="Compare with another system: paired tests, segments won and lost.",
+@path_option(
+    "--against", "RUN|FILE", "Compare with another system: paired tests, segments won and lost."
 )
-@click.option(
-    "--train",
-    type=existing(),
-    metavar="FILE",
-    help="References of the training split, if the corpus is not available.",
-)
+@path_option("--train", "FILE", "References of the training split, if the corpus is not available.")
 @click.option(
     "--pictures",
     default=PICTURES,
@@ -55,18 +47,12 @@ PICTURES = 40
     help="For a run: show thumbnails of the N segments with the most errors.",
 )
 @text_option
-@click.option(
+@path_option(
     "--glosses",
-    type=existing(),
-    metavar="RUN|FILE",
-    help="With --text: recognised glosses of the same segments, shown beside the sentences.",
+    "RUN|FILE",
+    "With --text: recognised glosses of the same segments, shown beside the sentences.",
 )
-@click.option(
-    "--out",
-    type=existing(),
-    metavar="FILE",
-    help="Output file.  [default: report.html, in the run folder]",
-)
+@path_option("--out", "FILE", "Output file.  [default: report.html, in the run folder]")
 def report(
     source: str | None,
     request: Request,

@@ -13,15 +13,15 @@ import click
 from slaeval.cli.options import (
     chosen_decoding,
     decoding_options,
-    existing,
     frame_cache_option,
     in_groups,
+    path_option,
     protocol_option,
     refuse_given,
     resumable,
 )
 from slaeval.console import isolated, styled, table, warn
-from slaeval.errors import UsageError
+from slaeval.errors import ScoreWarning, UsageError
 from slaeval.evaluation.export import export_run, parse_kinds
 from slaeval.extras import require
 
@@ -54,11 +54,10 @@ _OF_A_CORPUS = frozenset(
         renamed={"--frames": "--frame-budget"},
     )
 )
-@click.option(
+@path_option(
     "--ckpt",
-    type=existing(),
-    metavar="FILE",
-    help="The checkpoint: a file, or hf://user/name[@revision][:file] on the Hugging Face Hub.",
+    "FILE",
+    "The checkpoint: a file, or hf://user/name[@revision][:file] on the Hugging Face Hub.",
 )
 @click.option(
     "--model",
@@ -69,33 +68,22 @@ _OF_A_CORPUS = frozenset(
 @click.option(
     "--dataset", metavar="NAME", help="Corpus to evaluate on.  [default: the checkpoint's own]"
 )
-@click.option(
+@path_option(
     "--root",
-    type=existing(),
-    metavar="DIR",
-    help="Folder of the corpus.  [default: the one registered with 'slaeval corpus add', or "
+    "DIR",
+    "Folder of the corpus.  [default: the one registered with 'slaeval corpus add', or "
     "below SLAEVAL_DATA]",
 )
 @click.option("--setup", metavar="NAME", help="Setup.  [default: the checkpoint's own]")
 @click.option("--split", metavar="NAME", help="Split to evaluate.  [default: test]")
-@click.option(
-    "--video",
-    type=existing(),
-    metavar="FILE",
-    help="Recognise a single video or folder of frames instead of a corpus.",
-)
+@path_option("--video", "FILE", "Recognise a single video or folder of frames instead of a corpus.")
 @click.option(
     "--fps",
     type=click.FloatRange(1, 1000),
     metavar="N",
     help="Frame rate of a folder of frames.  [default: the checkpoint's own]",
 )
-@click.option(
-    "--out",
-    type=existing(),
-    metavar="DIR",
-    help="Run folder.  [default: runs/CKPT-DATASET-SPLIT]",
-)
+@path_option("--out", "DIR", "Run folder.  [default: runs/CKPT-DATASET-SPLIT]")
 @click.option("--restart", is_flag=True, help="Start over, overwriting an earlier run.")
 @click.option(
     "--device",
@@ -140,12 +128,7 @@ _OF_A_CORPUS = frozenset(
     help="If frames are missing or unreadable: stop, or score the sample as empty and report it.",
 )
 @protocol_option
-@click.option(
-    "--backbone-weights",
-    type=existing(),
-    metavar="FILE",
-    help="Backbone weights, for a slim checkpoint.",
-)
+@path_option("--backbone-weights", "FILE", "Backbone weights, for a slim checkpoint.")
 @click.option(
     "--write",
     metavar="KINDS",
@@ -209,7 +192,8 @@ def run(
     from slaeval.recognition.distributed import launched
     from slaeval.recognition.run import evaluate
 
-    with resumable():
+    with resumable(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ScoreWarning)  # printed by _show
         result = evaluate(
             loaded,
             dataset,
@@ -257,7 +241,7 @@ def _loaded(ckpt: str | None, model: str | None, device: str, backbone: str | No
 def _show(result: Run, as_json: bool) -> None:
     from slaeval.cli.score import render
 
-    for message in (*result.settings["notes"], *(result.score.warnings if result.score else ())):
+    for message in result.warnings:
         warn(message)
     if as_json:
         about = {key: result.settings[key] for key in ("skipped", "notes", "timings")}

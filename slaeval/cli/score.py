@@ -9,15 +9,16 @@ import click
 from slaeval.cli.options import (
     dev_evaluations,
     evaluations,
-    existing,
     format_options,
     in_groups,
     needed,
+    path_option,
     refuse_given,
     request_options,
     source_argument,
     tell_references,
     text_option,
+    top_option,
 )
 from slaeval.console import isolated, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
@@ -52,11 +53,10 @@ __all__ = ["pasted", "render", "score"]
 )
 @source_argument
 @request_options()
-@click.option(
+@path_option(
     "--dev",
-    type=existing(),
-    metavar="RUN|FILE",
-    help="Also score these hypotheses on the dev split: a second row, or the dev cells in LaTeX.",
+    "RUN|FILE",
+    "Also score these hypotheses on the dev split: a second row, or the dev cells in LaTeX.",
 )
 @click.option(
     "--by",
@@ -65,14 +65,7 @@ __all__ = ["pasted", "render", "score"]
     metavar="GROUP",
     help="Show counts by signer, length or sentence; repeatable.  [default: signer]",
 )
-@click.option(
-    "--top",
-    default=10,
-    show_default=True,
-    type=click.IntRange(0),
-    metavar="N",
-    help="Number of confusions to show.",
-)
+@top_option(10, "Number of confusions to show.")
 @click.option(
     "--bootstrap",
     default=0,
@@ -83,28 +76,13 @@ __all__ = ["pasted", "render", "score"]
 @click.option("--bleu", is_flag=True, help="Also BLEU and chrF over glosses, by sacrebleu.")
 @text_option
 @format_options
-@click.option("--csv", type=existing(), metavar="FILE", help="Write one row per segment.")
-@click.option(
-    "--alignments",
-    type=existing(),
-    metavar="FILE",
-    help="Write the aligned words of every segment in error, for reading.",
+@path_option("--csv", "FILE", "Write one row per segment.")
+@path_option(
+    "--alignments", "FILE", "Write the aligned words of every segment in error, for reading."
 )
-@click.option(
-    "--pra",
-    type=existing(),
-    metavar="FILE",
-    help="Write alignments in sclite's format (-o pra).",
-)
-@click.option(
-    "--dtl",
-    type=existing(),
-    metavar="FILE",
-    help="Write sclite's detailed report (-o dtl).",
-)
-@click.option(
-    "--html", type=existing(), metavar="FILE", help="Also write the page of 'slaeval report'."
-)
+@path_option("--pra", "FILE", "Write alignments in sclite's format (-o pra).")
+@path_option("--dtl", "FILE", "Write sclite's detailed report (-o dtl).")
+@path_option("--html", "FILE", "Also write the page of 'slaeval report'.")
 def score(
     source: str | None,
     request: Request,
@@ -344,28 +322,30 @@ def render(result: Score, groups: Mapping[str, list[Counts]], top: int) -> str:
         out += ["", _other_reading(result, other)]
     for grouping, rows in groups.items():
         out += ["", f"  by {grouping}", group_table(rows, grouping)]
-    confusions = result.confusions()
-    if top and confusions:
-        out += ["", f"  most frequent of {len(confusions)} confusions"]
-        out.append(
-            table(
-                [(c.reference, c.hypothesis, c.count) for c in confusions[:top]],
-                ("reference", "hypothesis", "count"),
-                left=2,
-                indent="    ",
-            )
-        )
-    for label, words in (
-        ("deleted", [(pair.reference, pair.count) for pair in result.deleted()]),
-        ("inserted", [(pair.hypothesis, pair.count) for pair in result.inserted()]),
-    ):
-        if top and words:
-            shown = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
-            out += ["", paragraph(f"most often {label}: {shown}")]
+    if top:
+        out += _most_frequent(result, top)
     if result.bleu:
         out += ["", *(f"  {line}" for line in bleu_lines(result))]
     out += ["", f"  {result.signature}"]
     return "\n".join(out)
+
+
+def _most_frequent(result: Score, top: int) -> list[str]:
+    """Lay out the most frequent confusions, and the words most often deleted and inserted."""
+    out = []
+    if confusions := result.confusions():
+        shown = [(pair.reference, pair.hypothesis, pair.count) for pair in confusions[:top]]
+        heads = ("reference", "hypothesis", "count")
+        out += ["", f"  most frequent of {len(confusions)} confusions"]
+        out.append(table(shown, heads, left=2, indent="    "))
+    for label, words in (
+        ("deleted", [(pair.reference, pair.count) for pair in result.deleted()]),
+        ("inserted", [(pair.hypothesis, pair.count) for pair in result.inserted()]),
+    ):
+        if words:
+            listed = ", ".join(f"{isolated(word)} {count}" for word, count in words[:top])
+            out += ["", paragraph(f"most often {label}: {listed}")]
+    return out
 
 
 def _other_reading(result: Score, other: Score) -> str:

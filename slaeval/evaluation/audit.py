@@ -9,15 +9,16 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 from slaeval.errors import ScoreWarning, counted
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import Evaluation
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.sentences import lengths, named, sentences_of
 from slaeval.scoring.protocols import OFFICIAL, Cleanup, Protocol, protocol, protocols
 from slaeval.scoring.score import Counts, Score, finite, percent
 
@@ -300,22 +301,22 @@ def audit_evaluation(evaluation: Evaluation, names: Sequence[str] | None = None)
                 scored,
                 scored.wer - base.wer,
                 evaluation.floor(rules),
-                rule_counts(rules.reference, (one.words for one in references.references)),
-                rule_counts(rules.hypothesis, hypotheses.words.values()),
+                rule_counts(rules.reference, [one.words for one in references.references]),
+                rule_counts(rules.hypothesis, sentences_of(hypotheses.words)),
                 _moved(base, scored, rules),
             )
         )
     return Audit(rows, references.dataset, references.split, evaluation.notices(official))
 
 
-def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str, int]:
+def rule_counts(cleanup: Cleanup, segments: Sequence[list[str]]) -> dict[str, int]:
     """Count what each rule of a cleanup changes.
 
     Parameters
     ----------
     cleanup : Cleanup
         One side of a protocol.
-    segments : iterable of sequences of str
+    segments : sequence of lists of str
         The words of that side, as they were.
 
     Returns
@@ -326,19 +327,18 @@ def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str
     """
     counts: Counter[str] = Counter()
     if cleanup.level == "line":
-        spoken = Hypotheses({str(n): list(words) for n, words in enumerate(segments)})
-        words = Counter(word for mine in spoken.words.values() for word in mine)
-        for word, times in words.items():
+        spoken = Hypotheses(named(list(map(str, range(len(segments)))), segments))
+        for word, times in Counter(chain.from_iterable(segments)).items():
             for name in cleanup.trace(word):
                 counts[name] += times
-        apart = replace(cleanup, collapse="").hypotheses(spoken)
+        apart = cleanup._replace(collapse="").hypotheses(spoken)
         merged = cleanup.hypotheses(spoken)
         counts["merge repeats"] = _words(apart) - _words(merged)
     elif cleanup.level != "none":
-        segments = list(segments)
-        for segment, touched in zip(segments, cleanup.touched(segments), strict=True):
+        touched = set(cleanup.touched(segments))
+        for row, segment in enumerate(segments):
             after = segment
-            if touched:
+            if row in touched:
                 counts.update(cleanup.trace_sentence(segment))
                 after = cleanup.sentence_words(segment)
             if cleanup.collapse:
@@ -346,8 +346,8 @@ def rule_counts(cleanup: Cleanup, segments: Iterable[Sequence[str]]) -> dict[str
     return {name: count for name, count in counts.most_common() if count}
 
 
-def _words(cleaned: dict[str, list[str]]) -> int:
-    return sum(map(len, cleaned.values()))
+def _words(cleaned: Mapping[str, list[str]]) -> int:
+    return sum(lengths(sentences_of(cleaned)))
 
 
 #: Deletions are insertions where reference and hypothesis are exchanged.

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from slaeval.errors import counted
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.sentences import holding, lengths, sentences_of, vocabulary
 from slaeval.formats.words import split_words
 from slaeval.scoring.protocols import EMPTY
-from slaeval.scoring.segments import Reference
+from slaeval.scoring.segments import Reference, References
 
 __all__ = ["coverage", "few", "observations", "skipped_notice", "special_words"]
 
@@ -34,30 +35,34 @@ def observations(
         One sentence for each finding.
     """
     notes = list(hypotheses.notes)
-    words = hypotheses.words
+    words, said, known = hypotheses.words, sentences_of(hypotheses.words), References.of(references)
     if ignored:
         notes.append(
             f"{counted(len(ignored), 'segment is', 'segments are')} left out of the score"
             f"{few(sorted(ignored))}: marked IGNORE_TIME_SEGMENT_IN_SCORING in the references"
         )
     notes += coverage(
-        [reference.id for reference in references if reference.id not in ignored],
-        [name for name in words if name not in ignored] if ignored else words,
-        [name for name, mine in words.items() if len(mine) < 2 and mine in ([], [EMPTY])],
-        [reference.id for reference in references if not reference.words],
+        [id for id in known.ids if id not in ignored] if ignored else known.ids,
+        dict.fromkeys(id for id in words if id not in ignored) if ignored else words,
+        _empty(words, said),
+        [id for id, count in zip(known.ids, lengths(known.words), strict=True) if not count],
     )
-    notes += _channels(references, hypotheses.channels)
+    notes += _channels(known, hypotheses.channels)
     if hypotheses.lines is not None:
         notes.extend(_line_order(hypotheses.lines))
-    vocabulary = hypotheses.vocabulary
-    if vocabulary is None:
-        vocabulary = set().union(*words.values())
-    return (*notes, *special_words(vocabulary))
+    return (*notes, *special_words(vocabulary(said)))
+
+
+def _empty(ids: Iterable[str], said: Sequence[list[str]]) -> list[str]:
+    """Return the ids of the segments without a word, or with the word for none alone."""
+    marked = set(holding(said, (EMPTY,)))
+    rows = enumerate(zip(ids, lengths(said), strict=True))
+    return [id for row, (id, count) in rows if not count or (count == 1 and row in marked)]
 
 
 def coverage(
     ids: Sequence[str],
-    named: Iterable[str],
+    named: Mapping[str, object],
     empty: Sequence[str] = (),
     wordless: Sequence[str] = (),
     unknown_costs: str = "; the official script would give no score",
@@ -66,27 +71,28 @@ def coverage(
 
     Parameters
     ----------
-    ids, named : sequence and iterable of str
+    ids, named : sequence of str and mapping
         Segments of the references, and of the hypothesis.
     empty, wordless : sequence of str
         Those without words in the hypothesis, and in the references.
     unknown_costs : str
         What follows from segments that the references lack.
     """
-    known, there = set(ids), dict.fromkeys(named)
+    known = set(ids)
     notes = []
     if wordless:
         notes.append(
             f"{counted(len(wordless), 'reference')} without words{few(wordless)}: every word "
             "recognised there is an insertion"
         )
-    missing = [] if known == there.keys() else [name for name in ids if name not in there]
+    same = known == named.keys()
+    missing = [] if same else [name for name in ids if name not in named]
     if missing:
         notes.append(
             f"no hypothesis for {len(missing)} of {counted(len(ids), 'segment')}"
             f"{few(missing)}; scored as empty"
         )
-    unknown = [name for name in there if name not in known] if there.keys() - known else []
+    unknown = [] if same else [name for name in named if name not in known]
     if unknown:
         notes.append(
             f"{counted(len(unknown), 'segment')} of the hypothesis not in the references, left "
@@ -110,9 +116,9 @@ def skipped_notice(skipped: Mapping[str, str]) -> str:
     )
 
 
-def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> list[str]:
+def _channels(references: References, channels: Mapping[str, str]) -> list[str]:
     """Compare the channels of a CTM with those of the references, in any letter case."""
-    all_on = {reference.channel for reference in references}.union(channels.values())
+    all_on = {*references.channels, *channels.values()}
     if not channels or len({channel.casefold() for channel in all_on if channel}) == 1:
         return []
     other = [
@@ -132,20 +138,20 @@ def _channels(references: Sequence[Reference], channels: Mapping[str, str]) -> l
     ]
 
 
-def special_words(vocabulary: Collection[str]) -> list[str]:
+def special_words(words: Collection[str]) -> list[str]:
     """Name words that sclite reads another way than they are written."""
-    text = "".join(vocabulary)
+    text = "".join(words)
     # Past 125 characters a word may be longer than the 500 bytes sclite reads.
-    if not any(mark in text for mark in "*;\\@<") and max(map(len, vocabulary), default=0) <= 125:
+    if not any(mark in text for mark in "*;\\@<") and max(map(len, words), default=0) <= 125:
         return []
     from slaeval.scoring.alternatives import as_sclite_reads, unusual
 
     notes = [
         f"the word {word!r} is scored as written; sclite {reason}"
-        for word in sorted(vocabulary)
+        for word in sorted(words)
         if (reason := unusual(word))
     ]
-    read = {word: as_sclite_reads(word) for word in sorted(vocabulary)}
+    read = {word: as_sclite_reads(word) for word in sorted(words)}
     marked = [
         f"{word!r} as no word" if mine == "@" else f"{word!r} as {mine!r}"
         for word, mine in read.items()

@@ -70,7 +70,9 @@ def parse_claim(text: str) -> tuple[str, int]:
     """
     number = text.strip().removesuffix("%").strip()
     if not re.fullmatch(r"\d+(\.\d+)?", number):
-        raise UsageError(f"--claimed {text!r}: expected a WER in percent as it was printed, 24.3")
+        raise UsageError(
+            f"--claimed {text!r}: expected a WER in percent as it was printed, such as 24.3"
+        )
     whole, _, decimals = number.partition(".")
     return (f"{int(whole)}.{decimals}" if decimals else str(int(whole))), len(decimals)
 

@@ -10,15 +10,15 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from slaeval.errors import InputError, UsageError, counted
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.tables import Role, Table, plain_lists, table_of
+from slaeval.formats.sentences import named, vocabulary
+from slaeval.formats.tables import Role, Table, plain_table, table_of
 from slaeval.formats.words import split_words
-from slaeval.scoring.segments import Reference
+from slaeval.scoring.segments import Reference, References
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ class ReferenceSet(NamedTuple):
 
     Attributes
     ----------
-    references : list of Reference
+    references : sequence of Reference
         Every segment to be recognised.
     dataset : str or None
         Corpus, with its setup where it has several: ``"isharah500/US"``.
@@ -66,7 +66,7 @@ class ReferenceSet(NamedTuple):
         What a reader of a score should know about them.
     """
 
-    references: list[Reference]
+    references: Sequence[Reference]
     dataset: str | None = None
     split: str | None = None
     source: str = ""
@@ -81,7 +81,7 @@ class ReferenceSet(NamedTuple):
 
     def glosses(self) -> set[str]:
         """Return the words of the references and of the other splits, where a corpus has some."""
-        words = {word for reference in self.references for word in reference.words}
+        words = vocabulary(References.of(self.references).words)
         if self.corpus is not None:
             from slaeval import loaders
 
@@ -171,9 +171,9 @@ def load_references(
     label = None if name is None else corpus_label(name, setup)
     if ref is not None:
         path = os.fspath(ref)
-        rows = loaders.read_reference_rows(path, name, split or "test")
+        columns = loaders.read_reference_columns(path, name, split or "test")
         return ReferenceSet(
-            list(map(Reference._make, rows)),
+            References(*columns),
             label,
             split,
             path,
@@ -296,12 +296,11 @@ def reference_set(
         references.references()  # an error where they are withheld
         known = corpus_references(references)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
-    read = plain_lists(references)
-    if read is not None:
-        lists, _ = read
-        by = map(signers.get, lists, repeat(""))
-        known_lists = list(map(Reference, lists, by, lists.values()))
-        return ReferenceSet(known_lists, dataset, split, "the references given")
+    plain = plain_table(references, "reference")
+    if plain is not None:
+        by = list(map(signers.get, plain.ids, plain.signers))
+        known_rows = References(plain.ids, by, plain.words)
+        return ReferenceSet(known_rows, dataset, split, "the references given")
     rows = [
         Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
         for row in _table(references, "reference").rows
@@ -311,10 +310,9 @@ def reference_set(
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
-    read = plain_lists(hypotheses)
-    if read is not None:
-        words, vocabulary = read
-        return Hypotheses(words, vocabulary=vocabulary)
+    plain = plain_table(hypotheses, "hypothesis")
+    if plain is not None:
+        return Hypotheses(named(plain.ids, plain.words))
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
 
@@ -385,9 +383,9 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
     InputError
         No segment in common; the message says what the ids look like.
     """
-    if any(reference.id in hypotheses.words for reference in references.references):
+    ids = set(References.of(references.references).ids)
+    if not ids.isdisjoint(hypotheses.words):
         return hypotheses
-    ids = {reference.id for reference in references.references}
     if not hypotheses.words or not ids:
         raise InputError(f"nothing to score: {'no reference' if not ids else 'no hypothesis'}")
     theirs = next(iter(hypotheses.words))

@@ -168,6 +168,12 @@ class Run:
         return float("nan") if self.score is None else self.score.wer
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know: how model, corpus and footage fit, then of the score."""
+        notes: list[str] = self.settings["notes"]
+        return (*notes, *(() if self.score is None else self.score.warnings))
+
+    @property
     def skipped(self) -> dict[str, str]:
         """Segments whose pictures could not be read, and why; scored as empty."""
         skipped: dict[str, str] = self.settings["skipped"]
@@ -231,12 +237,14 @@ class Run:
 
     def __repr__(self) -> str:
         result = "references withheld" if self.score is None else str(self.score)
-        return f"<Run {self.folder}: {result}>"
+        notes = "".join(f"\n  warning: {note}" for note in self.settings["notes"])
+        return f"<Run {self.folder}: {result}{notes}>"
 
     def _repr_html_(self) -> str:
         from html import escape
 
         shown = "" if self.score is None else self.score._repr_html_()
+        shown += "".join(f"<p>{escape(message)}</p>" for message in self.warnings)
         return f"<div><code>{escape(self.folder)}</code>{shown}</div>"
 
 

@@ -1,26 +1,31 @@
 """The columns of a large text, read with numpy: the fast half of the CTM and the STM reader.
 
 A recogniser's answer to a whole training split has millions of columns, but few different words.
-Here every word becomes a number, and one string of Python for all its appearances.
+Here every word becomes a number, and one string of Python for all its appearances. The text is
+read in blocks that stay in the processor's cache with all that is computed of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Columns", "Distinct"]
+__all__ = ["Columns", "Distinct", "blocks"]
 
 Array = np.ndarray[Any, Any]
 
 #: Longest column, in bytes: each eight of them are a pass over the text.
 _LONGEST = 256
 
-#: Slots of the table that words are looked up in, and how often those that met another word
-#: there are looked up again.
-_SLOTS = 18
-_ROUNDS = 32
+#: Bytes of a block, about: from its end back to where a segment begins.
+_BLOCK = 1 << 21
+
+#: Slots of the table that words are looked up in (a power of two), and how often those that met
+#: another word there are looked up again.
+_SLOTS = 15
+_ROUNDS = 64
 
 #: Keeps the first n bytes of eight.
 _MASKS = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)
@@ -31,7 +36,7 @@ class Distinct(NamedTuple):
 
     Attributes
     ----------
-    number : array of int
+    number : int32 array
         Of each column, its place in `texts`.
     texts : list of str
         The different columns.
@@ -46,6 +51,31 @@ class Distinct(NamedTuple):
         return every
 
 
+def blocks(text: str) -> Iterator[bytes]:
+    """Cut a text between lines that begin with different words."""
+    begin, end = 0, _BLOCK
+    while end < len(text):
+        cut = _cut(text, begin, end)
+        if cut == begin:  # within one segment
+            end += end - begin
+            continue
+        yield text[begin:cut].encode()
+        begin, end = cut, cut + _BLOCK
+    yield (text[begin:] if text.endswith("\n") else text[begin:] + "\n").encode()
+
+
+def _cut(text: str, begin: int, end: int) -> int:
+    """Return the last place up to `end` where a line begins with another word than that before."""
+    place = text.rfind("\n", begin, end) + 1
+    while place > begin:
+        before = max(begin, text.rfind("\n", begin, place - 1) + 1)
+        word = text[before:place].partition(" ")[0]
+        if not text.startswith(word + " ", place):
+            return place
+        place = before
+    return begin
+
+
 class Columns:
     """Columns of a text, each by its place in it.
 
@@ -58,22 +88,21 @@ class Columns:
         The column ends its line.
     """
 
-    def __init__(self, text: str, data: bytes, before: Array, after: Array, last: Array) -> None:
-        self._text, self._data = text, data
+    def __init__(self, data: bytes, before: Array, after: Array, last: Array) -> None:
+        self._data = data
         self.before, self.after, self.last = before, after, last
 
     @classmethod
-    def of(cls, text: str) -> Columns | None:
+    def of(cls, block: bytes) -> Columns | None:
         """Find the columns; None where another character than blank and newline may part them."""
-        end = "" if text.endswith("\n") else "\n"
-        data = (text + end).encode() + b"\n" * (_LONGEST + 8)
-        every = np.frombuffer(data, np.uint8)[: -_LONGEST - 8]
+        data = block + b"\n" * (_LONGEST + 8)
+        every = np.frombuffer(data, np.uint8)[: len(block)]
         edges = np.concatenate([[-1], np.flatnonzero(every <= ord(" "))])
         kinds = every[edges[1:]]
         last = kinds == ord("\n")
         if not (last | (kinds == ord(" "))).all() or np.diff(edges).max() > _LONGEST:
             return None
-        return cls(text, data, edges[:-1], edges[1:], last)
+        return cls(data, edges[:-1], edges[1:], last)
 
     @property
     def length(self) -> Array:
@@ -87,14 +116,13 @@ class Columns:
     def __getitem__(self, which: Array | slice) -> Columns:
         """Return some of the columns."""
         before, after, last = self.before[which], self.after[which], self.last[which]
-        return Columns(self._text, self._data, before, after, last)
+        return Columns(self._data, before, after, last)
 
     def texts(self) -> list[str]:
         """Return the text of each column, where most differ."""
-        places = zip((self.before + 1).tolist(), self.after.tolist(), strict=True)
-        if self._text.isascii():
-            return [self._text[a:b] for a, b in places]
-        return [self._data[a:b].decode() for a, b in places]
+        begins, ends = (self.before + 1).tolist(), self.after.tolist()
+        each = [self._data[a:b] for a, b in zip(begins, ends, strict=True)]
+        return b"\n".join(each).decode().split("\n") if each else []
 
     def starts_with(self, letter: str) -> Array:
         """Say of each column whether it begins with this ASCII letter."""
@@ -114,7 +142,7 @@ class Columns:
         keys = every = self._keys()
         same_as = np.zeros(len(self), np.int64)
         if all((key == key[0]).all() for key in keys):
-            return Distinct(same_as, self[:1].texts())
+            return Distinct(same_as.astype(np.int32), self[:1].texts())
         owner = np.zeros(1 << _SLOTS, np.int64)
         left = np.arange(len(self))
         for turn in range(_ROUNDS):
@@ -132,7 +160,7 @@ class Columns:
             return None
         found = np.zeros(len(self), bool)
         found[same_as] = True
-        return Distinct((np.cumsum(found) - 1)[same_as], self[found].texts())
+        return Distinct((np.cumsum(found, dtype=np.int32) - 1)[same_as], self[found].texts())
 
     def _keys(self) -> list[Array]:
         """Return the bytes of all columns, each eight as a number."""

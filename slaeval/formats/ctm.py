@@ -12,11 +12,12 @@ segment stand together, in the order of time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import compress, count, islice, pairwise
+from itertools import chain, compress, count, islice, pairwise
 from operator import ge, ne
 
 from slaeval.errors import InputError
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.sentences import NamedSentences, Sentences
 from slaeval.formats.words import BLANKS, LARGE, is_number, is_word, splitter
 
 __all__ = ["parse_ctm", "write_ctm"]
@@ -85,7 +86,7 @@ def _parse_tidy(text: str) -> Hypotheses | None:
         of = dict.fromkeys(words, channels.pop())
     else:
         of = dict(zip(reversed(names), reversed(tokens[1::6]), strict=True))
-    return Hypotheses(words, "ctm", vocabulary=vocabulary, channels=of)
+    return Hypotheses(words, "ctm", channels=of)
 
 
 def _where(compare: Callable[[str, str], bool], column: list[str]) -> Iterator[int]:
@@ -95,11 +96,30 @@ def _where(compare: Callable[[str, str], bool], column: list[str]) -> Iterator[i
 
 def _parse_large(text: str) -> Hypotheses | None:
     """Read a large tidy file with numpy; None where it is not tidy, or a column is very long."""
+    from slaeval.formats.columns import blocks
+
+    read = []
+    for block in blocks(text):
+        found = _parse_block(block)
+        if found is None:
+            return None
+        read.append(found)
+    names, channels, said = zip(*read, strict=True)
+    rows = {name: row for row, name in enumerate(chain.from_iterable(names))}
+    words = NamedSentences(rows, Sentences.chained(said))
+    if len(rows) < len(words.sentences):
+        return None
+    of = dict(zip(rows, chain.from_iterable(channels), strict=True))
+    return Hypotheses(words, "ctm", channels=of)
+
+
+def _parse_block(block: bytes) -> tuple[list[str], list[str], Sentences] | None:
+    """Return the names, channels and words of some segments; None as :func:`_parse_large`."""
     import numpy as np
 
     from slaeval.formats.columns import Columns
 
-    read = Columns.of(text)
+    read = Columns.of(block)
     if read is None or len(read) % 5 or not read.length.all():
         return None
     last = read.last.reshape(-1, 5)
@@ -108,8 +128,7 @@ def _parse_large(text: str) -> Hypotheses | None:
     ids = read[0::5]
     goes_on = ~np.concatenate([[True], ids.changes()])
     begins = np.flatnonzero(~goes_on)
-    names = ids[begins].texts()
-    if ids.starts_with(";").any():
+    if ids[begins].starts_with(";").any():
         return None  # a comment, perhaps
     channels, starts, durations, spoken = (read[place::5].distinct() for place in range(1, 5))
     if channels is None or starts is None or durations is None or spoken is None:
@@ -123,18 +142,9 @@ def _parse_large(text: str) -> Hypotheses | None:
         times = order[starts.number]
         if (goes_on[1:] & (times[1:] < times[:-1] + at_least)).any():
             return None
-    every, ends = spoken.column(), [*begins[1:].tolist(), len(goes_on)]
-    said = [every[a:b] for a, b in zip(begins.tolist(), ends, strict=True)]
-    words = dict(zip(names, said, strict=True))
-    if len(words) < len(names):
-        return None
+    said = Sentences(spoken.texts, spoken.number, np.append(begins, len(goes_on)))
     on = channels._replace(number=channels.number[begins]).column()
-    return Hypotheses(
-        words,
-        "ctm",
-        vocabulary=set(spoken.texts),
-        channels=dict(zip(names, on, strict=True)),
-    )
+    return ids[begins].texts(), on, said
 
 
 def _parse_lines(text: str, path: str | None) -> Hypotheses:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from slaeval.errors import InputError, UsageError, counted, nearest
 from slaeval.files import read_text
 from slaeval.formats.detection import detect_format
+from slaeval.formats.sentences import collected, named
 
 __all__ = ["FORMATS", "Hypotheses", "read_hypotheses"]
 
@@ -29,8 +30,9 @@ class Hypotheses(NamedTuple):
 
     Attributes
     ----------
-    words : dict
-        Segment to its words, in the order of the file; no words is an empty hypothesis.
+    words : mapping
+        Segment to its words, in the order of the file; no words is an empty hypothesis. Of many
+        words a :class:`~slaeval.formats.sentences.NamedSentences`.
     format : str
         One of :data:`FORMATS`, or ``"memory"``.
     path : str or None
@@ -38,19 +40,16 @@ class Hypotheses(NamedTuple):
     lines : list of str or None
         The lines of a CTM file in which order, columns or blanks may matter to a protocol
         that works on lines; None where the words say it all.
-    vocabulary : set of str or None
-        Distinct words, where the reader knows them anyway.
     notes : tuple of str
         What a user should know about the file.
     channels : dict
         Segment to its channel, of a CTM file; of several the first.
     """
 
-    words: dict[str, list[str]]
+    words: Mapping[str, list[str]]
     format: str = "memory"
     path: str | None = None
     lines: list[str] | None = None
-    vocabulary: set[str] | None = None
     notes: tuple[str, ...] = ()
     channels: Mapping[str, str] = MappingProxyType({})
 
@@ -123,4 +122,5 @@ def _parse(format: str, text: str, path: str) -> Hypotheses:
         "tsv": tables.parse_table,
     }[format]
     read = parse(text, "hypothesis", path)
-    return Hypotheses(read.words, format, path, notes=read.notes)
+    words = read.words
+    return Hypotheses(named(words, collected(words.values())), format, path, notes=read.notes)

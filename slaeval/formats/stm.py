@@ -13,13 +13,23 @@ have no words.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from slaeval.errors import InputError
 from slaeval.files import read_text
+from slaeval.formats.sentences import Sentences
 from slaeval.formats.words import LARGE, is_number, splitter
 
-__all__ = ["StmSegment", "check_braces", "parse_stm", "read_stm", "write_stm"]
+__all__ = [
+    "StmColumns",
+    "StmSegment",
+    "check_braces",
+    "parse_stm",
+    "read_stm",
+    "stm_columns",
+    "write_stm",
+]
 
 
 class StmSegment(NamedTuple):
@@ -46,6 +56,18 @@ class StmSegment(NamedTuple):
     words: list[str]
 
 
+class StmColumns(NamedTuple):
+    """The segments of an STM file, column by column; see :class:`StmSegment`."""
+
+    names: Sequence[str]
+    channels: Sequence[str]
+    signers: Sequence[str]
+    starts: Sequence[str]
+    ends: Sequence[str]
+    labels: Sequence[str]
+    words: Sequence[list[str]]
+
+
 def read_stm(path: str) -> list[StmSegment]:
     """Read an STM file; see :func:`parse_stm`."""
     return parse_stm(read_text(path, "an STM reference file"), path)
@@ -67,17 +89,44 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
         A line with fewer than five columns, a time that is no number, braces that do not
         pair, or the same segment twice.
     """
+    return list(map(StmSegment, *stm_columns(text, path)))
+
+
+def stm_columns(text: str, path: str | None = None) -> StmColumns:
+    """Parse the text of an STM file into its columns; as :func:`parse_stm`."""
     large = _parse_large(text) if len(text) >= LARGE else None
-    return large or _parse_lines(text, path)
+    return large or StmColumns(*map(list, zip(*_parse_lines(text, path), strict=True)))
 
 
-def _parse_large(text: str) -> list[StmSegment] | None:
+def _parse_large(text: str) -> StmColumns | None:
     """Read a large file without braces and comments; None where it has some, or an error."""
+    from slaeval.formats.columns import blocks
+
+    if "{" in text or "}" in text:
+        return None
+    read = []
+    for block in blocks(text):
+        found = _parse_block(block)
+        if found is None:
+            return None
+        read.append(found)
+    columns, said = zip(*read, strict=True)
+    names, channels, signers, starts, ends, labels = (
+        list(chain.from_iterable(pieces)) for pieces in zip(*columns, strict=True)
+    )
+    if len(set(names)) < len(names):
+        return None
+    words = Sentences.chained(said)
+    return StmColumns(names, channels, signers, starts, ends, labels, words)
+
+
+def _parse_block(block: bytes) -> tuple[list[list[str]], Sentences] | None:
+    """Read the texts of some lines and their words; None as :func:`_parse_large`."""
     import numpy as np
 
     from slaeval.formats.columns import Columns
 
-    read = None if "{" in text or "}" in text else Columns.of(text)
+    read = Columns.of(block)
     if read is None:
         return None
     filled = read.length > 0
@@ -87,8 +136,7 @@ def _parse_large(text: str) -> list[StmSegment] | None:
         return None
     read = read[filled]
     first = np.cumsum(count) - count
-    names = read[first].texts()
-    if len(set(names)) < len(names) or read[first].starts_with(";").any():
+    if read[first].starts_with(";").any():
         return None  # a comment, perhaps
     labelled = count > 5
     labelled[labelled] = read[first[labelled] + 5].starts_with("<")
@@ -100,15 +148,14 @@ def _parse_large(text: str) -> list[StmSegment] | None:
     words = read[spoken].distinct()
     if words is None or None in columns:
         return None
-    rest = [one.column() for one in columns if one is not None]
-    for start, end in set(zip(*rest[2:], strict=True)):
+    channels, signers, starts, ends = [one.column() for one in columns if one is not None]
+    for start, end in set(zip(starts, ends, strict=True)):
         if not is_number(start) or not is_number(end) or not float(start) <= float(end):
             return None
     labels = np.full(first.size, "", object)
     labels[labelled] = read[first[labelled] + 5].texts()
-    every, ends = words.column(), np.cumsum(count - 5 - labelled).tolist()
-    said = [every[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-    return list(map(StmSegment, names, *rest, labels.tolist(), said))
+    said = Sentences(words.texts, words.number, np.append(0, np.cumsum(count - 5 - labelled)))
+    return [read[first].texts(), channels, signers, starts, ends, labels.tolist()], said
 
 
 def _parse_lines(text: str, path: str | None) -> list[StmSegment]:

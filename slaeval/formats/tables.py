@@ -56,13 +56,15 @@ from typing import Any, Literal, NamedTuple
 
 from slaeval.errors import InputError, counted
 from slaeval.files import check_text
+from slaeval.formats.sentences import collected, vocabulary
 from slaeval.formats.stm import check_braces
-from slaeval.formats.words import BLANKS, is_word, split_words
+from slaeval.formats.words import BLANKS, is_word, split_words, splitter
 
 __all__ = [
     "IDS",
     "SEPARATORS",
     "Collector",
+    "Plain",
     "Role",
     "Row",
     "Table",
@@ -70,7 +72,7 @@ __all__ = [
     "parse_json",
     "parse_kaldi",
     "parse_table",
-    "plain_lists",
+    "plain_table",
     "table_of",
 ]
 
@@ -827,47 +829,110 @@ def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | Non
     return None
 
 
-def plain_lists(source: Any) -> tuple[dict[str, list[str]], set[str]] | None:
-    """Read a mapping of text ids to lists of words, in passes over all of it; with its words.
+class Plain(NamedTuple):
+    """Segments of a value of Python, column by column.
+
+    Attributes
+    ----------
+    ids, signers : list of str
+        Of every segment; ``""`` for a signer who is not named.
+    words : sequence of lists of str
+        Glosses of every segment.
+    """
+
+    ids: list[str]
+    signers: list[str]
+    words: Sequence[list[str]]
+
+
+def plain_table(source: Any, role: Role) -> Plain | None:
+    """Read a mapping, a Series or a DataFrame of plain values, in passes over all of it.
+
+    Plain: ids are texts or integers, all of one kind, and each stands there once; glosses are all
+    texts or all lists of texts.
 
     None for any other value, and where something has to be looked at: :func:`table_of` reads it
     to the same end or says what is wrong.
     """
-    if not isinstance(source, dict) or not source:
+    signers: list[Any] = []
+    if isinstance(source, dict):
+        if _keys(_KNOWN).issuperset(map(_key, map(str, islice(source, len(_KNOWN))))):
+            return None  # names of columns
+        ids, values = list(source), list(source.values())
+    elif hasattr(source, "columns") and hasattr(source, "to_dict"):
+        names, columns = _frame_columns(source)
+        found = _named(names, Collector(role))
+        ids, values = columns[found.id], columns[found.words]
+        if role == "reference":
+            signers = [] if found.signer is None else columns[found.signer]
+            if found.translation is not None and not _writable(columns[found.translation]):
+                return None
+    elif hasattr(source, "index") and hasattr(source, "items") and hasattr(source, "tolist"):
+        ids, values = source.index.tolist(), source.tolist()
+    else:
         return None
-    if set(map(type, source)) != {str} or set(map(type, source.values())) != {list}:
+    plain_ids, words = _plain_ids(ids), _plain_words(values)
+    if plain_ids is None or words is None or not _writable(signers):
+        return None
+    by = [str(who) if isinstance(who, (str, int)) else "" for who in signers]
+    return Plain(plain_ids, by or [""] * len(ids), words)
+
+
+def _plain_ids(ids: list[Any]) -> list[str] | None:
+    """Return ids as texts; None where one is not plain, or stands there twice."""
+    kinds = set(map(type, ids))
+    if kinds == {int}:
+        ids = list(map(str, ids))
+    elif kinds != {str}:
+        return None
+    text = "".join(ids)
+    if "" in ids or any(blank in text for blank in BLANKS) or not _writable([text]):
+        return None
+    return ids if len(set(ids)) == len(ids) else None
+
+
+def _plain_words(values: list[Any]) -> Sequence[list[str]] | None:
+    """Return sentences of plain words; None where one is not plain, or holds a brace."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        split = splitter("\n".join(values))
+        values = list(map(split, values))
+    elif kinds != {list}:
         return None
     try:
-        vocabulary: set[Any] = set().union(*source.values())
+        said = collected(values)
+        words: set[Any] = vocabulary(said)
     except TypeError:  # a word that cannot be hashed
         return None
-    if not set(map(type, vocabulary)) <= {str}:
+    if not set(map(type, words)) <= {str}:
         return None
-    names = (*source, *vocabulary)
-    text = "".join(names)
-    if "" in names or any(mark in text for mark in (*BLANKS, "{", "}")):
+    text = "".join(words)
+    if "" in words or any(mark in text for mark in (*BLANKS, "{", "}")) or not _writable([text]):
         return None
-    if not text.isascii() and any(map(_half, names)):
-        return None
-    if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
-        return None  # names of columns
-    return dict(zip(source, map(list, source.values()), strict=True)), vocabulary
+    return said
 
 
-def _half(text: str) -> bool:
-    """Say whether a text holds half of a surrogate pair."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
+def _writable(texts: Iterable[Any]) -> bool:
+    """Say whether no text among some values holds half of a surrogate pair."""
+    text = "".join(text for text in texts if isinstance(text, str))
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _from_frame(frame: Any, collected: Collector) -> Table:
     """Read a DataFrame; an index with the name of an id is a column too."""
+    names, values = _frame_columns(frame)
+    columns = _named(names, collected)
+    for cells in zip(*values, strict=True):
+        _put(collected, cells, columns, None)
+    return collected.table()
+
+
+def _frame_columns(frame: Any) -> tuple[list[str], list[list[Any]]]:
+    """Return the names of a DataFrame's columns and their values, with those of a named index."""
     names = [str(name) for name in frame.columns]
     values = [frame.iloc[:, place].tolist() for place in range(len(names))]
     index = getattr(frame.index, "name", None)
     if index is not None and _key(str(index)) in _keys(_ID_NAMES):
         names.insert(0, str(index))
         values.insert(0, frame.index.tolist())
-    columns = _named(names, collected)
-    for cells in zip(*values, strict=True):
-        _put(collected, cells, columns, None)
-    return collected.table()
+    return names, values

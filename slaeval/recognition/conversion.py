@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from slaeval.checkpoints import new_checkpoint, tower_hash
-from slaeval.checkpoints.foreign import ConvertedHead, encoder_weights, read_head
+from slaeval.checkpoints.foreign import ConvertedHead, encoder_names, encoder_weights, read_head
 from slaeval.checkpoints.weights import plain_name
 from slaeval.decoding import CTCDECODE
 from slaeval.errors import InputError
@@ -71,10 +71,10 @@ _SQUEEZED = ("prefix_keys", "prefix_values", "adapter.query")
 def is_adaptsign(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file holds AdaptSign's picture encoder; it need not be sound otherwise."""
     try:
-        weights = encoder_weights(path)
+        names = encoder_names(path)
     except InputError:
         return False
-    return any("S_Adapter" in name for name in weights)
+    return any("S_Adapter" in name for name in names)
 
 
 def read_adaptsign(

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,13 @@ import torch
 from slaeval._version import __version__
 from slaeval.console import warn
 from slaeval.decoding import Decoding
-from slaeval.errors import InputError, SlaevalError, UsageError, renamed_parameter
+from slaeval.errors import (
+    InputError,
+    ScoreWarning,
+    SlaevalError,
+    UsageError,
+    renamed_parameter,
+)
 from slaeval.evaluation.references import ReferenceSet, corpus_references
 from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
 from slaeval.formats.words import split_words
@@ -112,6 +119,11 @@ def evaluate(
     SlaevalError
         No such device, one video alone is too much for the memory, another run is at work in
         the folder, or another process of a ``torchrun`` failed.
+
+    Warns
+    -----
+    ScoreWarning
+        What a reader of the result should know, also in :attr:`Run.warnings`.
     """
     _check_settings(on_error, frame_budget, workers)
     named_protocol(protocol)  # fail before recognising, not after
@@ -159,7 +171,11 @@ def evaluate(
             budget = predictor.frame_budget
             run = _write(job, header, done, protocol, seconds, budget, world.size)
         world.wait()
-        return run if world.first else Run.open(job.folder)
+    if not world.first:
+        return Run.open(job.folder)
+    for message in run.warnings:
+        warnings.warn(message, ScoreWarning, stacklevel=3)  # beyond the decorator
+    return run
 
 
 def _check_settings(on_error: str, frame_budget: int | None, workers: int) -> None:

@@ -97,7 +97,7 @@ def render(found: ReportData) -> str:
             worst=[by_id[name] for name in worst(score, _WORST) if by_id[name].errors],
             data=as_script({"lang": tag, "names": names, **segment_data(found)}),
             style=asset("page.css"),
-            script=asset("page.js"),
+            script=asset("tables.js") + asset("page.js"),
         )
     )
 

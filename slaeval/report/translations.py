@@ -1,7 +1,7 @@
 """The page about translations: figures, protocols, lengths and sentences, glosses beside them.
 
-It is laid out like the page about glosses (:mod:`slaeval.report.page`) and needs neither network
-nor script.
+It is laid out like the page about glosses (:mod:`slaeval.report.page`). Its script adds search and
+sorting.
 """
 
 from __future__ import annotations
@@ -179,6 +179,7 @@ def render_translations(found: TextReport) -> str:
             aligned=[one for one in found.sentences if one.aligned.errors][:_ALIGNED],
             different=_DIFFERENT,
             style=asset("page.css"),
-            script="",
+            data="",
+            script=asset("tables.js"),
         )
     )

@@ -91,7 +91,7 @@ def test_addresses_online_and_from_the_cache(hub: Hub, data: bytes, tmp_path: Pa
         "hf://me/one@nowhere": ["InputError", "hf://me/one@nowhere: no such revision"],
         "hf://me/two": ["UsageError", "has 2 checkpoints (a.pt, deep/b.safetensors): name one"],
         "hf://me/two:a.pt": ["a.pt", f"hf://me/two@{two}:a.pt"],
-        "hf://me/two:A.pt": ["InputError", "no file 'A.pt' there; did you mean 'a.pt'?"],
+        "hf://me/two:A.pt": ["InputError", "no file 'A.pt' there (did you mean 'a.pt'?)"],
         "hf://me/none": ["InputError", "no .pt or .safetensors there"],
         "hf://me/gated": ["InputError", "access is granted on request only"],
         "hf://me/nobody": ["InputError", "no such repository, or a private one: log in"],

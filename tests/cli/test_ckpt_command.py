@@ -18,18 +18,12 @@ from slaeval.checkpoints import read_checkpoint, save_checkpoint
 
 
 @pytest.fixture
-def here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def here(slaeval_here: Any) -> Callable[..., tuple[int, str, str]]:
     """Run ``slaeval ARG…`` in this process, where torch is loaded already."""
-    from slaeval.cli.main import main
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", ["slaeval", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return (left.value.code, *capsys.readouterr())
+        done = slaeval_here(*arguments)
+        return done.returncode, done.stdout, done.stderr
 
     return run
 
@@ -139,7 +133,7 @@ def test_take_over_a_head(here: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["show"], 2, "Missing argument 'FILE'"),
+        (["show"], 2, "missing argument 'FILE'; see 'slaeval ckpt show --help'"),
         (["show", "nothing.pt"], 1, "nothing.pt: no such file; expected a checkpoint"),
         (["show", "."], 1, "this is a folder"),
         (["show", "text"], 1, "not a checkpoint"),

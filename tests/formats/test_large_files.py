@@ -15,7 +15,7 @@ from slaeval.errors import InputError
 from slaeval.files import read_text
 from slaeval.formats import ctm, stm
 
-Columns = pytest.importorskip("slaeval.formats.columns").Columns
+columns = pytest.importorskip("slaeval.formats.columns")
 
 WORDS = st.one_of(
     st.sampled_from(
@@ -69,9 +69,10 @@ def stm_texts(draw: st.DrawFn) -> str:
     return text
 
 
-def _answer(parse: Callable[..., Any], text: str, large: int) -> Any:
+def _answer(parse: Callable[..., Any], text: str, large: int, block: int = 1 << 20) -> Any:
     """Return what a reader answers, or the error it raises."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_BLOCK", block)
         patch.setattr(ctm, "LARGE", large)
         patch.setattr(stm, "LARGE", large)
         try:
@@ -80,17 +81,21 @@ def _answer(parse: Callable[..., Any], text: str, large: int) -> Any:
             return str(error)
 
 
-@given(ctm_texts())
-def test_a_large_ctm_reads_as_a_small_one(text: str) -> None:
-    small, large = (_answer(ctm.parse_ctm, text, limit) for limit in (1 << 60, 0))
+#: Characters of a block.
+BLOCKS = st.one_of(st.integers(1, 300), st.just(1 << 20))
+
+
+@given(ctm_texts(), BLOCKS)
+def test_a_large_ctm_reads_as_a_small_one(text: str, block: int) -> None:
+    small, large = (_answer(ctm.parse_ctm, text, limit, block) for limit in (1 << 60, 0))
     if not isinstance(small, str):
         assert list(small.words) == list(large.words)
     assert small == large
 
 
-@given(stm_texts())
-def test_a_large_stm_reads_as_a_small_one(text: str) -> None:
-    small, large = (_answer(stm.parse_stm, text, limit) for limit in (1 << 60, 0))
+@given(stm_texts(), BLOCKS)
+def test_a_large_stm_reads_as_a_small_one(text: str, block: int) -> None:
+    small, large = (_answer(stm.parse_stm, text, limit, block) for limit in (1 << 60, 0))
     assert small == large
 
 
@@ -115,9 +120,21 @@ def test_different_words_keep_apart() -> None:
     rng = random.Random(0)
     words = ["".join(rng.choices("AB", k=rng.randint(1, 30))) for _ in range(20_000)]
     words += [f"GLOSS{number}" for number in range(20_000)]
-    columns = Columns.of(" ".join(words))
-    assert columns is not None
-    distinct = columns.distinct()
+    read = columns.Columns.of(f"{' '.join(words)}\n".encode())
+    assert read is not None
+    distinct = read.distinct()
     assert distinct is not None
     assert distinct.column() == words
     assert len(distinct.texts) == len(set(words))
+
+
+@given(st.lists(st.sampled_from("a ab b".split()), min_size=1, max_size=30), BLOCKS)
+def test_blocks_are_cut_where_the_first_word_changes(names: list[str], block: int) -> None:
+    text = "".join(f"{name} {place}\n" for place, name in enumerate(names))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_BLOCK", block)
+        pieces = [piece.decode() for piece in columns.blocks(text)]
+    assert "".join(pieces) == text
+    ends = [piece.split("\n")[-2].split(" ")[0] for piece in pieces[:-1]]
+    begins = [piece.split(" ")[0] for piece in pieces[1:]]
+    assert not any(map(str.__eq__, ends, begins))

@@ -24,7 +24,7 @@ import slaeval.evaluation.run_folder as run_folder
 import slaeval.recognition.run as evaluating
 from slaeval.checkpoints import read_checkpoint
 from slaeval.decoding import Decoding
-from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.errors import InputError, ScoreWarning, SlaevalError, UsageError
 from slaeval.evaluation.request import Request
 from slaeval.evaluation.score import score_file
 from slaeval.evaluation.tables import (
@@ -628,9 +628,14 @@ def test_words_outside_the_vocabulary_are_noted(
             *corpus[1:],
         ),
     )
-    run = evaluate(loaded["sla-lora"], foreign, out="out")
+    with pytest.warns(ScoreWarning, match=r"1 of the .* .NIE-GESEHEN"):
+        run = evaluate(loaded["sla-lora"], foreign, out="out")
     assert "1 of the" in run.settings["notes"][0]
     assert "NIE-GESEHEN" in run.settings["notes"][0]
+    assert run.score is not None
+    assert run.warnings == (*run.settings["notes"], *run.score.warnings)
+    for shown in (repr(run), repr(Run.open("out")), run._repr_html_()):
+        assert "NIE-GESEHEN" in shown
 
 
 def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(

@@ -298,6 +298,44 @@ def test_right_to_left_runs_right_to_left(browser, samples: Path, tmp_path: Path
     assert browser.run("document.querySelector('.rows bdi[lang]').lang") == "ar"
 
 
+@pytest.fixture(scope="session")
+def translations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page about a file of translations of the sample corpus."""
+    from slaeval.evaluation.request import Request
+    from slaeval.evaluation.text.evaluation import TextEvaluation
+    from slaeval.loaders import write_sample
+    from slaeval.report.translations import collect_translations, render_translations
+
+    root = tmp_path_factory.mktemp("translations")
+    write_sample("phoenix2014t", root)
+    request = Request(dataset="phoenix2014t", root=str(root))
+    evaluation = TextEvaluation.open(root / "translations.tsv", request)
+    return _write(root / "report.html", render_translations(collect_translations(evaluation)))
+
+
+def test_translations_are_searched_and_sorted(browser, translations: Path) -> None:
+    browser.open(translations)
+    assert browser.complaints() == []
+    table = "document.querySelector('table[data-search]')"
+    shown = f"[...{table}.tBodies[0].rows].filter((r) => !r.hidden)"
+    search = "document.querySelector('#segments input[type=search]')"
+    found = "document.querySelector('#segments .found').textContent"
+    assert browser.run(found) == "48 of 48 sentences"
+    browser.run(f"{{{search}.value = ''; {search}.focus()}}")
+    browser.type("signer05 morgen")
+    browser.settle()
+    rows = browser.run(f"{shown}.map((r) => r.textContent.toLowerCase())")
+    assert 0 < len(rows) < 48
+    assert all("signer05" in row and "morgen" in row for row in rows)
+    assert browser.run(found) == f"{len(rows)} of 48 sentences"
+    bleu = f"{shown}.map((r) => parseFloat(r.cells[3].textContent))"
+    assert browser.run(bleu) == sorted(browser.run(bleu))
+    browser.run(f"{table}.tHead.rows[0].cells[3].querySelector('button').click()")
+    assert browser.run(bleu) == sorted(browser.run(bleu), reverse=True)
+    browser.run("document.getElementById('theme').click()")
+    assert browser.run("document.documentElement.dataset.theme") == "light"
+
+
 def test_hostile_glosses_stay_text(browser, hostile, tmp_path: Path) -> None:
     hypothesis, reference, words = hostile
     found = find(hypothesis, ref=reference, protocol="none", against=reference)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slaeval.errors import InputError
+from slaeval.evaluation.checks import observations
+from slaeval.evaluation.foreign_words import foreign_words
 from slaeval.formats.hypotheses import Hypotheses
+from slaeval.formats.sentences import Sentences, named
 from slaeval.scoring.protocols import protocols
+from slaeval.scoring.scorer import floor, ignored_ids, score_segments
+from slaeval.scoring.segments import Reference, References
 
 PIECES = (
     "loc- cl- qu- poss- lh- S0NNE HABEN2 __EMOTION__ __PU__ __LEFTHAND__ __EPENTHESIS__ __ON__ "
@@ -40,3 +47,48 @@ def test_words_cleaned_once_are_lines_cleaned_one_by_one(sentences, rules) -> No
     by_word = rules.hypothesis.hypotheses(Hypotheses(words))
     for name in words:
         assert by_word[name] == (by_line.get(name) or ([rules.hypothesis.empty]))
+
+
+#: What sclite and the checks read in another way than it is written.
+MARKED = st.sampled_from(
+    r"@ [EMPTY] a;b A\*B *A <x poss-REGEN regen IGNORE_TIME_SEGMENT_IN_SCORING 1.0 +1".split()
+)
+SAID = st.lists(st.one_of(WORD, WORD, MARKED), max_size=6)
+REFERENCE = st.one_of(
+    SAID,
+    st.tuples(SAID, SAID, SAID).map(lambda three: [*three[0], "{", *three[1], "/", *three[2], "}"]),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), REFERENCE, min_size=1),
+    st.dictionaries(st.sampled_from("fedcbax"), SAID, min_size=1),
+    st.sampled_from(protocols()),
+    st.booleans(),
+)
+def test_words_that_are_numbers_score_as_words(references, said, rules, clipped) -> None:
+    pytest.importorskip("numpy")
+    lists = [Reference(id, id, words) for id, words in references.items()]
+    ids = list(references)
+    numbers = References(ids, ids, Sentences.of(list(references.values())))
+    spoken = Hypotheses(named(list(said), Sentences.of(list(said.values()))))
+    try:
+        plain = score_segments(lists, Hypotheses(said), rules, clipped=clipped)
+    except InputError:  # a brace was the letter that is lost
+        with pytest.raises(InputError):
+            score_segments(numbers, spoken, rules, clipped=clipped)
+        return
+    quick = score_segments(numbers, spoken, rules, clipped=clipped)
+    assert quick.segments == plain.segments
+    assert quick.to_dict() == plain.to_dict()
+    assert quick.errors_and_words() == plain.errors_and_words()
+    for errors in ("confusions", "deleted", "inserted", "vocabularies", "recognised"):
+        assert getattr(quick, errors)() == getattr(plain, errors)()
+    for grouping in ("signer", "length", "sentence"):
+        assert quick.by(grouping) == plain.by(grouping)
+    assert floor(numbers, rules).to_dict() == floor(lists, rules).to_dict()
+    assert foreign_words(quick, set) == foreign_words(plain, set)
+    ignored = ignored_ids(lists)
+    assert ignored_ids(numbers) == ignored
+    assert observations(numbers, spoken, ignored) == observations(lists, Hypotheses(said), ignored)

@@ -1,66 +1,6 @@
-"use strict";
-/* The list of all segments: search, filters, sorting, and rows made only while they are seen. */
+/* The list of all segments: search, filters, sorting, and rows made only while they are seen.
+   It stands behind tables.js. */
 (() => {
-  const $ = (selector, within = document) => within.querySelector(selector);
-  const make = (name, attributes = {}, ...children) => {
-    const node = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (key in node && key !== "list") node[key] = value;
-      else node.setAttribute(key, value);
-    }
-    node.append(...children);
-    return node;
-  };
-  document.documentElement.classList.add("js");
-
-  // ---- Light and dark -------------------------------------------------------------------
-  const themes = ["auto", "light", "dark"];
-  const remembered = () => {
-    // A file opened from a mail may have no storage.
-    try { return localStorage.getItem("slaeval-theme") || "auto"; } catch { return "auto"; }
-  };
-  const theme = $("#theme");
-  const dress = (name) => {
-    if (name === "auto") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = name;
-    theme.textContent = `Theme: ${name}`;
-  };
-  let current = remembered();
-  dress(current);
-  theme.hidden = false;
-  theme.addEventListener("click", () => {
-    current = themes[(themes.indexOf(current) + 1) % themes.length];
-    dress(current);
-    try { localStorage.setItem("slaeval-theme", current); } catch { /* only not remembered */ }
-  });
-
-  // ---- Tables that sort -----------------------------------------------------------------
-  for (const table of document.querySelectorAll("table[data-sort]")) {
-    const body = table.tBodies[0];
-    [...table.tHead.rows[0].cells].forEach((cell, column) => {
-      if (cell.querySelector(".hidden")) return;
-      const button = make("button", { type: "button" });
-      button.append(...cell.childNodes);
-      cell.append(button);
-      button.addEventListener("click", () => {
-        const down = cell.getAttribute("aria-sort") !== "descending";
-        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-        cell.setAttribute("aria-sort", down ? "descending" : "ascending");
-        const text = (row) => row.cells[column].textContent.trim();
-        const number = (row) => {
-          const value = parseFloat(text(row).replace("−", "-"));
-          return Number.isNaN(value) ? -Infinity : value;
-        };
-        const isText = cell.classList.contains("t");
-        const rows = [...body.rows].sort((a, b) =>
-          isText ? text(b).localeCompare(text(a), undefined, { numeric: true })
-            : number(b) - number(a));
-        if (!down) rows.reverse();
-        body.append(...rows);
-      });
-    });
-  }
-
   // ---- The segments ---------------------------------------------------------------------
   const data = JSON.parse($("#data").textContent);
   const { ids, words, ops, other, frames, pictures } = data;
@@ -534,5 +474,4 @@
   apply();
   // The first search need not wait for its texts.
   setTimeout(() => count && haystack(0), 300);
-  document.documentElement.dataset.ready = "";
 })();
