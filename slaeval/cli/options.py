@@ -346,7 +346,7 @@ def dev_evaluations(
     Parameters
     ----------
     dev : sequence of str
-        One a system, or none at all.
+        One per system, or none at all.
     systems : sequence of Evaluation or TextEvaluation
         The systems on the split that was asked for.
     form : str
