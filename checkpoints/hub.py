@@ -135,7 +135,7 @@ def push(
     Raises
     ------
     UsageError
-        `repo` is no name.
+        `repo` is not a name.
     SlaevalError
         huggingface_hub is not installed, the Hub cannot be reached, or it does not allow this.
     """

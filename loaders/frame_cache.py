@@ -1,12 +1,12 @@
 """Resized frames of a corpus in one file, made once and read by every process of every run.
 
-A release has its pictures in a million files, or in videos that are decoded anew in every epoch.
+A release has its pictures in a million files, or in videos that are decoded again in every epoch.
 A frame cache holds them at the size that a model looks at::
 
     phoenix2014t-multisigner-256-jpeg95/   one corpus and setup, one size, one coding
         train/                             a split; there once it is whole
             frames.bin                     the coded frames of all clips, one after another
-            index.jsonl                    a header, then one line a clip
+            index.jsonl                    a header, then one line per clip
         dev.part/                          a split in the making
 
 Processes share what the system keeps of ``frames.bin`` in memory; none holds a copy. Each frame

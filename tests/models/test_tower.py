@@ -362,7 +362,7 @@ def test_damaged_files(tmp_path: Path, suffix: str, damage: str) -> None:
         path.write_bytes(path.read_bytes()[:-200])
     else:
         path.write_bytes(b"" if damage == "empty" else b"these are no weights\n" * 20)
-    told = {"cut": "damaged", "foreign": "neither a file of torch", "empty": "the file is empty"}
+    told = {"cut": "damaged", "foreign": "neither a torch.save", "empty": "the file is empty"}
     with pytest.raises(InputError, match=f"^{path}: .*{told[damage]}"):
         read_weights(path)
 
