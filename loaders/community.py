@@ -59,7 +59,7 @@ def read_references_file(
     Raises
     ------
     InputError
-        The file cannot be read or is of none of the formats, or an id stands in it twice.
+        The file cannot be read or is of none of the formats, or an id appears in it twice.
     """
     path = os.fspath(path)
     known = None if corpus is None else layout(corpus)

@@ -337,7 +337,7 @@ def _register_entry_points() -> None:
     Raises
     ------
     UsageError
-        One cannot be loaded, is no :class:`Protocol`, or takes a name that is taken.
+        One cannot be loaded, is not a :class:`Protocol`, or takes a name that is taken.
     """
     from importlib.metadata import entry_points
 
@@ -350,7 +350,7 @@ def _register_entry_points() -> None:
                 f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(found, Protocol):
-            raise UsageError(f"the entry point {point.name!r} is no Protocol but {found!r:.60}")
+            raise UsageError(f"the entry point {point.name!r} is not a Protocol but {found!r:.60}")
         register(found)
 
 

@@ -144,7 +144,7 @@ def push(
     """Upload a checkpoint to the Hugging Face Hub, with a model card.
 
     The card (README.md) gives corpus, protocol, signature, figures and use. It replaces an
-    earlier one of slaeval, but not one that somebody wrote.
+    earlier one of slaeval, but not one written by hand.
 
     \b
     slaeval run --ckpt sla_lora.pt --out test

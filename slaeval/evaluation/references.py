@@ -1,7 +1,7 @@
 """What to score against, and how hypotheses are matched to it.
 
 References come from a registered corpus, a folder, a file or a value of Python; here they become
-one :class:`ReferenceSet`, and hypotheses are held against its ids.
+one :class:`ReferenceSet`, and hypotheses are matched to its ids.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ class Collector:
 
     @property
     def noun(self) -> str:
-        """What stands beside the id: ``"glosses"`` or ``"sentence"``."""
+        """What is beside the id: ``"glosses"`` or ``"sentence"``."""
         return "sentence" if self.sentences else "glosses"
 
     def error(self, message: str, line: int | None = None) -> InputError:
@@ -370,7 +370,7 @@ def _integer(value: object) -> int | None:
 
 
 def _digits(value: object) -> str:
-    """Return the digits of an integer; ``""``, which is no word, for anything else."""
+    """Return the digits of an integer; ``""``, which is not a word, for anything else."""
     number = _integer(value)
     return "" if number is None else str(number)
 
@@ -608,7 +608,7 @@ def parse_table(
 
 
 def _check_first(collected: Collector, rows: Sequence[Row]) -> None:
-    """See that the first row is no header: its id would have no digit where all others have."""
+    """See that the first row is not a header: its id would have no digit where all others have."""
     first, *others = ["".join(filter(str.isdecimal, row.id)) for row in rows]
     if not first and others and all(others):
         raise collected.error(
@@ -720,14 +720,14 @@ def parse_json(
 
 
 class _TwiceError(Exception):
-    """A name stands twice in an object of JSON, where only the last would be kept."""
+    """A name appears twice in an object of JSON, where only the last would be kept."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     items = dict(pairs)
     if len(items) != len(pairs):
         times = Counter(name for name, _ in pairs)
-        raise _TwiceError(f"{times.most_common(1)[0][0]!r} stands twice in one object")
+        raise _TwiceError(f"{times.most_common(1)[0][0]!r} appears twice in one object")
     return items
 
 
@@ -913,7 +913,7 @@ def _plain_words(values: list[Any]) -> Sequence[list[str]] | None:
 
 
 def _writable(texts: Iterable[Any]) -> bool:
-    """Say whether no text among some values holds half of a surrogate pair."""
+    """Say whether no text among some values has an unpaired surrogate."""
     text = "".join(text for text in texts if isinstance(text, str))
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 

@@ -143,7 +143,7 @@ def test_take_over_a_head(here: Any, tmp_path: Path) -> None:
         (
             ["convert", "sla_lora.pt", "x.pt", "--vocabulary", "text"],
             1,
-            "convert it without a vocabulary",
+            "convert it without --vocabulary",
         ),
         (["convert", "sla_lora.pt", "x.pt", "--slim", "--vocabulary", "text"], 2, "--slim means"),
     ],
