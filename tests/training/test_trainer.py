@@ -520,7 +520,7 @@ def test_a_frame_cache_is_part_of_a_run(
 ) -> None:
     """Lossless frames train the same weights; what they came from is kept and compared."""
     from slaeval.loaders import load_corpus
-    from slaeval.loaders.frame_cache import Coding
+    from slaeval.loaders.frame_index import Coding
     from slaeval.recognition.frame_caching import make_frame_cache
 
     cache, side = tmp_path / "cache", small_recipe.resize
