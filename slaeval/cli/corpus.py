@@ -321,7 +321,8 @@ def cache(
 
     require("run", "slaeval corpus cache")
     from slaeval.loaders import find
-    from slaeval.loaders.frame_cache import Coding, cache_folder
+    from slaeval.loaders.frame_cache import cache_folder
+    from slaeval.loaders.frame_index import Coding
     from slaeval.loaders.reading import load_corpus
     from slaeval.loaders.registry import layout
     from slaeval.recognition.frame_caching import make_frame_cache, verify_frame_cache

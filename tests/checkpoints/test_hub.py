@@ -111,9 +111,12 @@ def test_addresses_online_and_from_the_cache(hub: Hub, data: bytes, tmp_path: Pa
     # No network: a commit is found again, a branch is not guessed.
     pinned = f"hf://me/one@{second}"
     offline = {**env, "HF_ENDPOINT": "http://127.0.0.1:9"}
-    there, branch, absent = fetched([pinned, "hf://me/one", f"hf://me/one@{'0' * 40}"], offline)
+    there, same, branch, absent = fetched(
+        [pinned, f"{pinned}:sla.pt", "hf://me/one", f"hf://me/one@{'0' * 40}"], offline
+    )
     assert Path(there[0]).read_bytes() == data
     assert there[1] == f"{pinned}:sla.pt"
+    assert same == there
     assert branch[0] == absent[0] == "SlaevalError"
     for _, text in (branch, absent):
         assert "the Hugging Face Hub cannot be reached" in text
