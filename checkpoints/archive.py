@@ -164,7 +164,7 @@ class Archive:
     RefusedError
         It asks for anything executable.
     InputError
-        It is no such file, or damaged.
+        It is not such a file, or damaged.
     """
 
     def __init__(self, path: str, ignored: Collection[tuple[str, str]] = ()) -> None:
@@ -256,7 +256,7 @@ class Archive:
         size = 0 if record is None else record.file_size
         if size != numbers * kind.size:
             raise InputError(
-                f"a storage of {numbers} numbers of {kind.dtype} lies in {size} bytes: damaged",
+                f"a storage of {numbers} numbers of {kind.dtype} has only {size} bytes: damaged",
                 self.path,
             )
         return _Reference(kind.dtype, key, numbers)

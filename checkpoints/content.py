@@ -92,7 +92,7 @@ class Checkpoint:
         }
 
     def meta(self) -> dict[str, Any]:
-        """Return everything but the tensors, as it stands in a file."""
+        """Return everything but the tensors, as it is in a file."""
         found = {
             "kind": self.kind,
             **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in _APART},
@@ -245,7 +245,7 @@ def check_meta(meta: Mapping[str, Any], path: str | None = None) -> None:
 
 
 def check_vocabulary(vocabulary: object, path: str | None = None) -> None:
-    """Make sure that a vocabulary is a list of glosses, each of which stands once.
+    """Make sure that a vocabulary is a list of glosses, each of which appears once.
 
     Raises
     ------
@@ -332,7 +332,7 @@ def check(checkpoint: Checkpoint, path: str | None = None) -> None:
             # Thirty times as fast as isfinite; nan comes through.
             for value in map(float, torch.aminmax(tensor.detach())):
                 if not math.isfinite(value):
-                    raise InputError(f"the tensor {name} holds {value}: training diverged", path)
+                    raise InputError(f"the tensor {name} contains {value}: training diverged", path)
     _check_classes(checkpoint, path)
     if not checkpoint.slim:
         found = tower_hash(checkpoint.part("tower"))
@@ -352,7 +352,7 @@ def check_name(name: object, kind: str, path: str | None) -> None:
             f"a tensor named {name!r:.60}; expected adapter.…, head.… or tower.…", path
         )
     if kind == "head" and part != "head":
-        raise InputError(f"a head alone that holds {name}", path)
+        raise InputError(f"a head alone that contains {name}", path)
 
 
 def _check_classes(checkpoint: Checkpoint, path: str | None) -> None:

@@ -105,7 +105,7 @@ def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
     ----------
     path : path-like
         ``gloss_dict.npy`` as VAC's preprocessing writes it (``{gloss: [class, count]}``), or
-        text with one gloss a line.
+        text with one gloss per line.
 
     Raises
     ------
@@ -114,13 +114,13 @@ def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """
     path = os.fspath(path)
     if read_start(path, "a vocabulary", 6) != b"\x93NUMPY":
-        text = read_text(path, "a vocabulary: one gloss a line, or gloss_dict.npy")
+        text = read_text(path, "a vocabulary: one gloss per line, or gloss_dict.npy")
         glosses = text.split("\n")
         while glosses and not glosses[-1].strip():
             glosses.pop()
         for line, gloss in enumerate(glosses, 1):
             if len(gloss.split()) != 1:
-                raise InputError(f"expected one gloss a line, found {gloss!r:.60}", path, line)
+                raise InputError(f"expected one gloss per line, found {gloss!r:.60}", path, line)
         stripped = tuple(gloss.strip() for gloss in glosses)
         for gloss, count in Counter(stripped).items():
             if count > 1:
@@ -175,7 +175,9 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
     path = os.fspath(path)
     with WeightsFile(path, "a checkpoint", _IGNORED) as file:
         if "format" in file.others:
-            raise InputError("this is no foreign checkpoint; convert it without a vocabulary", path)
+            raise InputError(
+                "this is a checkpoint of slaeval; convert it without --vocabulary", path
+            )
         if not _is_vacs(file):
             raise InputError(
                 "not in the layout of VAC: expected conv1d.temporal_conv.*, temporal_model.rnn.* "

@@ -45,12 +45,12 @@ def form_inside(path: str, what: str) -> Literal["pt", "safetensors"]:
         raise InputError(f"the file is empty; expected {what}", path)
     if start[:1] in (b"\x80", b"(", b"c"):
         raise InputError(
-            f"a pickle, not {what}: neither a file of torch.save nor of safetensors; nothing in "
+            f"a pickle, not {what}: neither a torch.save nor a safetensors file; nothing in "
             "it has run",
             path,
         )
     raise InputError(
-        f"not {what}: neither a file of torch.save nor of safetensors; a file of 100 bytes or so "
-        "may be a pointer of Git LFS",
+        f"not {what}: neither a torch.save nor a safetensors file; a file of 100 bytes or so "
+        "may be a Git LFS pointer",
         path,
     )

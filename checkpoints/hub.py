@@ -62,7 +62,8 @@ class _Address:
 
     @property
     def pinned(self) -> bool:
-        return self.revision is not None and _COMMIT.fullmatch(self.revision) is not None
+        """Whether it names one file for good."""
+        return self.file is not None and bool(_COMMIT.fullmatch(self.revision or ""))
 
 
 def is_address(path: str | os.PathLike[str]) -> bool:
@@ -94,9 +95,9 @@ def fetch(path: str | os.PathLike[str]) -> Fetched:
     address = _Address.parse(path)
     hub = _hub()
     if address.pinned:
-        found = _cached(hub, address)
-        if found is not None and (address.file is None or address.file in found.files):
-            return found.chosen(address)
+        there = hub.try_to_load_from_cache(address.repo, address.file, revision=address.revision)
+        if isinstance(there, str):
+            return Fetched(there, path)
     with _explained(hub, path):
         try:
             info = hub.HfApi().model_info(address.repo, revision=address.revision)
@@ -134,7 +135,7 @@ def push(
     Raises
     ------
     UsageError
-        `repo` is no name.
+        `repo` is not a name.
     SlaevalError
         huggingface_hub is not installed, the Hub cannot be reached, or it does not allow this.
     """

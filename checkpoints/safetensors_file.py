@@ -38,7 +38,7 @@ def described(path: str) -> tuple[Any, dict[str, tuple[str, tuple[int, ...]]]]:
     Raises
     ------
     InputError
-        It is no such file, truncated, or a tensor is described wrongly.
+        It is not such a file, truncated, or a tensor is described wrongly.
     """
     header = _header(path)
     metadata = header.pop("__metadata__", None)
@@ -99,11 +99,11 @@ def parsed(data: bytes, path: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(data)
-        json.dumps(content, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        json.dumps(content, ensure_ascii=False).encode()  # an unpaired surrogate is not text
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise InputError("its header is no JSON: not a file of safetensors, or damaged", path)
+        raise InputError("its header is not JSON: not a file of safetensors, or damaged", path)
     return content
 
 

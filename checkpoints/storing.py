@@ -64,7 +64,7 @@ def save_checkpoint(
     UsageError
         The name ends in something else.
     InputError
-        The checkpoint is not sound, such as a tensor that holds nan.
+        The checkpoint is not sound, such as a tensor that contains nan.
     SlaevalError
         It cannot be written; what stood there is untouched.
     """

@@ -34,7 +34,7 @@ class Weight(NamedTuple):
     Attributes
     ----------
     name : str
-        As it stands in the file.
+        As in the file.
     dtype : str
         Type of its numbers: ``"float32"``.
     shape : tuple of int
@@ -120,7 +120,7 @@ class WeightsFile:
         return named
 
     def _unwrapped(self, content: Any) -> dict[str, Weight | None]:
-        """Find the weights in what was saved; what is no tensor is None."""
+        """Find the weights in what was saved; what is not a tensor is None."""
         while isinstance(content, dict):
             wrapper = next((w for w in _WRAPPERS if isinstance(content.get(w), dict)), None)
             if wrapper is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from slaeval.loaders.community import read_reference_columns as read_reference_columns
     from slaeval.loaders.community import read_references_file as read_references_file
     from slaeval.loaders.folders import find as find
     from slaeval.loaders.folders import register as register
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from slaeval.loaders.reading import split_ids as split_ids
     from slaeval.loaders.records import Corpus as Corpus
     from slaeval.loaders.records import Sample as Sample
+    from slaeval.loaders.reference_columns import read_reference_columns as read_reference_columns
     from slaeval.loaders.registry import names as names
     from slaeval.loaders.registry import resolve as resolve
     from slaeval.loaders.sample.corpus import write_sample as write_sample
@@ -45,7 +45,7 @@ _HOMES = {
     "names": "registry",
     "open_footage": "video",
     "read_frames": "video",
-    "read_reference_columns": "community",
+    "read_reference_columns": "reference_columns",
     "read_references": "reading",
     "read_references_file": "community",
     "register": "folders",

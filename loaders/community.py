@@ -10,24 +10,21 @@ text or pickle may be packed with gzip. What a file is, is found out from its co
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Sequence
 from typing import Any
 
 from slaeval.errors import InputError
-from slaeval.files import read_start, read_text
+from slaeval.files import read_text
 from slaeval.formats.detection import detect_format
-from slaeval.formats.stm import parse_stm, stm_columns
+from slaeval.formats.stm import parse_stm
 from slaeval.formats.tables import Row, parse_json, parse_kaldi, parse_table
 from slaeval.formats.trn import parse_trn
 from slaeval.formats.words import split_words
 from slaeval.loaders.layout import Layout
 from slaeval.loaders.records import Sample
+from slaeval.loaders.reference_columns import TEXTS, start_of
 from slaeval.loaders.registry import layout, layouts
 
-__all__ = ["plain_id", "read_reference_columns", "read_references_file"]
-
-_TEXTS = "references: STM, TRN, a table, JSON, .npy or pickle"
+__all__ = ["plain_id", "read_references_file"]
 
 
 def plain_id(name: str) -> str:
@@ -62,13 +59,13 @@ def read_references_file(
     Raises
     ------
     InputError
-        The file cannot be read or is of none of the formats, or an id stands in it twice.
+        The file cannot be read or is of none of the formats, or an id appears in it twice.
     """
     path = os.fspath(path)
     known = None if corpus is None else layout(corpus)
     if known is not None:
         split = known.split_of(split)
-    start = _start(path)
+    start = start_of(path)
     if start[:6] == b"\x93NUMPY":
         rows, clean = _vac_rows(path), False
     elif start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
@@ -86,40 +83,6 @@ def read_references_file(
     if not samples:
         raise InputError("no references in this file", path)
     return samples
-
-
-def read_reference_columns(
-    path: str | os.PathLike[str], corpus: str | None = None, split: str = "test"
-) -> tuple[Sequence[str], Sequence[str], Sequence[list[str]], Sequence[str]]:
-    """Read what scoring needs of references: ids, signers, words and channels of all segments.
-
-    As :func:`read_references_file`, ``""`` where the file says no signer or channel; of an STM
-    without a record a segment.
-    """
-    path = os.fspath(path)
-    if corpus is None and _start(path)[:1] not in (b"\x80", b"\x93"):
-        text = read_text(path, _TEXTS)
-        if detect_format(text, "reference") == "stm":
-            read = stm_columns(text, path)
-            return read.names, read.signers, read.words, read.channels
-    samples = read_references_file(path, corpus, split)
-    return (
-        [sample.id for sample in samples],
-        [sample.signer or "" for sample in samples],
-        [list(sample.glosses) for sample in samples],
-        [sample.channel or "" for sample in samples],
-    )
-
-
-def _start(path: str) -> bytes:
-    """Return the first bytes of a file, of one packed with gzip those within."""
-    start = read_start(path, "a file with references", 1 << 10)
-    if start[:2] != b"\x1f\x8b":
-        return start
-    try:
-        return zlib.decompressobj(wbits=31).decompress(start, 8)
-    except zlib.error:
-        return b""  # whoever reads it says what is wrong
 
 
 def _sample(row: Row, known: Layout | None, split: str, path: str, clean: bool) -> Sample:
@@ -219,7 +182,7 @@ def _who(item: dict[Any, Any]) -> str | None:
 
 def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
     """Read a text file of any format; say whether its glosses are those of references already."""
-    text = read_text(path, _TEXTS)
+    text = read_text(path, TEXTS)
     found = detect_format(text, "reference")
     if found == "ctm":
         raise InputError(

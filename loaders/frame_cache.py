@@ -1,12 +1,12 @@
 """Resized frames of a corpus in one file, made once and read by every process of every run.
 
-A release has its pictures in a million files, or in videos that are decoded anew in every epoch.
+A release has its pictures in a million files, or in videos that are decoded again in every epoch.
 A frame cache holds them at the size that a model looks at::
 
     phoenix2014t-multisigner-256-jpeg95/   one corpus and setup, one size, one coding
         train/                             a split; there once it is whole
             frames.bin                     the coded frames of all clips, one after another
-            index.jsonl                    a header, then one line a clip
+            index.jsonl                    a header, then one line per clip
         dev.part/                          a split in the making
 
 Processes share what the system keeps of ``frames.bin`` in memory; none holds a copy. Each frame
@@ -21,225 +21,50 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
-import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slaeval.errors import InputError, UsageError, counted
-from slaeval.files import read_bytes
+from slaeval.console import warn
+from slaeval.errors import InputError, counted
+from slaeval.loaders.frame_index import (
+    PART,
+    Coding,
+    Entry,
+    Header,
+    damaged,
+    frames_file,
+    index_file,
+    read_index,
+)
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import VideoClip, read_frames
 
 __all__ = [
     "AUTO",
     "CachedSplit",
-    "Coding",
-    "Entry",
     "FrameCache",
-    "Header",
-    "PART",
     "StoredFrames",
     "cache_folder",
     "content_digest",
     "encoded",
-    "frames_file",
-    "index_file",
     "open_frame_cache",
-    "read_index",
     "source_digest",
     "verified",
 ]
 
 Pixels = NDArray[np.uint8]
-Format = Literal["jpeg", "webp", "png"]
-
-#: The version goes up when the layout changes, or when ``read_frames`` gives other pixels.
-_FORMAT, _VERSION = "slaeval-frame-cache", 1
-
 #: Instead of a folder: the cache in the usual place.
 AUTO = "auto"
 
-#: What the folder of a split in the making ends with.
-PART = ".part"
-
 #: Bytes read at once, and how many files are looked at at a time.
 _PIECE, _AT_ONCE = 1 << 20, 8
-
-
-@dataclass(frozen=True)
-class Coding:
-    """How frames are stored.
-
-    Attributes
-    ----------
-    format : {"jpeg", "webp", "png"}
-        JPEG keeps the full resolution of colours (4:4:4); PNG loses nothing.
-    quality : int or None
-        1 to 100, None for PNG.
-    """
-
-    format: Format = "jpeg"
-    quality: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.format not in get_args(Format):
-            raise UsageError(f"frames are stored as jpeg, webp or png, not {self.format!r}")
-        if self.format == "png":
-            if self.quality is not None:
-                raise UsageError("png is lossless: it has no quality")
-        elif self.quality is None:
-            object.__setattr__(self, "quality", 95)
-        elif not 1 <= self.quality <= 100:
-            raise UsageError(f"the quality is 1 to 100, not {self.quality}")
-
-    @property
-    def lossless(self) -> bool:
-        """Whether frames come back as they were."""
-        return self.format == "png"
-
-    def __str__(self) -> str:
-        return "png" if self.quality is None else f"{self.format} {self.quality}"
-
-    def encode(self, pixels: Pixels) -> bytes:
-        """Return a frame [H, W, 3] as the bytes of a picture."""
-        from PIL import Image
-
-        options: dict[str, Any] = {"quality": self.quality}
-        if self.format == "jpeg":
-            options["subsampling"] = 0
-        elif self.format == "webp":
-            options["method"] = 2  # of 0 to 6; above, it takes three times as long for 5 % less
-        else:
-            options = {"compress_level": 1}
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, self.format, **options)
-        return stream.getvalue()
-
-    def decode(self, data: bytes) -> Pixels:
-        """Return the frame behind the bytes of a picture."""
-        from PIL import Image
-
-        with Image.open(io.BytesIO(data), formats=(self.format,)) as picture:
-            return np.asarray(picture)
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a split of a frame cache is.
-
-    Attributes
-    ----------
-    corpus, setup, split : str
-        Whose frames.
-    side : int
-        Height and width of a frame.
-    coding : Coding
-        How they are stored.
-    frames, bytes : int
-        How many there are, and the size of their file; 0 while it is being made.
-    hash : str
-        SHA-256 of the file.
-    """
-
-    corpus: str
-    setup: str
-    split: str
-    side: int
-    coding: Coding
-    frames: int = 0
-    bytes: int = 0
-    hash: str = ""
-
-    def __str__(self) -> str:
-        made = f", {self.hash[:12]}" if self.hash else ""
-        return f"{self.coding}, {self.side} pixels{made}"
-
-    @property
-    def place(self) -> tuple[str, str, int, Coding]:
-        """What all splits in one cache have in common."""
-        return self.corpus, self.setup, self.side, self.coding
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return vars(self) | {"coding": self.coding.format, "quality": self.coding.quality}
-
-    def line(self) -> str:
-        """Return the first line of an index."""
-        return json.dumps({"format": _FORMAT, "version": _VERSION} | self.to_dict()) + "\n"
-
-    @classmethod
-    def read(cls, line: str, path: str) -> Header:
-        """Read the first line of an index.
-
-        Raises
-        ------
-        InputError
-            It is something else, or of another version.
-        """
-        try:
-            values = json.loads(line)
-            kind, version = values.pop("format"), values.pop("version")
-        except (ValueError, KeyError, AttributeError):
-            raise InputError("not the index of a frame cache", path, 1) from None
-        if kind != _FORMAT or version != _VERSION:
-            raise InputError(
-                f"a frame cache of another version of slaeval ({version!r:.20}, this one reads "
-                f"{_VERSION}); make it again with --restart",
-                path,
-                1,
-            )
-        try:
-            header = cls(coding=Coding(values.pop("coding"), values.pop("quality")), **values)
-        except (TypeError, KeyError, UsageError):
-            raise _damaged(path, 1) from None
-        kinds = {type(getattr(header, name)) for name in ("side", "frames", "bytes")}
-        if kinds != {int} or not isinstance(header.hash, str):
-            raise _damaged(path, 1)
-        return header
-
-    def remake(self, folder: str) -> str:
-        """Return what to do about a split, in this folder, that is of no use."""
-        quality = "" if self.coding.quality is None else f" --quality {self.coding.quality}"
-        return (
-            f"make it again: slaeval corpus cache {self.corpus} --setup {self.setup} --split "
-            f"{self.split} --size {self.side} --format {self.coding.format}{quality} --out "
-            f"{shlex.quote(os.path.dirname(folder))} --restart"
-        )
-
-
-class Entry(NamedTuple):
-    """One clip in an index.
-
-    Attributes
-    ----------
-    id : str
-        The sample.
-    sizes, checks : list of int
-        Of each frame how many bytes it takes, and their CRC-32.
-    source, content : str
-        Digests of the files it was made from: :func:`source_digest`, :func:`content_digest`.
-    reason : str
-        Why its frames could not be read; empty where they could.
-    """
-
-    id: str
-    sizes: list[int]
-    checks: list[int]
-    source: str
-    content: str
-    reason: str = ""
-
-    def line(self) -> str:
-        """Return its line of an index."""
-        return json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 @dataclass(frozen=True)
@@ -308,9 +133,12 @@ class StoredFrames:
                 + self.header.remake(os.path.dirname(self.path)),
                 self.path,
             )
-        pixels = self.header.coding.decode(data)
+        try:
+            pixels = self.header.coding.decode(data)
+        except (SyntaxError, ValueError):
+            raise damaged(self.path) from None
         if pixels.shape != (self.header.side, self.header.side, 3):
-            raise _damaged(self.path)
+            raise damaged(self.path)
         return pixels
 
 
@@ -387,57 +215,6 @@ def encoded(clip: VideoClip, side: int, coding: Coding) -> tuple[Entry, bytes]:
 
 
 # -- reading one ------------------------------------------------------------------------------
-
-
-def frames_file(folder: str) -> str:
-    """Return the path of the frames in the folder of a split."""
-    return os.path.join(folder, "frames.bin")
-
-
-def index_file(folder: str) -> str:
-    """Return the path of the index in the folder of a split."""
-    return os.path.join(folder, "index.jsonl")
-
-
-def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
-    """Read an index.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    torn : bool
-        Whether its last line may be cut off, as in one that is being made.
-
-    Raises
-    ------
-    InputError
-        It is missing, damaged, or of another version.
-    """
-    lines = read_bytes(path, "the index of a frame cache").decode("utf-8", "replace").split("\n")
-    rest = lines.pop()
-    if not lines or (rest and not torn):
-        raise _damaged(path, len(lines) + 1)
-    entries = []
-    for number, line in enumerate(lines[1:], 2):
-        try:
-            entry = Entry(**json.loads(line))
-        except (ValueError, TypeError):
-            raise _damaged(path, number) from None
-        if not (_are_counts(entry.sizes) and _are_counts(entry.checks)) or (
-            len(entry.sizes) != len(entry.checks)
-        ):
-            raise _damaged(path, number)
-        entries.append(entry)
-    return Header.read(lines[0], path), entries
-
-
-def _are_counts(values: object) -> bool:
-    return isinstance(values, list) and all(type(n) is int and 0 <= n < 1 << 32 for n in values)
-
-
-def _damaged(path: str, line: int | None = None) -> InputError:
-    return InputError("this frame cache is damaged; make it again with --restart", path, line)
 
 
 class CachedSplit(NamedTuple):
@@ -577,7 +354,12 @@ class FrameCache:
             of_split.setdefault(splits[clip.id], []).append(clip)
         for name, mine in of_split.items():
             split = self.split(corpus.name, corpus.setup, name)
-            split.check_source(mine)
+            if moved := split.check_source(mine):
+                warn(
+                    f"the files of {counted(len(moved), 'sample')} of {name} have other times than "
+                    "when the frame cache was made, and were read to compare them; 'slaeval corpus "
+                    f"cache {corpus.name}' once, with the options it was made with, notes the times"
+                )
             stored = dict(split.stored())
             found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in mine}
         return [found[clip.id] for clip in clips]

@@ -179,8 +179,8 @@ class Layout(ABC):
 
         All splits of a setup come from one folder. That is the one in `root` itself, or in the
         corpus's own folder there; else one further below. A folder there that is named after
-        nothing but the setup must hold the first split too, or stand in a folder with the
-        corpus's name: what a system wrote for one split in the corpus's layout is no annotation.
+        nothing but the setup must hold the first split too, or be in a folder with the
+        corpus's name: what a system wrote for one split in that layout is not an annotation.
         Of several, it is the one with most splits.
 
         Returns

@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING
 
 from slaeval.errors import UsageError, nearest
-from slaeval.loaders.records import UNPUBLISHED
 
 if TYPE_CHECKING:
     from slaeval.loaders.layout import Layout
@@ -122,6 +121,8 @@ def labelled(label: str | None) -> Layout | None:
 
 def corpus_default(label: str | None) -> CorpusDefault:
     """Return the text protocol of a corpus's translations, by the label of a score."""
+    from slaeval.loaders.records import UNPUBLISHED
+
     described = labelled(label)
     return (described and described.translations) or UNPUBLISHED
 

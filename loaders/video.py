@@ -307,7 +307,7 @@ def open_footage(
     Raises
     ------
     InputError
-        There is no such file or folder, no picture in it, or it is no video.
+        There is no such file or folder, no picture in it, or it is not a video.
     SlaevalError
         The extra ``run`` is not installed.
     """

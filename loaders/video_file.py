@@ -56,7 +56,7 @@ def examine(path: str, id: str) -> VideoFacts:
     Raises
     ------
     InputError
-        It is no video, has no frames, is truncated, or is shown at an angle and mirrored.
+        It is not a video, has no frames, is truncated, or is shown at an angle and mirrored.
     SlaevalError
         The extra ``run`` is not installed.
     """
@@ -245,7 +245,7 @@ def _upright(frame: Any, size: tuple[int, int] | None) -> Pixels:
     turned = abs(b) + abs(c) > abs(a) + abs(d)
     smaller, larger = sorted((abs(a) + abs(d), abs(b) + abs(c)))
     if smaller * 100 > larger:
-        raise ValueError("it is to be shown at an angle that is no quarter turn")
+        raise ValueError("it is to be shown at an angle that is not a quarter turn")
     scaled: dict[str, Any] = {}
     if size is not None:
         height, width = size[::-1] if turned else size

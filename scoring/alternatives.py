@@ -172,7 +172,7 @@ def _tokens(words: Iterable[str]) -> Iterator[str]:
 
 
 class _Moves(NamedTuple):
-    """How the cells of an arc were reached, one a column.
+    """How the cells of an arc were reached, one per column.
 
     Attributes
     ----------

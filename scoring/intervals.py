@@ -39,7 +39,7 @@ def linearised(
     Parameters
     ----------
     errors, words : sequence of int
-        Errors and reference words a segment.
+        Errors and reference words per segment.
     level : float
         Confidence level.
 
@@ -76,7 +76,7 @@ def bootstrap(
     Parameters
     ----------
     errors, words : sequence of int
-        Errors and reference words a segment.
+        Errors and reference words per segment.
     resamples : int
         How many times to draw.
     seed : int

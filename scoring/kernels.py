@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 
 _CORRECT, _SUBSTITUTION, _DELETION, _INSERTION = map(ord, "CSDI")
 
-#: Reference words that fit one number a column.
+#: Reference words that fit one number per column.
 _NARROW = 64
 
 _step = compiled(step)
@@ -162,7 +162,7 @@ def _rest(left, a, i, right, b, j, ops, place):  # type: ignore[no-untyped-def]
 
 @compiled
 def _narrow(left, a, n, right, b, m, insertion_first, planes):  # type: ignore[no-untyped-def]
-    """Compute all columns of a pair of up to 64 reference words, one number a column."""
+    """Compute all columns of a pair of up to 64 reference words, one number per column."""
     none = np.uint64(0)
     n1 = n2 = n3 = ~none
     for j in range(m):

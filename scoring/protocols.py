@@ -30,9 +30,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from slaeval.errors import UsageError, nearest
 from slaeval.formats.gloss_rules import (
@@ -70,8 +70,7 @@ _CTM_COLUMNS = "x 1 0.00 0.01 "
 _STM_COLUMNS = "x 1 x 0.0 1.79769e+308 "
 
 
-@dataclass(frozen=True)
-class Cleanup:
+class Cleanup(NamedTuple):
     """What a protocol does to one side.
 
     Attributes
@@ -238,6 +237,9 @@ class Cleanup:
         }
 
 
+_NOTHING = Cleanup()
+
+
 @dataclass(frozen=True)
 class Protocol:
     """A named way to arrive at a WER.
@@ -268,8 +270,8 @@ class Protocol:
     title: str
     used_by: str
     version: int = 1
-    reference: Cleanup = field(default_factory=Cleanup)
-    hypothesis: Cleanup = field(default_factory=Cleanup)
+    reference: Cleanup = _NOTHING
+    hypothesis: Cleanup = _NOTHING
     fold: bool = True
     ties: Literal["insertion", "deletion"] = "insertion"
     swapped: bool = False
@@ -335,7 +337,7 @@ def _register_entry_points() -> None:
     Raises
     ------
     UsageError
-        One cannot be loaded, is no :class:`Protocol`, or takes a name that is taken.
+        One cannot be loaded, is not a :class:`Protocol`, or takes a name that is taken.
     """
     from importlib.metadata import entry_points
 
@@ -348,7 +350,7 @@ def _register_entry_points() -> None:
                 f"{type(error).__name__}: {error}"
             ) from error
         if not isinstance(found, Protocol):
-            raise UsageError(f"the entry point {point.name!r} is no Protocol but {found!r:.60}")
+            raise UsageError(f"the entry point {point.name!r} is not a Protocol but {found!r:.60}")
         register(found)
 
 

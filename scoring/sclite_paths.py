@@ -79,7 +79,7 @@ class Utterance(NamedTuple):
     span : tuple of float or None
         Start and end of the reference, where it is an STM.
     marks : tuple of two sequences of Mark or None
-        For reference and hypothesis, one a word, where that side is a CTM.
+        For reference and hypothesis, one per word, where that side is a CTM.
     confident : tuple of two bool
         Whether the CTM of that side holds confidences.
     written : tuple of two sequences of str, or None

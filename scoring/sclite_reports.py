@@ -63,7 +63,7 @@ _FALSELY_RECOGNIZED_NOTE = """\
 """
 
 _HEADING = (" SPKR", " # Snt", "# Wrd", "Corr", " Sub", " Del", " Ins", " Err", "S.Err")
-#: What stands between two columns of the summary.
+#: What is between two columns of the summary.
 _BETWEEN = "| |     "
 _WORDLESS_NOTE = """
 * No Reference words for this/these speaker(s).  Word counts supplied
@@ -378,7 +378,7 @@ def _table(title: str, everything: list[list[str]], between: str) -> str:
     everything : list of list of str
         Heading, a row a speaker, their sum, three of statistics.
     between : str
-        What stands between two columns, a character each.
+        What is between two columns, a character each.
     """
     heading, *rows, total, mean, deviation, middle = everything
     texts = [max(map(byte_width, column)) for column in zip(*everything, strict=True)]

@@ -141,7 +141,7 @@ class Score:
     Attributes
     ----------
     segments : sequence of AlignedSegment
-        One a reference, in the order of the references.
+        One per reference, in the order of the references.
     protocol : str
         Name of the protocol, ``"rwth-2014"`` for official.
     dataset, split : str or None

@@ -64,7 +64,7 @@ def score_segments(
     Returns
     -------
     Score
-        With one aligned segment a reference, in their order.
+        With one aligned segment per reference, in their order.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def score_segments(
 def _as_sclite_reads(
     left: Sequence[list[str]], right: Sequence[list[str]]
 ) -> tuple[Sequence[list[str]], Sequence[list[str]]]:
-    """Take sclite's marks off the words of both sides; ``@`` in a hypothesis is no word."""
+    """Take sclite's marks off the words of both sides; ``@`` in a hypothesis is not a word."""
     from slaeval.scoring.alternatives import as_sclite_reads, reference_as_sclite_reads
 
     read = {word: as_sclite_reads(word) for word in vocabulary(left, right)}

@@ -86,7 +86,7 @@ class AlignedSegment(NamedTuple):
         return len(self.ops) - self.ops.count("C")
 
     def pairs(self) -> list[tuple[str, str, str]]:
-        """Return ``(op, reference word, hypothesis word)`` a step, ``""`` for no word."""
+        """Return ``(op, reference word, hypothesis word)`` for each step, ``""`` for no word."""
         reference, hypothesis = iter(self.reference), iter(self.hypothesis)
         return [
             (
@@ -242,7 +242,7 @@ class AlignedSegments(_Records[AlignedSegment]):
         left, right = self.references, self.hypotheses
         if isinstance(left, Sentences) and isinstance(right, Sentences):
             return _numbered_errors(path, left, right)
-        # Without insertions a path has a step a reference word, without deletions a step a
+        # Without insertions a path has a step per reference word, without deletions one per
         # hypothesis word.
         sides = (left, path.replace(b"I", b"")), (right, path.replace(b"D", b""))
 

@@ -6,7 +6,7 @@ Both systems answered the same segments, so every test here is paired.
 NIST's ``sc_stats`` computes it: two alignments over the same references are walked together;
 where both systems have two words right in a row, a segment ends; d is the difference in
 errors of a segment, segments without an error in either system are left out, and
-Z = mean(d) / (sd(d)/√n) is held against the normal distribution.
+Z = mean(d) / (sd(d)/√n) is compared with the normal distribution.
 
 *Permutation*: were the systems equal, each segment's difference could as well have the other
 sign. The distribution of the sum over all 2ⁿ signs is computed exactly, from its
@@ -177,9 +177,9 @@ def paired_bootstrap(
     Parameters
     ----------
     errors : sequence of sequences of int
-        For each system, the errors a segment.
+        For each system, the errors per segment.
     words : sequence of int
-        Reference words a segment.
+        Reference words per segment.
     pairs : sequence of tuple of int
         Which systems to hold against which. All are drawn the same segments, so a pair has the
         same interval whatever other pairs there are, and many cost little more than one.

@@ -5,10 +5,23 @@ Anything else that escapes is a defect of slaeval, not of the input.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
 
-__all__ = ["InputError", "ScoreWarning", "SlaevalError", "UsageError", "counted", "nearest"]
+__all__ = [
+    "InputError",
+    "ScoreWarning",
+    "SlaevalError",
+    "UsageError",
+    "counted",
+    "nearest",
+    "renamed_parameter",
+]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class SlaevalError(Exception):
@@ -70,11 +83,32 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known names nearest to `name`, or ``""``."""
+    """Return ``" (did you mean 'x'?)"`` for the known names nearest to `name`, or ``""``."""
     import difflib
 
     by_fold = {candidate.casefold(): candidate for candidate in known}
     found = difflib.get_close_matches(name.casefold(), by_fold, n=2, cutoff=0.5)
     if not found:
         return ""
-    return "; did you mean " + " or ".join(repr(by_fold[match]) for match in found) + "?"
+    return " (did you mean " + " or ".join(repr(by_fold[match]) for match in found) + "?)"
+
+
+def renamed_parameter(old: str, new: str) -> Callable[[_Function], _Function]:
+    """Let a function take a parameter under its old name for one version more, with a warning."""
+
+    def decorate(function: _Function) -> _Function:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if old in kwargs and new not in kwargs:
+                warnings.warn(
+                    f"{function.__name__}({old}=…) is now {function.__name__}({new}=…); the old "
+                    "name goes in version 0.2",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return cast(_Function, call)
+
+    return decorate

@@ -48,7 +48,7 @@ _RATIO, _ROOM = 32, 32 << 20
 #: Nanoseconds in which two writes may get the same time, with much to spare.
 _LATELY = 2_000_000_000
 
-#: How files begin that are no text, and what they are.
+#: How files begin that are not text, and what they are.
 _KINDS = (
     (rb"\x80[\x02-\x05]|\((lp|dp)\d+\n|ccopy_reg\n|cnumpy", "a pickle"),
     (rb"\x93NUMPY", "a .npy file of numpy"),
@@ -61,7 +61,7 @@ _KINDS = (
     (rb"ARROW1|FEA1", "an Arrow file"),
     (rb"\x89HDF", "an HDF5 file"),
     (rb"SQLite format 3", "an SQLite database"),
-    (rb"version https://git-lfs", "a pointer of Git LFS (fetch the file itself: git lfs pull)"),
+    (rb"version https://git-lfs", "a Git LFS pointer (fetch the file itself: git lfs pull)"),
     (rb"BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!", "a packed file (unpack it first)"),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF|....ftyp|\x1aE\xdf\xa3", "a picture, a film or a PDF"),
 )
@@ -294,6 +294,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     if os.path.isdir(path):
         raise SlaevalError(f"{path}: cannot write: this is a folder")
     path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise SlaevalError(f"{path}: cannot write: no folder {folder}")
     import secrets  # costs 4 ms, and a score alone writes nothing
 
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"

@@ -143,7 +143,6 @@ LONGEST = 60
 #: Those that may be longer, and why.
 LONG = {
     "slaeval/decoding/kernels.py:search": "compiled: split, short decodes took 15 % longer",
-    "slaeval/cli/train.py:train": "hands 36 options to the recipe and the trainer",
     "slaeval/models/config.py:__post_init__": "one check after the other, a field each",
 }
 

@@ -85,7 +85,7 @@ def chrf_metric() -> CHRF:
 def statistics(
     metric: BLEU | CHRF, hypotheses: Sequence[str], references: Sequence[str]
 ) -> np.ndarray[Any, Any]:
-    """Return what sacrebleu counts, one row a sentence."""
+    """Return what sacrebleu counts, one row per sentence."""
     import numpy as np
 
     rows = metric._extract_corpus_statistics(hypotheses, [references])

@@ -8,7 +8,7 @@ a warning.
 
 Conventions
 -----------
-*Unit.* ``"words"``: what stands between blanks; runs of blanks count as one. ``"characters"``:
+*Unit.* ``"words"``: what is between blanks; runs of blanks count as one. ``"characters"``:
 every character, a blank included, as ``" ".join(text)`` leaves them. WER, ROUGE-L and BLEU
 without a tokeniser work on units.
 

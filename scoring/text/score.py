@@ -93,7 +93,7 @@ class TextScore:
     Attributes
     ----------
     segments : sequence of TextSegment
-        One a reference, in the order of the references.
+        One per reference, in the order of the references.
     rules : TextProtocol
         What was compared.
     script : {"words", "chinese"}
@@ -140,7 +140,7 @@ class TextScore:
 
     @cached_property
     def _bleu(self) -> tuple[np.ndarray[Any, Any], str]:
-        """What BLEU counts, one row a sentence, and sacrebleu's signature."""
+        """What BLEU counts, one row per sentence, and sacrebleu's signature."""
         metric = bleu_metric(self.form)
         rows = statistics(
             metric,
@@ -151,7 +151,7 @@ class TextScore:
 
     @cached_property
     def _chrf(self) -> tuple[np.ndarray[Any, Any], str]:
-        """What chrF counts, one row a sentence, and sacrebleu's signature."""
+        """What chrF counts, one row per sentence, and sacrebleu's signature."""
         metric = chrf_metric()
         rows = statistics(
             metric,
@@ -343,7 +343,7 @@ class TextScore:
         return out
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one dict a segment, the columns of :meth:`to_pandas`."""
+        """Return one dict per segment, the columns of :meth:`to_pandas`."""
         metric = chrf_metric()
         return [
             {
@@ -370,7 +370,7 @@ class TextScore:
         ]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a DataFrame with one row a segment.
+        """Return a DataFrame with one row per segment.
 
         Columns: ``id, signer, reference, hypothesis, bleu, chrf, rouge, ops, errors,
         reference_units, hypothesis_units``. BLEU of a sentence is smoothed, as

@@ -64,7 +64,7 @@ def score_texts(
     Returns
     -------
     TextScore
-        With one segment a reference, in their order. Figures are computed when asked for.
+        With one segment per reference, in their order. Figures are computed when asked for.
 
     Raises
     ------

@@ -86,7 +86,7 @@ class Attribution(NamedTuple):
     words : int
         Reference words of the segment.
     frequency : int or None
-        How often its gloss stands in training; None where no counts were given.
+        How often its gloss occurs in training; None where no counts were given.
     """
 
     segment: str
@@ -144,7 +144,7 @@ def attribute(score: Score, training: Mapping[str, int] | None = None) -> list[A
     score : Score
         What to explain.
     training : mapping, optional
-        Gloss to how often it stands in the training references, cleaned as the score's
+        Gloss to how often it occurs in the training references, cleaned as the score's
         references are; see :func:`training_counts`.
 
     Returns
@@ -171,7 +171,7 @@ def group(
         What to explain.
     by : {"signer", "length", "frequency", "position", "gloss"}
         ``"length"``: ranges of reference words, as :meth:`Score.by`; ``"frequency"``: classes
-        of how often the gloss stands in training; ``"position"``: parts of the sentence.
+        of how often the gloss occurs in training; ``"position"``: parts of the sentence.
         Glosses that differ in ASCII letter case alone are one where the protocol says so.
     training : mapping, optional
         As for :func:`attribute`; needed for ``"frequency"``.
@@ -231,7 +231,7 @@ def binned(
     score : Score
         What to explain.
     by : {"length", "frequency"}
-        Reference words of the segment, or how often the gloss stands in training.
+        Reference words of the segment, or how often the gloss occurs in training.
     training : mapping, optional
         As for :func:`attribute`; needed for ``"frequency"``.
     bins : int

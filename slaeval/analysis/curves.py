@@ -49,7 +49,7 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     ------
     InputError
         No such file, not a table, without the columns ``epoch`` and ``loss``, or with
-        something that is no number or under no heading.
+        something that is not a number or under no heading.
     """
     path = os.fspath(path)
     stem, suffix = os.path.splitext(path)
@@ -82,7 +82,7 @@ def _number(name: str, value: str | None, path: str, line: int) -> float:
     try:
         return float(value) if value else math.nan
     except ValueError:
-        raise InputError(f"{value!r} under {name!r} is no number", path, line) from None
+        raise InputError(f"{value!r} under {name!r} is not a number", path, line) from None
 
 
 def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:

@@ -125,7 +125,7 @@ def error_curve(
     score : Score
         What to look at.
     by : {"length", "frequency"}
-        Reference words of the segment, or how often the gloss stands in training.
+        Reference words of the segment, or how often the gloss occurs in training.
     training : mapping, optional
         Gloss to its count in training, for ``"frequency"``.
     bins : int

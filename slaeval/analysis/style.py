@@ -52,10 +52,10 @@ INK = "#222222"
 #: Colour of each step of an alignment.
 COLOURS = {"C": "#9A9A9A", "S": "#E69F00", "D": "#0072B2", "I": "#009E73"}
 
-#: What stands beside the colour in bars.
+#: What is beside the colour in bars.
 HATCHES = {"C": "", "S": "", "D": "//////", "I": "......"}
 
-#: What stands beside the colour in text.
+#: What is beside the colour in text.
 SIGNS = {"C": "", "S": "≠", "D": "−", "I": "+"}
 
 NAMES = {"C": "correct", "S": "substitutions", "D": "deletions", "I": "insertions"}

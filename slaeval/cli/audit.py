@@ -170,7 +170,7 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
     Parameters
     ----------
     results : sequence of Audit
-        One a split.
+        One per split.
     form : {"markdown", "latex", "csv"}
         LaTeX has one row per protocol, the others one per protocol and split.
     """

@@ -144,11 +144,12 @@ def push(
     """Upload a checkpoint to the Hugging Face Hub, with a model card.
 
     The card (README.md) gives corpus, protocol, signature, figures and use. It replaces an
-    earlier one of slaeval, but not one that somebody wrote.
+    earlier one of slaeval, but not one written by hand.
 
     \b
     slaeval run --ckpt sla_lora.pt --out test
-    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test --licence cc-by-nc-sa-4.0
+    slaeval ckpt push sla_lora.pt me/sla-lora-phoenix --run test \\
+        --licence cc-by-nc-sa-4.0
     slaeval run --ckpt hf://me/sla-lora-phoenix
     """
     from slaeval.checkpoints import hub, read_checkpoint

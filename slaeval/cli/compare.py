@@ -312,7 +312,7 @@ def _latex(
         for row in literature
     ]
     if not all(row["first_hand"] for row in literature):
-        notes.append("*: as listed by somebody else than the authors")
+        notes.append("*: as listed by someone other than the authors")
     for number, name in enumerate(names):
         of_system = [*dev[number : number + 1], scores[number]]
         own: dict[str, Counts | Printed] = {score.split or "": score.total for score in of_system}

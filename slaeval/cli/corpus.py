@@ -69,9 +69,8 @@ def add(name: str, directory: str) -> None:
     described = layout(name)
     path, _ = described.locate(directory, described.setups[0], described.splits[-1])
     folder = register(described.name, directory)
-    click.echo(
-        f"{described.name} registered at {folder} (found {os.path.relpath(path, directory)})"
-    )
+    found = os.path.relpath(path, directory)
+    click.echo(paragraph(f"{described.name} registered at {folder} (found {found})", "", "  "))
 
 
 @corpus.command()
@@ -322,7 +321,8 @@ def cache(
 
     require("run", "slaeval corpus cache")
     from slaeval.loaders import find
-    from slaeval.loaders.frame_cache import Coding, cache_folder
+    from slaeval.loaders.frame_cache import cache_folder
+    from slaeval.loaders.frame_index import Coding
     from slaeval.loaders.reading import load_corpus
     from slaeval.loaders.registry import layout
     from slaeval.recognition.frame_caching import make_frame_cache, verify_frame_cache

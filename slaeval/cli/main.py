@@ -69,7 +69,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="slaeval")
+@click.version_option(__version__, prog_name="slaeval", message="%(prog)s %(version)s")
 def cli() -> None:
     """Evaluate continuous sign language recognition.
 
@@ -90,7 +90,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         _leave(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        _fail_usage(error)
         _leave(error.exit_code)
     except click.Abort:
         _leave(130)
@@ -115,6 +115,17 @@ def _fail(message: str) -> None:
     from slaeval.console import tell
 
     tell("error:", message, fg="red", bold=True)
+
+
+def _fail_usage(error: click.ClickException) -> None:
+    """Print what click says of a command line, in the form of our own messages."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+        error.show()
+        return
+    text = " ".join(error.format_message().split()).replace(". (", " (").removesuffix(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "slaeval"
+    _fail(f"{text[:1].lower()}{text[1:]}; see '{command} --help'")
 
 
 def _leave(code: int) -> None:

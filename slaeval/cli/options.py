@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from slaeval.console import warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.base import BaseEvaluation
 from slaeval.evaluation.request import Request
@@ -345,7 +346,7 @@ def dev_evaluations(
     Parameters
     ----------
     dev : sequence of str
-        One a system, or none at all.
+        One per system, or none at all.
     systems : sequence of Evaluation or TextEvaluation
         The systems on the split that was asked for.
     form : str
@@ -382,16 +383,23 @@ def dev_evaluations(
     return found
 
 
-def in_groups(groups: Mapping[str, Sequence[str]]) -> type[click.Command]:
+def in_groups(
+    groups: Mapping[str, Sequence[str]], renamed: Mapping[str, str] | None = None
+) -> type[click.Command]:
     """Return a kind of command whose help lists its options under headings.
 
     Parameters
     ----------
     groups : mapping
         Heading to the names of parameters; all others are listed under "Options".
+    renamed : mapping, optional
+        Old option to new: the old one is accepted for one version more, with a warning.
     """
 
     class Grouped(click.Command):
+        def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, [_by_new_name(arg, renamed or {}) for arg in args])
+
         def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
             records = {
                 parameter.name: record
@@ -406,6 +414,15 @@ def in_groups(groups: Mapping[str, Sequence[str]]) -> type[click.Command]:
                 formatter.write_dl(list(records.values()))
 
     return Grouped
+
+
+def _by_new_name(argument: str, renamed: Mapping[str, str]) -> str:
+    """Return an argument of the command line with the new name of an option that has one."""
+    name, equals, value = argument.partition("=")
+    if name not in renamed:
+        return argument
+    warn(f"{name} is now {renamed[name]}; the old name goes in version 0.2")
+    return f"{renamed[name]}{equals}{value}"
 
 
 def is_given(name: str) -> bool:

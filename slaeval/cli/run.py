@@ -34,7 +34,7 @@ __all__ = ["run"]
 
 #: Options that apply to a corpus only, not to a single video.
 _OF_A_CORPUS = frozenset(
-    "dataset root setup split out restart frames workers frame_cache exact compile_ on_error "
+    "dataset root setup split out restart frame_budget workers frame_cache exact compile_ on_error "
     "protocol no_report write".split()
 )
 
@@ -47,10 +47,11 @@ _OF_A_CORPUS = frozenset(
             "Decoding and scoring": ("decoding", "width", "merge_repeats", "protocol"),
             "Output": ("out", "restart", "write", "no_report", "as_json"),
             "Machine": (
-                *("device", "precision", "frames", "workers"),
+                *("device", "precision", "frame_budget", "workers"),
                 *("frame_cache", "exact", "compile_"),
             ),
-        }
+        },
+        renamed={"--frames": "--frame-budget"},
     )
 )
 @path_option(
@@ -100,7 +101,7 @@ _OF_A_CORPUS = frozenset(
     "--model.",
 )
 @click.option(
-    "--frames",
+    "--frame-budget",
     type=click.IntRange(1),
     metavar="N",
     help="Maximum frames per batch.  [default: 1024; CPU 256]",
@@ -148,7 +149,7 @@ def run(
     restart: bool,
     device: str,
     precision: str,
-    frames: int | None,
+    frame_budget: int | None,
     workers: int | None,
     frame_cache: str | None,
     decoding: str | None,
@@ -201,7 +202,7 @@ def run(
             setup=setup,
             out=out,
             precision=precision,
-            frame_budget=frames,
+            frame_budget=frame_budget,
             workers=choose_workers(loaded.device) if workers is None else workers,
             decoding=chosen,
             exact=exact,

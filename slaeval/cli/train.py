@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -9,8 +11,10 @@ import click
 from slaeval.cli.options import existing, frame_cache_option, in_groups, is_given, resumable
 from slaeval.console import table
 from slaeval.errors import UsageError
+from slaeval.extras import require
 
 if TYPE_CHECKING:
+    from slaeval.training.options import Options
     from slaeval.training.recipe import Recipe
     from slaeval.training.trainer import Trained
 
@@ -23,13 +27,14 @@ __all__ = ["train"]
             "Corpus": ("dataset", "root", "setup", "dev_split", "labels", "vocabulary", "on_error"),
             "Model": ("variant", "backbone", "pretrained", "backbone_weights", "warm_start"),
             "Recipe": (
-                *("epochs", "batch_size", "accumulate", "lr", "seed", "precision"),
+                *("epochs", "batch_size", "accumulate", "learning_rate", "seed", "precision"),
                 *("ema", "average", "patience"),
                 *("settings", "recipe_file", "save_recipe", "show_recipe", "shuffle_labels"),
             ),
             "Output": ("out", "slim", "save_every", "restart", "track", "as_json"),
             "Machine": ("device", "workers", "cache_gb", "frame_cache"),
-        }
+        },
+        renamed={"--init": "--warm-start"},
     )
 )
 @click.option("--dataset", metavar="NAME", help="Corpus to train on; needed to train.")
@@ -72,7 +77,7 @@ __all__ = ["train"]
     metavar="N",
     help="Batches accumulated per optimiser step.",
 )
-@click.option("--lr", type=float, metavar="X", help="Learning rate.")
+@click.option("--lr", "learning_rate", type=float, metavar="X", help="Learning rate.")
 @click.option("--seed", type=int, metavar="N", help="Random seed.")
 @click.option("--precision", metavar="NAME", help="auto, fp32, bf16 or fp16.")
 @click.option(
@@ -148,8 +153,6 @@ __all__ = ["train"]
 )
 @click.option(
     "--warm-start",
-    "--init",
-    "warm_start",
     type=existing(),
     metavar="FILE",
     help="Checkpoint to start from; what fits is taken over.",
@@ -183,39 +186,14 @@ def train(
     dataset: str | None,
     root: str | None,
     setup: str | None,
-    variant: str,
-    backbone: str,
-    pretrained: str | None,
-    backbone_weights: str | None,
+    dev_split: str,
     out: str | None,
-    epochs: int | None,
-    batch_size: int | None,
-    accumulate: int | None,
-    lr: float | None,
-    seed: int | None,
-    precision: str | None,
-    ema: float | None,
-    average: int | None,
-    patience: int | None,
-    labels: str | None,
     settings: tuple[str, ...],
     recipe_file: str | None,
     save_recipe: str | None,
     show_recipe: bool,
-    device: str,
-    workers: int | None,
-    cache_gb: float,
-    frame_cache: str | None,
-    on_error: str,
-    dev_split: str,
-    warm_start: str | None,
-    vocabulary: str | None,
-    slim: bool,
-    save_every: str,
-    restart: bool,
-    shuffle_labels: bool,
-    track: str | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Train SLA-LoRA or SLA-Adapter on a corpus.
 
@@ -227,28 +205,10 @@ def train(
     slaeval train --dataset phoenix2014t --backbone slaeval-tiny --out tiny.pt
     torchrun --nproc-per-node 8 -m slaeval train --dataset csl-daily --out my.pt
     """
-    from slaeval.extras import require
-
+    # The other options have the names that a recipe or slaeval.training.Options has for them.
     require("run", "training")
-    own = {"variant": variant, "backbone": backbone}
-    options = {
-        "pretrained": pretrained,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "accumulate": accumulate,
-        "learning_rate": lr,
-        "seed": seed,
-        "precision": precision,
-        "ema": ema,
-        "average": average,
-        "patience": patience,
-        "labels": labels,
-    }
-    given = {name: value for name, value in own.items() if is_given(name)}
-    given |= _pairs(
-        settings, {name: str(value) for name, value in options.items() if value is not None}
-    )
-    chosen = _Chosen.of(given, recipe_file)
+    of_recipe = {name: str(given[name]) for name in _RECIPE if is_given(name)}
+    chosen = _Chosen.of(_pairs(settings, of_recipe), recipe_file)
     if save_recipe is not None:
         from slaeval.training.recipe_files import write_recipe
 
@@ -261,16 +221,10 @@ def train(
         raise UsageError("missing --dataset: the corpus to train on, such as --dataset csl-daily")
     if out is None:
         raise UsageError("missing --out: where to write the checkpoint, such as --out sla_lora.pt")
-    chosen.check_weights(backbone_weights)
-
-    from slaeval.checkpoints.foreign import read_vocabulary
-    from slaeval.recognition.devices import choose_device, choose_workers
+    chosen.check_weights(given["backbone_weights"])
     from slaeval.recognition.distributed import launched
-    from slaeval.training import Options
     from slaeval.training import train as run
 
-    if workers is None:
-        workers = choose_workers(choose_device(device))
     with resumable():
         done = run(
             dataset,
@@ -280,26 +234,25 @@ def train(
             root=root,
             setup=setup,
             dev_split=dev_split,
-            options=Options(
-                device=device,
-                workers=workers,
-                cache_gb=cache_gb,
-                frame_cache=frame_cache,
-                on_error="skip" if on_error == "skip" else "stop",
-                slim=slim,
-                restart=restart,
-                save_every=save_every,
-                warm_start=warm_start,
-                backbone_weights=backbone_weights,
-                vocabulary=None if vocabulary is None else read_vocabulary(vocabulary),
-                shuffle_labels=shuffle_labels,
-                track=track,
-            ),
+            options=_options(given),
             log=lambda text: click.echo(text, err=True),
         )
-    if launched()[0]:  # other ranks have the same result
-        return
-    _show(done, as_json)
+    if launched()[0] == 0:  # other ranks have the same result
+        _show(done, as_json)
+
+
+def _options(given: Mapping[str, Any]) -> Options:
+    """Return what does not change the result, or belongs to this machine."""
+    from slaeval.checkpoints.foreign import read_vocabulary
+    from slaeval.recognition.devices import choose_device, choose_workers
+    from slaeval.training import Options
+
+    values = {field.name: given[field.name] for field in fields(Options)}
+    if values["workers"] is None:
+        values["workers"] = choose_workers(choose_device(values["device"]))
+    if values["vocabulary"] is not None:
+        values["vocabulary"] = read_vocabulary(values["vocabulary"])
+    return Options(**values)
 
 
 def _show(done: Trained, as_json: bool) -> None:
@@ -311,6 +264,12 @@ def _show(done: Trained, as_json: bool) -> None:
     result = {"checkpoint": done.checkpoint, "history": done.history, "dev": done.score.to_dict()}
     click.echo(json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False))
 
+
+#: Options that are values of the recipe.
+_RECIPE = (
+    *("variant", "backbone", "pretrained", "labels", "epochs", "batch_size", "accumulate"),
+    *("learning_rate", "seed", "precision", "ema", "average", "patience"),
+)
 
 #: Short for a value of the recipe, as its option is.
 _SHORT = {"lr": "learning_rate"}

@@ -5,7 +5,7 @@ Which words meet
 *TRN against TRN.* By id, in the order of the hypotheses. References without hypothesis are left
 out, as sclite leaves them out. The speaker is read off the id (:data:`ID_TYPES`).
 
-*STM against CTM.* Both files are gone through together, one file and channel after the other, in
+*STM against CTM.* Both files are read together, one file and channel after the other, in
 the order they stand in. Within one, a word belongs to the first segment that ends after the
 word's middle; the last segment takes what is left, the first what comes before it. A segment
 without words is an empty hypothesis; a file or channel of the CTM that is not next in the STM
@@ -852,7 +852,7 @@ def _forgiving(
     return left[::-1], right[::-1], path[::-1]
 
 
-#: What stands beside a word that may be missing and is.
+#: What is beside a word that may be missing and is.
 _NOTHING = _Item("", "", _NO_MARK)
 
 

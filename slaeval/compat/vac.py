@@ -403,9 +403,7 @@ def get_phoenix_wer(
         raise UsageError(f"no script for the data set {dataset!r}; known: {', '.join(_RELAXED)}")
     name, rules = _RELAXED[dataset]
     # These scripts sort the lines by time as text, that of the 2014 T release does not.
-    sorting = dataclasses.replace(
-        rules, hypothesis=dataclasses.replace(rules.hypothesis, sort=True)
-    )
+    sorting = dataclasses.replace(rules, hypothesis=rules.hypothesis._replace(sort=True))
     path = os.path.join(shell_dir, hyp)
     references = os.path.join(shell_dir, f"{name}-{phase}.stm")
     score = score_file(path, Request(ref=references, protocol=sorting, format="ctm"))

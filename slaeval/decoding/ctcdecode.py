@@ -25,7 +25,7 @@ class CTCBeamDecoder:
     Parameters
     ----------
     labels : sequence of str
-        One a class, in the order of the model's output; only their number matters.
+        One per class, in the order of the model's output; only their number matters.
     model_path : None
         A language model is not supported.
     alpha, beta : float
@@ -47,7 +47,7 @@ class CTCBeamDecoder:
     Raises
     ------
     UsageError
-        A setting that is not supported or cannot be meant.
+        A setting that is not supported or makes no sense.
     """
 
     def __init__(

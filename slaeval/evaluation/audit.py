@@ -10,7 +10,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar, overload
 
@@ -331,7 +331,7 @@ def rule_counts(cleanup: Cleanup, segments: Sequence[list[str]]) -> dict[str, in
         for word, times in Counter(chain.from_iterable(segments)).items():
             for name in cleanup.trace(word):
                 counts[name] += times
-        apart = replace(cleanup, collapse="").hypotheses(spoken)
+        apart = cleanup._replace(collapse="").hypotheses(spoken)
         merged = cleanup.hypotheses(spoken)
         counts["merge repeats"] = _words(apart) - _words(merged)
     elif cleanup.level != "none":

@@ -1,4 +1,4 @@
-"""Which reading of a file is the number that somebody printed.
+"""Which reading of a file is the number that was printed.
 
 Papers print a WER without saying which protocol it is, how it was rounded, or of which split.
 Each protocol gives an exact fraction, errors over words, and few ways to print it are in use:
@@ -66,11 +66,13 @@ def parse_claim(text: str) -> tuple[str, int]:
     Raises
     ------
     UsageError
-        It is no number such as ``24.3``.
+        It is not a number such as ``24.3``.
     """
     number = text.strip().removesuffix("%").strip()
     if not re.fullmatch(r"\d+(\.\d+)?", number):
-        raise UsageError(f"--claimed {text!r}: expected a WER in percent as it was printed, 24.3")
+        raise UsageError(
+            f"--claimed {text!r}: expected a WER in percent as it was printed, such as 24.3"
+        )
     whole, _, decimals = number.partition(".")
     return (f"{int(whole)}.{decimals}" if decimals else str(int(whole))), len(decimals)
 
@@ -84,19 +86,19 @@ def as_fraction(number: str) -> str:
 
 
 def check_claim(audits: Sequence[Audit], text: str) -> list[Claim]:
-    """Hold every reading of a file to a number that was printed.
+    """Compare every reading of a file with a printed number.
 
     Parameters
     ----------
     audits : sequence of Audit
-        One a split.
+        One per split.
     text : str
         The number as it was printed, in percent: ``"24.3"``.
 
     Returns
     -------
     list of Claim
-        One a protocol and split: those that give the number first, then the nearest.
+        One per protocol and split: those that give the number first, then the nearest.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Recognised glosses in time: what ELAN, a video player and a spreadsheet open.
 
 =====================  =============================================================
-``eaf/ID.eaf``         a file a segment for ELAN: tiers hypothesis and reference
+``eaf/ID.eaf``         a file per segment for ELAN: tiers hypothesis and reference
 ``srt/ID.srt``         subtitles a segment
-``glosses.tsv``        one line a gloss of all segments: frames, seconds, confidence
+``glosses.tsv``        one line per gloss of all segments: frames, seconds, confidence
 =====================  =============================================================
 
 Seconds are those of the film: what a video file says of its frames, else the frame rate of the

@@ -30,7 +30,7 @@ _PRINTED = "[](){}'\"`,.;:“”‘’«»"
 
 
 class _Reading(NamedTuple):
-    """What a word may be that is no gloss.
+    """What a word may be that is not a gloss.
 
     Attributes
     ----------

@@ -153,7 +153,7 @@ class Leaderboard:
 def submissions(folder: str | os.PathLike[str]) -> list[str]:
     """Return what is submitted in a folder: its files, and the folders of runs, sorted.
 
-    A folder that is no run is looked into. Hidden files, ``README``, ``LICENSE`` and Markdown
+    A folder that is not a run is looked into. Hidden files, ``README``, ``LICENSE`` and Markdown
     files are not submissions.
 
     Raises

@@ -1,7 +1,7 @@
 """What to score against, and how hypotheses are matched to it.
 
 References come from a registered corpus, a folder, a file or a value of Python; here they become
-one :class:`ReferenceSet`, and hypotheses are held against its ids.
+one :class:`ReferenceSet`, and hypotheses are matched to its ids.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from slaeval.errors import InputError, UsageError, counted
 from slaeval.files import STDIN, gunzipped, read_bytes, read_start
 from slaeval.formats.hypotheses import Hypotheses
 from slaeval.formats.sentences import named, vocabulary
-from slaeval.formats.tables import Role, Table, plain_lists, table_of
+from slaeval.formats.tables import Role, Table, plain_table, table_of
 from slaeval.formats.words import split_words
 from slaeval.scoring.segments import Reference, References
 
@@ -297,11 +296,11 @@ def reference_set(
         references.references()  # an error where they are withheld
         known = corpus_references(references)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
-    lists = plain_lists(references)
-    if lists is not None:
-        ids, words = lists
-        known_lists = References(ids, list(map(signers.get, ids, repeat(""))), words)
-        return ReferenceSet(known_lists, dataset, split, "the references given")
+    plain = plain_table(references, "reference")
+    if plain is not None:
+        by = list(map(signers.get, plain.ids, plain.signers))
+        known_rows = References(plain.ids, by, plain.words)
+        return ReferenceSet(known_rows, dataset, split, "the references given")
     rows = [
         Reference(row.id, signers.get(row.id, row.signer or ""), split_words(row.glosses))
         for row in _table(references, "reference").rows
@@ -311,9 +310,9 @@ def reference_set(
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
     """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
-    lists = plain_lists(hypotheses)
-    if lists is not None:
-        return Hypotheses(named(*lists))
+    plain = plain_table(hypotheses, "hypothesis")
+    if plain is not None:
+        return Hypotheses(named(plain.ids, plain.words))
     table = _table(hypotheses, "hypothesis")
     return Hypotheses(table.words, notes=table.notes)
 

@@ -116,7 +116,7 @@ class Run:
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """The hypotheses held against the references of the run, under its protocol."""
+        """The hypotheses of the run with its references, under its protocol."""
         from slaeval.evaluation.request import Request
         from slaeval.evaluation.score import Evaluation
 

@@ -50,7 +50,7 @@ __all__ = [
 
 Format = Literal["table", "markdown", "latex", "csv", "json"]
 
-#: Key of a row: its heading for people, and decimals where it is no whole number.
+#: Key of a row: its heading for people, and decimals where it is not a whole number.
 _COLUMNS: dict[str, tuple[str, int | None]] = {
     "wer": ("WER %", 2),
     "printed": ("WER %", None),
@@ -102,7 +102,7 @@ _SPLITS = ("train", "dev", "test")
 
 
 class Printed(NamedTuple):
-    """A WER as somebody printed it, in percent.
+    """A WER as it was printed, in percent.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """CTM, the time marked file in which recognisers write their hypotheses.
 
-Grammar (NIST SCTK, ``doc/infmts.htm``), one word a line::
+Grammar (NIST SCTK, ``doc/infmts.htm``), one word per line::
 
     name channel start duration word [confidence]
 
@@ -44,7 +44,7 @@ def parse_ctm(text: str, path: str | None = None) -> Hypotheses:
     Raises
     ------
     InputError
-        A line with fewer than five columns, or a time that is no number.
+        A line with fewer than five columns, or a time that is not a number.
     """
     large = _parse_large(text) if len(text) >= LARGE else None
     tidy = large or _parse_tidy(text)

@@ -2,7 +2,7 @@
 
 What is small stays lists of Python. From :data:`MANY` words on, each different word gets a number,
 once, where it is read; readers, protocols, alignment and counts hand these numbers on, and a list
-of words is made when somebody asks for it. The functions of this module take either kind.
+of words is made when it is asked for. The functions of this module take either kind.
 """
 
 from __future__ import annotations
@@ -157,14 +157,14 @@ class Sentences(Sequence[list[str]]):
         return again
 
     def kept(self, stays: Array) -> Sentences:
-        """Return the sentences with some of their words; `stays` has one entry a word."""
+        """Return the sentences with some of their words; `stays` has one entry per word."""
         import numpy as np
 
         before = np.concatenate([[0], np.cumsum(stays)])
         return Sentences(self.texts, self.number[stays], before[self.first])
 
     def rows(self, marked: Array) -> list[int]:
-        """Return the sentences in which some word is marked; `marked` has one entry a word."""
+        """Return the sentences in which some word is marked; `marked` has one entry per word."""
         import numpy as np
 
         at = np.flatnonzero(marked)
@@ -346,7 +346,7 @@ class NamedSentences(Mapping[str, list[str]]):
 
 
 def named(ids: Collection[str], sentences: Sequence[list[str]]) -> Mapping[str, list[str]]:
-    """Map ids, each of which stands there once, to sentences."""
+    """Map ids, each of which appears once, to sentences."""
     if isinstance(sentences, Sentences):
         if isinstance(ids, NamedSentences):
             return NamedSentences(ids.rows, sentences)

@@ -1,6 +1,6 @@
 """STM, the segment time mark file in which references are published.
 
-Grammar (NIST SCTK, ``doc/infmts.htm``), one segment a line::
+Grammar (NIST SCTK, ``doc/infmts.htm``), one segment per line::
 
     name channel signer start end [<label>] word word …
 
@@ -86,7 +86,7 @@ def parse_stm(text: str, path: str | None = None) -> list[StmSegment]:
     Raises
     ------
     InputError
-        A line with fewer than five columns, a time that is no number, braces that do not
+        A line with fewer than five columns, a time that is not a number, braces that do not
         pair, or the same segment twice.
     """
     return list(map(StmSegment, *stm_columns(text, path)))

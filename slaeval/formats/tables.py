@@ -58,12 +58,13 @@ from slaeval.errors import InputError, counted
 from slaeval.files import check_text
 from slaeval.formats.sentences import collected, vocabulary
 from slaeval.formats.stm import check_braces
-from slaeval.formats.words import BLANKS, is_word, split_words
+from slaeval.formats.words import BLANKS, is_word, split_words, splitter
 
 __all__ = [
     "IDS",
     "SEPARATORS",
     "Collector",
+    "Plain",
     "Role",
     "Row",
     "Table",
@@ -71,7 +72,7 @@ __all__ = [
     "parse_json",
     "parse_kaldi",
     "parse_table",
-    "plain_lists",
+    "plain_table",
     "table_of",
 ]
 
@@ -232,7 +233,7 @@ class Collector:
 
     @property
     def noun(self) -> str:
-        """What stands beside the id: ``"glosses"`` or ``"sentence"``."""
+        """What is beside the id: ``"glosses"`` or ``"sentence"``."""
         return "sentence" if self.sentences else "glosses"
 
     def error(self, message: str, line: int | None = None) -> InputError:
@@ -369,7 +370,7 @@ def _integer(value: object) -> int | None:
 
 
 def _digits(value: object) -> str:
-    """Return the digits of an integer; ``""``, which is no word, for anything else."""
+    """Return the digits of an integer; ``""``, which is not a word, for anything else."""
     number = _integer(value)
     return "" if number is None else str(number)
 
@@ -607,7 +608,7 @@ def parse_table(
 
 
 def _check_first(collected: Collector, rows: Sequence[Row]) -> None:
-    """See that the first row is no header: its id would have no digit where all others have."""
+    """See that the first row is not a header: its id would have no digit where all others have."""
     first, *others = ["".join(filter(str.isdecimal, row.id)) for row in rows]
     if not first and others and all(others):
         raise collected.error(
@@ -719,14 +720,14 @@ def parse_json(
 
 
 class _TwiceError(Exception):
-    """A name stands twice in an object of JSON, where only the last would be kept."""
+    """A name appears twice in an object of JSON, where only the last would be kept."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     items = dict(pairs)
     if len(items) != len(pairs):
         times = Counter(name for name, _ in pairs)
-        raise _TwiceError(f"{times.most_common(1)[0][0]!r} stands twice in one object")
+        raise _TwiceError(f"{times.most_common(1)[0][0]!r} appears twice in one object")
     return items
 
 
@@ -828,48 +829,110 @@ def table_of(source: Any, role: Role, *, sentences: bool = False) -> Table | Non
     return None
 
 
-def plain_lists(source: Any) -> tuple[list[str], Sequence[list[str]]] | None:
-    """Read the ids and the words of a mapping of texts to lists, in passes over all of it.
+class Plain(NamedTuple):
+    """Segments of a value of Python, column by column.
+
+    Attributes
+    ----------
+    ids, signers : list of str
+        Of every segment; ``""`` for a signer who is not named.
+    words : sequence of lists of str
+        Glosses of every segment.
+    """
+
+    ids: list[str]
+    signers: list[str]
+    words: Sequence[list[str]]
+
+
+def plain_table(source: Any, role: Role) -> Plain | None:
+    """Read a mapping, a Series or a DataFrame of plain values, in passes over all of it.
+
+    Plain: ids are texts or integers, all of one kind, and each stands there once; glosses are all
+    texts or all lists of texts.
 
     None for any other value, and where something has to be looked at: :func:`table_of` reads it
     to the same end or says what is wrong.
     """
-    if not isinstance(source, dict) or not source:
+    signers: list[Any] = []
+    if isinstance(source, dict):
+        if _keys(_KNOWN).issuperset(map(_key, map(str, islice(source, len(_KNOWN))))):
+            return None  # names of columns
+        ids, values = list(source), list(source.values())
+    elif hasattr(source, "columns") and hasattr(source, "to_dict"):
+        names, columns = _frame_columns(source)
+        found = _named(names, Collector(role))
+        ids, values = columns[found.id], columns[found.words]
+        if role == "reference":
+            signers = [] if found.signer is None else columns[found.signer]
+            if found.translation is not None and not _writable(columns[found.translation]):
+                return None
+    elif hasattr(source, "index") and hasattr(source, "items") and hasattr(source, "tolist"):
+        ids, values = source.index.tolist(), source.tolist()
+    else:
         return None
-    if set(map(type, source)) != {str} or set(map(type, source.values())) != {list}:
+    plain_ids, words = _plain_ids(ids), _plain_words(values)
+    if plain_ids is None or words is None or not _writable(signers):
+        return None
+    by = [str(who) if isinstance(who, (str, int)) else "" for who in signers]
+    return Plain(plain_ids, by or [""] * len(ids), words)
+
+
+def _plain_ids(ids: list[Any]) -> list[str] | None:
+    """Return ids as texts; None where one is not plain, or stands there twice."""
+    kinds = set(map(type, ids))
+    if kinds == {int}:
+        ids = list(map(str, ids))
+    elif kinds != {str}:
+        return None
+    text = "".join(ids)
+    if "" in ids or any(blank in text for blank in BLANKS) or not _writable([text]):
+        return None
+    return ids if len(set(ids)) == len(ids) else None
+
+
+def _plain_words(values: list[Any]) -> Sequence[list[str]] | None:
+    """Return sentences of plain words; None where one is not plain, or holds a brace."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        split = splitter("\n".join(values))
+        values = list(map(split, values))
+    elif kinds != {list}:
         return None
     try:
-        said = collected(source.values())
+        said = collected(values)
         words: set[Any] = vocabulary(said)
     except TypeError:  # a word that cannot be hashed
         return None
     if not set(map(type, words)) <= {str}:
         return None
-    names = (*source, *words)
-    text = "".join(names)
-    if "" in names or any(mark in text for mark in (*BLANKS, "{", "}")):
+    text = "".join(words)
+    if "" in words or any(mark in text for mark in (*BLANKS, "{", "}")) or not _writable([text]):
         return None
-    if not text.isascii() and any(map(_half, names)):
-        return None
-    if _keys(_KNOWN).issuperset(map(_key, islice(source, len(_KNOWN)))):
-        return None  # names of columns
-    return list(source), said
+    return said
 
 
-def _half(text: str) -> bool:
-    """Say whether a text holds half of a surrogate pair."""
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
+def _writable(texts: Iterable[Any]) -> bool:
+    """Say whether no text among some values has an unpaired surrogate."""
+    text = "".join(text for text in texts if isinstance(text, str))
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _from_frame(frame: Any, collected: Collector) -> Table:
     """Read a DataFrame; an index with the name of an id is a column too."""
+    names, values = _frame_columns(frame)
+    columns = _named(names, collected)
+    for cells in zip(*values, strict=True):
+        _put(collected, cells, columns, None)
+    return collected.table()
+
+
+def _frame_columns(frame: Any) -> tuple[list[str], list[list[Any]]]:
+    """Return the names of a DataFrame's columns and their values, with those of a named index."""
     names = [str(name) for name in frame.columns]
     values = [frame.iloc[:, place].tolist() for place in range(len(names))]
     index = getattr(frame.index, "name", None)
     if index is not None and _key(str(index)) in _keys(_ID_NAMES):
         names.insert(0, str(index))
         values.insert(0, frame.index.tolist())
-    columns = _named(names, collected)
-    for cells in zip(*values, strict=True):
-        _put(collected, cells, columns, None)
-    return collected.table()
+    return names, values

@@ -1,6 +1,6 @@
 """Translations: files and values of Python that give segments a sentence.
 
-Forms, found out from the content: one sentence a line, in the order of the references; a table or
+Forms, found out from the content: one sentence per line, in the order of the references; a table or
 JSON with ids (:mod:`slaeval.formats.tables`), where the whole cell is the sentence; a JSON list of
 sentences, in the order of the references; the lines ``id|sentence`` of signjoey/slt, which are a
 table too; Uni-Sign's ``sample: id, prediction: sentence``.
@@ -84,7 +84,7 @@ def read_translations(path: str, format: str = "auto", role: Role = "hypothesis"
             f"unknown format {format!r} of translations{nearest(format, FORMATS)}; known: auto, "
             + ", ".join(FORMATS)
         )
-    text = read_text(path, "a file of translations: one a line, a table or JSON")
+    text = read_text(path, "a file of translations: one per line, a table or JSON")
     if format == "auto":
         glosses = detect_format(text, role)
         if glosses in ("stm", "ctm", "trn"):
@@ -110,7 +110,7 @@ def translations_of(source: Any, role: Role) -> Translations:
     Raises
     ------
     InputError
-        A value that is no sentence, or a segment twice.
+        A value that is not a sentence, or a segment twice.
     UsageError
         A source of another type.
     """
@@ -165,8 +165,8 @@ def _plain(text: str, path: str) -> Translations:
     for number, line in enumerate(lines, 1):
         if "\t" in line.strip(BLANKS):
             raise InputError(
-                f"a tab in a file of one sentence a line: {line[:60]!r}; a table has one in every "
-                "line, behind the id",
+                f"a tab in a file of one sentence per line: {line[:60]!r}; a table has one on "
+                "every line, after the id",
                 path,
                 number,
             )
@@ -183,7 +183,7 @@ def _unisign(lines: list[str], path: str) -> Translations:
                 f"expected 'sample: id, prediction: sentence', found {line[:60]!r}", path, number
             )
         if found[1] in sentences:
-            raise InputError(f"segment {found[1]!r} stands here for the second time", path, number)
+            raise InputError(f"segment {found[1]!r} appears for the second time", path, number)
         sentences[found[1]] = found[2].strip(BLANKS)
     return Translations(sentences, (), "txt", path)
 

@@ -1,4 +1,4 @@
-"""TRN, the transcript format of NIST: one segment a line, its id in parentheses at the end.
+"""TRN, the transcript format of NIST: one segment per line, its id in parentheses at the end.
 
 ::
 

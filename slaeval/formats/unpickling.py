@@ -180,7 +180,7 @@ class _Interpreter:
 
     def _text(self, value: str) -> None:
         if not value.isascii():
-            value.encode()  # half of a surrogate pair is no text
+            value.encode()  # an unpaired surrogate is not text
         self._stack.append(value)
 
     def _old_text(self, value: str) -> None:
@@ -258,7 +258,7 @@ class _Interpreter:
     def _call(self, _: None) -> None:
         arguments, name = self._stack.pop(), self._stack.pop()
         if not isinstance(name, Name) or not isinstance(arguments, tuple):
-            raise UnpicklingError("calls what is no name")
+            raise UnpicklingError("calls what is not a name")
         if name.function is None:
             raise UnpicklingError("calls a name that is only to be mentioned")
         self._spend(_EACH + sum(len(one) for one in arguments if isinstance(one, _SIZED)))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 __all__ = ["BLANKS", "LARGE", "is_number", "is_word", "split_words", "splitter", "timed"]
 
-#: What stands between words.
+#: What is between words.
 BLANKS = " \t\n\v\f\r"
 
 #: Characters of a text from which it pays to load numpy to read it: about 50,000 lines of a CTM.

@@ -58,16 +58,17 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor, bounds: Bounds, grid: tuple[int, int]) -> Tensor:
-        """Return the shape of `x`, [ΣT, 1 + h·w, C], the class token first."""
-        before = 1 if self.class_token else 0
-        x = self.down(x[:, 1 - before :])
+        """Return the shape of `x`, [ΣT, 1 + h·w, C], the class token first, if there is one."""
+        first = x.shape[1] - grid[0] * grid[1]
+        before = first if self.class_token else 0
+        x = self.down(x[:, first - before :])
         if self.conv is not None:
             # Channels stay last in memory: no copy on the way there and back.
             patches = x[:, before:].reshape(len(x), *grid, -1).permute(0, 3, 1, 2)
             patches = depthwise_convolution(patches, self.conv.weight, self.conv.bias, bounds)
             x = torch.cat([x[:, :before], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
         out: Tensor = self.up(self.activation(x))
-        return out if self.class_token else functional.pad(out, (0, 0, 1, 0))
+        return functional.pad(out, (0, 0, first - before, 0)) if first > before else out
 
 
 def bottleneck_of(config: ModelConfig, shape: Shape) -> int:

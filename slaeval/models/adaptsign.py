@@ -100,7 +100,7 @@ class AggregationBlock(nn.Module):
         self.ln_1 = LayerNorm(shape.width)
         self.attn = Attention(shape.width, shape.heads)
         self.ln_2 = LayerNorm(shape.width)
-        self.mlp = MLP(shape.width, shape.width, quick_gelu=True)
+        self.mlp = MLP(shape.width, shape.width, QuickGELU())
 
     def forward(self, query: Tensor, tokens: Tensor) -> Tensor:
         """Return the shape of `query`, [ΣT, 1, C]; `tokens` is [ΣT, 1 + h·w, C]."""

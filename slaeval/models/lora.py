@@ -47,7 +47,8 @@ def install_lora(
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]  # peft takes any number
         lora_dropout=dropout,
-        target_modules=list(targets),
+        # Of blocks: a pool by attention has layers of the same names.
+        target_modules=rf"blocks\..*\.({'|'.join(targets)})",
         bias="none",
     )
     inject_adapter_in_model(config, tower)

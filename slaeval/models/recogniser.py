@@ -198,6 +198,18 @@ class Recogniser(nn.Module):
             for name, value in state.items()
         }
 
+    def load_trained(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what :meth:`trained_state` gave; errors as :meth:`load_states`."""
+        parts = {
+            part: {
+                name.removeprefix(f"{part}."): value
+                for name, value in state.items()
+                if name.startswith(f"{part}.")
+            }
+            for part in ("adapter", "head")
+        }
+        self.load_states(**parts)
+
     def tower_state(self) -> dict[str, Tensor]:
         """Return the tower's weights under open_clip's names, without the adapter.
 

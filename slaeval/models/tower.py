@@ -10,6 +10,9 @@ the same weights in plain ``nn.Linear`` layers (``q_proj, k_proj, v_proj, out_pr
 Temporal shift and adapters hang in the blocks as two attributes; frames come ragged
 (:mod:`slaeval.models.temporal`).
 
+SigLIP's towers, which open_clip takes from timm, are the same blocks without a class token and with
+a pool by attention at the end; their weights keep timm's names in files.
+
 Nothing is ever downloaded. Weights come from a file, or from where open_clip or the Hugging
 Face hub have put them on this machine.
 """
@@ -19,6 +22,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -60,12 +64,15 @@ class Shape:
         Length of a feature.
     quick_gelu : bool
         ``x·sigmoid(1.702x)`` instead of GELU; OpenAI's weights need it.
+    tanh_gelu : bool
+        GELU by its approximation with tanh.
     layer_scale : float or None
         Where the factors of a block's branches start; None where it has none.
     norm_first : bool
         Whether there is a normalisation before the blocks.
-    pool : {"tok", "avg"}
-        Feature from the class token, or the mean of the patches.
+    pool : {"tok", "avg", "map"}
+        Feature from the class token, the mean of the patches, or attention over the patches;
+        with the last there is no class token.
     norm_after_pool : bool
         Whether the mean comes before the last normalisation.
     epsilon : float
@@ -80,11 +87,17 @@ class Shape:
     hidden: int
     output: int
     quick_gelu: bool = False
+    tanh_gelu: bool = False
     layer_scale: float | None = None
     norm_first: bool = True
     pool: str = "tok"
     norm_after_pool: bool = False
     epsilon: float = 1e-5
+
+    @property
+    def first_tokens(self) -> int:
+        """How many tokens stand before the patches: the class token or nothing."""
+        return 0 if self.pool == "map" else 1
 
 
 #: Settings of open_clip's visual transformer that the blocks here do not have.
@@ -179,10 +192,10 @@ class Attention(nn.Module):
 class MLP(nn.Module):
     """The two linear layers of a block."""
 
-    def __init__(self, width: int, hidden: int, quick_gelu: bool) -> None:
+    def __init__(self, width: int, hidden: int, activation: nn.Module) -> None:
         super().__init__()
         self.c_fc = nn.Linear(width, hidden)
-        self.gelu = QuickGELU() if quick_gelu else nn.GELU()
+        self.gelu = activation
         self.c_proj = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -211,7 +224,7 @@ class Block(nn.Module):
         self.attn = Attention(shape.width, shape.heads)
         self.ls_1 = _scale(shape)
         self.ln_2 = LayerNorm(shape.width, eps=shape.epsilon)
-        self.mlp = MLP(shape.width, shape.hidden, shape.quick_gelu)
+        self.mlp = MLP(shape.width, shape.hidden, _activation(shape))
         self.ls_2 = _scale(shape)
         self.shift_fraction = 0.0
         self.adapter: nn.Module | None = None
@@ -223,7 +236,7 @@ class Block(nn.Module):
         Parameters
         ----------
         x : Tensor
-            [ΣT, 1 + h·w, C], the class token first.
+            [ΣT, 1 + h·w, C], the class token first, if there is one.
         bounds : Bounds
             Where the videos end.
         grid : tuple of int
@@ -246,6 +259,27 @@ class Block(nn.Module):
         if self.adapter is not None and not self.adapter_first:
             x = x + self.adapter(normal, bounds, grid)
         return x
+
+
+class AttentionPool(nn.Module):
+    """The feature of a frame as what one learned query finds in its patches, and an MLP."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.latent = nn.Parameter(shape.width**-0.5 * torch.randn(1, shape.width))
+        self.attn = Attention(shape.width, shape.heads)
+        self.norm = LayerNorm(shape.width, eps=shape.epsilon)
+        self.mlp = MLP(shape.width, shape.hidden, _activation(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool patches [N, h·w, C]; returns [N, C]."""
+        x = self.attn(self.latent.to(x.dtype).expand(len(x), 1, -1), x)
+        x = x + self.mlp(self.norm(x))
+        return x[:, 0]
+
+
+def _activation(shape: Shape) -> nn.Module:
+    return QuickGELU() if shape.quick_gelu else nn.GELU("tanh" if shape.tanh_gelu else "none")
 
 
 def _scale(shape: Shape) -> nn.Module:
@@ -276,15 +310,19 @@ class Tower(nn.Module):
         self.shape = shape
         self.gradient_checkpointing = False
         side = shape.image // shape.patch
-        width = shape.width
+        width, first = shape.width, shape.first_tokens
         scale = width**-0.5
-        self.conv1 = nn.Conv2d(3, width, shape.patch, stride=shape.patch, bias=False)
-        self.class_embedding = nn.Parameter(scale * torch.randn(width))
-        self.positional_embedding = nn.Parameter(scale * torch.randn(side * side + 1, width))
+        self.conv1 = nn.Conv2d(3, width, shape.patch, stride=shape.patch, bias=not first)
+        if first:
+            self.class_embedding = nn.Parameter(scale * torch.randn(width))
+        self.positional_embedding = nn.Parameter(scale * torch.randn(side * side + first, width))
         self.ln_pre = LayerNorm(width, eps=shape.epsilon) if shape.norm_first else nn.Identity()
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.ln_post = LayerNorm(width, eps=shape.epsilon)
-        self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
+        if shape.pool == "map":
+            self.pool = AttentionPool(shape)
+        else:
+            self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
         self.requires_grad_(False)
 
     #: Whether a video's features come with the copies at its ends that the head needs.
@@ -323,6 +361,9 @@ class Tower(nn.Module):
                 x = checkpoint(block, x, bounds, grid, kept, use_reentrant=False)
             else:
                 x = block(x, bounds, grid, kept)
+        if self.shape.pool == "map":
+            pooled: Tensor = self.pool(self.ln_post(x))
+            return pooled
         if by_class:
             x = self.ln_post(x[:, 0])
         elif self.shape.norm_after_pool:
@@ -343,7 +384,7 @@ class Tower(nn.Module):
         Returns
         -------
         tokens : Tensor
-            [ΣT, 1 + h·w, C], the class token first.
+            [ΣT, 1 + h·w, C], the class token first, if there is one.
         grid : tuple of int
             h and w.
 
@@ -360,9 +401,10 @@ class Tower(nn.Module):
             )
         grid = (height // patch, width // patch)
         x = self.conv1(frames.to(self.conv1.weight.dtype)).flatten(2).transpose(1, 2)
-        first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
-        x = torch.cat([first, x], dim=1) + self._positions(grid).to(x.dtype)
-        return self.ln_pre(x), grid
+        if self.shape.first_tokens:
+            first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
+            x = torch.cat([first, x], dim=1)
+        return self.ln_pre(x + self._positions(grid).to(x.dtype)), grid
 
     def each_block(self) -> Iterator[Block]:
         """Yield the blocks from first to last."""
@@ -375,7 +417,7 @@ class Tower(nn.Module):
         side = self.shape.image // self.shape.patch
         if grid == (side, side):
             return self.positional_embedding
-        first, patches = self.positional_embedding[:1], self.positional_embedding[1:]
+        first, patches = self.positional_embedding.tensor_split([self.shape.first_tokens])
         if patches.device.type == "mps":  # no antialiased resizing there
             patches = patches.cpu()
         resized = functional.interpolate(
@@ -444,8 +486,34 @@ def tower_names() -> tuple[str, ...]:
     """Return the names :func:`open_tower` knows, the tiny tower first."""
     import open_clip
 
-    fit = [name for name in open_clip.list_models() if isinstance(_translate(name), Shape)]
+    fit = [
+        name
+        for name in open_clip.list_models()
+        if _is_siglip(open_clip.get_model_config(name)["vision_cfg"])
+        or isinstance(_translate(name), Shape)
+    ]
     return (TINY, *fit)
+
+
+#: timm's names in a SigLIP tower, and those of :class:`Tower`.
+_TIMM = (
+    ("trunk.patch_embed.proj.", "conv1."),
+    ("trunk.pos_embed", "positional_embedding"),
+    ("trunk.norm.", "ln_post."),
+    ("trunk.attn_pool.norm.", "pool.norm."),
+    ("trunk.attn_pool.mlp.", "pool.mlp."),
+    ("trunk.attn_pool.latent", "pool.latent"),
+    ("trunk.attn_pool.q.", "pool.attn.q_proj."),
+    ("trunk.attn_pool.kv.", "pool.attn.in_proj_"),
+    ("trunk.attn_pool.proj.", "pool.attn.out_proj."),
+    ("trunk.blocks.", "blocks."),
+    (".norm1.", ".ln_1."),
+    (".norm2.", ".ln_2."),
+    (".attn.qkv.", ".attn.in_proj_"),
+    (".attn.proj.", ".attn.out_proj."),
+    (".fc1.", ".c_fc."),
+    (".fc2.", ".c_proj."),
+)
 
 
 def from_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -453,9 +521,15 @@ def from_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     own: dict[str, Tensor] = {}
     for key, value in state.items():
         key = key.replace("transformer.resblocks.", "blocks.", 1)
+        if key.startswith("trunk."):
+            for theirs, ours in _TIMM:
+                key = key.replace(theirs, ours, 1)
+            if key in _WITH_BATCH:
+                value = value[0]
         head, packed, kind = key.rpartition("in_proj_")
         if packed and value.ndim:
-            for part, piece in zip("qkv", value.tensor_split(3), strict=True):
+            parts = _packed(key)
+            for part, piece in zip(parts, value.tensor_split(len(parts)), strict=True):
                 own[f"{head}{part}_proj.{kind}"] = piece.clone()
         else:
             own[key] = value
@@ -464,16 +538,34 @@ def from_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def to_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return weights under open_clip's names, from those of :class:`Tower`."""
-    theirs: dict[str, Tensor] = {}
+    of_timm = "pool.latent" in state
+    packed: dict[str, Tensor] = {}
     for key, value in state.items():
-        if ".k_proj." in key or ".v_proj." in key:
+        first, *others = (f".{part}_proj." for part in _packed(key))
+        if any(other in key for other in others):
             continue
-        if ".q_proj." in key:
-            parts = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
-            value = torch.cat(parts)
-            key = key.replace(".q_proj.", ".in_proj_")
-        theirs[key.replace("blocks.", "transformer.resblocks.", 1)] = value
-    return theirs
+        if first in key:
+            value = torch.cat([state[key.replace(first, part)] for part in (first, *others)])
+            key = key.replace(first, ".in_proj_")
+        packed[key] = value
+    if not of_timm:
+        return {k.replace("blocks.", "transformer.resblocks.", 1): v for k, v in packed.items()}
+    found: dict[str, Tensor] = {}
+    for key, value in packed.items():
+        value = value[None] if key in _WITH_BATCH else value
+        for theirs, ours in _TIMM:
+            key = key.replace(ours, theirs, 1)
+        found[key] = value
+    return found
+
+
+#: What timm stores with a dimension for the batch.
+_WITH_BATCH = ("positional_embedding", "pool.latent")
+
+
+def _packed(key: str) -> str:
+    """Return which projections stand in one matrix: the query of a pool stands alone."""
+    return "kv" if key.startswith("pool.") else "qkv"
 
 
 def read_weights(
@@ -512,7 +604,7 @@ def read_weights(
                 )
             names = [name for name in file.weights if name.startswith("visual.")] or file.weights
             plain = {name.removeprefix("visual."): name for name in names}
-            if "conv1.weight" not in plain:
+            if not {"conv1.weight", "trunk.patch_embed.proj.weight"} & plain.keys():
                 shown = ", ".join(sorted(file.weights)[:3]) or "no tensors"
                 raise InputError(
                     f"no CLIP visual tower under open_clip's names: found {shown}; expected "
@@ -572,7 +664,7 @@ def tower_shape(name: str) -> Shape:
         raise UsageError(f"unknown backbone {name!r}{nearest(name, tower_names())}")
     raise UsageError(
         f"backbone {name!r} cannot be used: {found}; slaeval adapts the visual transformers "
-        "that open_clip builds itself, ViT-B-16 for one"
+        "that open_clip builds itself, ViT-B-16 for one, and SigLIP's"
     )
 
 
@@ -584,6 +676,8 @@ def _translate(name: str) -> Shape | str | None:
     if config is None:
         return None
     vision = config["vision_cfg"]
+    if _is_siglip(vision):
+        return _siglip(vision["timm_model_name"])
     if vision.get("timm_model_name"):
         return f"its tower is timm's {vision['timm_model_name']}"
     vision = open_clip.CLIPVisionCfg(**vision)
@@ -616,6 +710,38 @@ def _translate(name: str) -> Shape | str | None:
         pool=vision.pool_type,
         norm_after_pool=getattr(vision, "final_ln_after_pool", False),
         epsilon=float(norm.get("eps", 1e-5)),
+    )
+
+
+def _is_siglip(vision: Mapping[str, Any]) -> bool:
+    """Tell whether a tower is one of timm's for SigLIP, as they are."""
+    return (
+        "_siglip_" in (vision.get("timm_model_name") or "")
+        and vision.get("timm_pool") == "map"
+        and vision.get("timm_proj") == "none"
+    )
+
+
+@cache
+def _siglip(name: str) -> Shape:
+    """Return the sizes of timm's tower; it is built without memory, to be asked."""
+    import timm
+
+    with torch.device("meta"):
+        trunk: Any = timm.create_model(name, num_classes=0, global_pool="map")
+    block = trunk.blocks[0]
+    return Shape(
+        image=trunk.patch_embed.img_size[0],
+        patch=trunk.patch_embed.patch_size[0],
+        width=trunk.embed_dim,
+        layers=len(trunk.blocks),
+        heads=block.attn.num_heads,
+        hidden=block.mlp.fc1.out_features,
+        output=trunk.num_features,
+        tanh_gelu="tanh" in repr(block.mlp.act).lower(),
+        norm_first=False,
+        pool="map",
+        epsilon=block.norm1.eps,
     )
 
 

@@ -14,7 +14,7 @@ from slaeval.checkpoints import Checkpoint, read_checkpoint, tower_hash
 from slaeval.checkpoints.hub import fetch, is_address
 from slaeval.decoding import Decoding
 from slaeval.decoding.steps import FRAMES_PER_STEP
-from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.errors import InputError, SlaevalError, UsageError, renamed_parameter
 from slaeval.models.config import ModelConfig
 from slaeval.models.recogniser import Recogniser, build_recogniser, check_states
 from slaeval.models.tower import Tower, open_tower, to_open_clip
@@ -85,10 +85,11 @@ class LoadedCheckpoint(LoadedModel):
         )
 
 
+@renamed_parameter("backbone", "backbone_weights")
 def load_checkpoint(
     path: str | os.PathLike[str],
     device: str | torch.device = "cpu",
-    backbone: str | os.PathLike[str] | None = None,
+    backbone_weights: str | os.PathLike[str] | None = None,
 ) -> LoadedCheckpoint:
     """Load a checkpoint, ready to recognise.
 
@@ -98,7 +99,7 @@ def load_checkpoint(
         ``.pt`` or ``.safetensors``, as ``slaeval train`` writes it, or an ``hf://`` address.
     device : str or torch.device
         ``"auto"``, ``"cuda"``, ``"cuda:1"``, ``"mps"`` or ``"cpu"``.
-    backbone : path-like, optional
+    backbone_weights : path-like, optional
         The tower's weights, for a slim checkpoint whose backbone open_clip does not find on
         this machine.
 
@@ -108,7 +109,7 @@ def load_checkpoint(
         The file is missing, damaged, no checkpoint, newer than this slaeval, or its parts do
         not fit each other; or the backbone is another one than it was trained on.
     UsageError
-        An unknown device, or `backbone` given for a checkpoint that holds its own.
+        An unknown device, or `backbone_weights` given for a checkpoint that holds its own.
     SlaevalError
         The backbone of a slim checkpoint is not on this machine, or there is no such device.
     """
@@ -122,7 +123,7 @@ def load_checkpoint(
         check_fps(checkpoint.corpus.get("fps"))
     except InputError as error:
         raise InputError(str(error), path) from None
-    tower = _tower(checkpoint, config, backbone, path)
+    tower = _tower(checkpoint, config, backbone_weights, path)
     if preprocessing.crop % tower.shape.patch:
         raise InputError(
             f"the crop of {preprocessing.crop} is not a multiple of the {tower.shape.patch} pixels "

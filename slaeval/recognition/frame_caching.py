@@ -17,26 +17,22 @@ from typing import IO, Literal, NamedTuple
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.run_folder import lock
 from slaeval.files import write_whole
-from slaeval.loaders.frame_cache import (
+from slaeval.loaders.frame_cache import CachedSplit, FrameCache, encoded, source_digest, verified
+from slaeval.loaders.frame_index import (
     PART,
-    CachedSplit,
     Coding,
     Entry,
-    FrameCache,
     Header,
-    encoded,
     frames_file,
     index_file,
     read_index,
-    source_digest,
-    verified,
 )
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import VideoClip, find_video_clips
 from slaeval.recognition.batches import EntryLoader
 from slaeval.recognition.progress import progress
 
-__all__ = ["make_frame_cache"]
+__all__ = ["make_frame_cache", "verify_frame_cache"]
 
 #: After so many frames their mean size says what all of them will take.
 _ENOUGH = 500
@@ -144,7 +140,7 @@ def _check_others(folder: str, header: Header) -> None:
     """See that the other splits in the folder are of the same corpus, size and coding."""
     for name in sorted(os.listdir(folder)):
         path = index_file(os.path.join(folder, name))
-        if not os.path.exists(path) or name.removesuffix(PART) == header.split:
+        if not os.path.exists(path) or name.partition(".")[0] == header.split:
             continue
         other, _ = read_index(path, torn=name.endswith(PART))
         if other.place != header.place:
@@ -251,8 +247,13 @@ class _Part:
         with open(frames_file(self.folder), "rb") as stream:
             os.fsync(stream.fileno())
         _write_index(self.folder, header, entries)
-        shutil.rmtree(folder, ignore_errors=True)
+        # Whenever this is stopped, one of the two is there whole.
+        old = folder + ".old"
+        shutil.rmtree(old, ignore_errors=True)
+        if os.path.isdir(folder):
+            os.rename(folder, old)
         os.rename(self.folder, folder)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _fill(part: _Part, clips: Sequence[VideoClip], workers: int, on_error: str) -> None:

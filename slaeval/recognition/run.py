@@ -17,7 +17,13 @@ import torch
 from slaeval._version import __version__
 from slaeval.console import warn
 from slaeval.decoding import Decoding
-from slaeval.errors import InputError, ScoreWarning, SlaevalError, UsageError
+from slaeval.errors import (
+    InputError,
+    ScoreWarning,
+    SlaevalError,
+    UsageError,
+    renamed_parameter,
+)
 from slaeval.evaluation.references import ReferenceSet, corpus_references
 from slaeval.evaluation.run_folder import Alignment, Run, claim, clear, journals, lock, write_run
 from slaeval.formats.words import split_words
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
+@renamed_parameter("backbone", "backbone_weights")
 def evaluate(
     model: str | os.PathLike[str] | LoadedModel | CSLRModel,
     corpus: str | Corpus | None = None,
@@ -54,7 +61,7 @@ def evaluate(
     compile: bool = False,
     on_error: str = "stop",
     protocol: str = "official",
-    backbone: str | os.PathLike[str] | None = None,
+    backbone_weights: str | os.PathLike[str] | None = None,
     frame_cache: str | os.PathLike[str] | None = None,
     restart: bool = False,
 ) -> Run:
@@ -95,7 +102,7 @@ def evaluate(
         list them in the warnings.
     protocol : str
         The evaluation protocol.
-    backbone : path-like, optional
+    backbone_weights : path-like, optional
         The tower's weights, for a slim checkpoint.
     frame_cache : path-like, optional
         Folder of a cache of resized frames to read, as ``slaeval corpus cache`` makes it;
@@ -118,14 +125,9 @@ def evaluate(
     ScoreWarning
         What a reader of the result should know, also in :attr:`Run.warnings`.
     """
-    if on_error not in ("stop", "skip"):
-        raise UsageError(f"on_error is {on_error!r}; expected 'stop' or 'skip'")
-    if frame_budget is not None and frame_budget < 1:
-        raise UsageError("the frame budget must be 1 or more")
-    if workers < 0:
-        raise UsageError("the number of workers cannot be negative")
+    _check_settings(on_error, frame_budget, workers)
     named_protocol(protocol)  # fail before recognising, not after
-    loaded = _loaded(model, device, backbone)
+    loaded = _loaded(model, device, backbone_weights)
     chosen = loaded.precision(precision)
     data = _corpus(corpus, loaded, split, root, setup)
     from slaeval.loaders.frame_cache import open_frame_cache
@@ -172,8 +174,17 @@ def evaluate(
     if not world.first:
         return Run.open(job.folder)
     for message in run.warnings:
-        warnings.warn(message, ScoreWarning, stacklevel=2)
+        warnings.warn(message, ScoreWarning, stacklevel=3)  # beyond the decorator
     return run
+
+
+def _check_settings(on_error: str, frame_budget: int | None, workers: int) -> None:
+    if on_error not in ("stop", "skip"):
+        raise UsageError(f"on_error is {on_error!r}; expected 'stop' or 'skip'")
+    if frame_budget is not None and frame_budget < 1:
+        raise UsageError("the frame budget must be 1 or more")
+    if workers < 0:
+        raise UsageError("the number of workers cannot be negative")
 
 
 class _Job(NamedTuple):
@@ -371,15 +382,15 @@ def _record(found: Recognised) -> dict[str, Any]:
 def _loaded(
     model: str | os.PathLike[str] | LoadedModel | CSLRModel,
     device: str,
-    backbone: str | os.PathLike[str] | None,
+    backbone_weights: str | os.PathLike[str] | None,
 ) -> LoadedModel:
     from slaeval.recognition.checkpoint_loading import load_checkpoint
     from slaeval.recognition.model import LoadedModel, load_model
 
     if isinstance(model, (str, os.PathLike)):
-        return load_checkpoint(model, device, backbone)
-    if backbone is not None:
-        raise UsageError("a backbone is for the file of a slim checkpoint; leave it out")
+        return load_checkpoint(model, device, backbone_weights)
+    if backbone_weights is not None:
+        raise UsageError("backbone_weights is for a slim checkpoint given as a file; leave it out")
     return model if isinstance(model, LoadedModel) else load_model(model, device)
 
 

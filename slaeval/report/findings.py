@@ -42,7 +42,7 @@ class ReportData:
         ``"signer"``, ``"length"``, ``"frequency"``, ``"position"`` to counts; frequency is
         missing where the training annotation is.
     frequencies : dict
-        Word, as scored, to how often it stands in training; empty where that is unknown.
+        Word, as scored, to how often it occurs in training; empty where that is unknown.
     training : str
         Where the frequencies come from, or why there are none.
     audit : Audit

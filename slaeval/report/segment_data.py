@@ -27,8 +27,8 @@ def segment_data(found: ReportData) -> dict[str, Any]:
     -------
     dict
         ``words``: distinct words; ``ids``, ``ops``: a segment; ``signers`` and ``signer``:
-        distinct signers and an index a segment; ``ref``, ``hyp``: word numbers of all
-        segments, one after another; ``classes``: a class of training frequency a word, or
+        distinct signers and an index per segment; ``ref``, ``hyp``: word numbers of all
+        segments, one after another; ``classes``: a class of training frequency per word, or
         None; ``other``: ``ops`` and ``hyp`` of the system compared with, or None;
         ``frames``: ``confidence`` (percent) and ``spans`` (start, end) beside ``hyp``, -1
         where unknown, or None; ``pictures``: segment number to JPEGs beside its hypothesis.

@@ -29,7 +29,7 @@ from typing import Any
 
 import torch
 
-from slaeval.errors import InputError, SlaevalError, UsageError
+from slaeval.errors import InputError, SlaevalError, UsageError, counted
 from slaeval.evaluation.run_folder import lock
 from slaeval.files import read_bytes, write_whole
 from slaeval.loaders.video import VideoClip
@@ -101,9 +101,11 @@ class Position:
         if self.best is not None and recipe.patience:
             without = self.epoch - int(self.best["epoch"])
             if without >= recipe.patience:
-                epochs = f"{without} epoch{'s' if without > 1 else ''}"
-                return f"stopped after epoch {self.epoch}: no better dev WER for {epochs}"
-        return f"all {self.epoch} epochs are done" if self.epoch == recipe.epochs else None
+                long = counted(without, "epoch")
+                return f"stopped after epoch {self.epoch}: no better dev WER for {long}"
+        if self.epoch < recipe.epochs:
+            return None
+        return f"{counted(self.epoch, 'epoch is', 'epochs are')} done"
 
 
 class TrainingFolder:

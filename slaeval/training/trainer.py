@@ -213,8 +213,7 @@ class _Trainer:
             save_trained(self.folder.last, self.job, self.average, self.at.history[-1])
         self.world.wait()
         if self.best_score is None:  # the best epoch was done before this process began
-            best = read_checkpoint(self.folder.best)
-            self.model.load_states(best.part("adapter"), best.part("head"))
+            self.model.load_trained(read_checkpoint(self.folder.best).tensors)
             self.best_score = self._evaluate().sequence
         return Trained(self.folder.best, self.at.history, self.best_score)
 
@@ -391,8 +390,7 @@ class _Trainer:
             self.settings,
             {
                 "clips": self.job.data.digest,
-                "adapter": self.model.adapter_state(),
-                "head": self.model.head_state(),
+                "weights": self.model.trained_state(),
                 "average": self.average.state(),
                 "optimiser": self.optimiser.state_dict(),
                 "scheduled": self.schedule.last_epoch,
@@ -418,7 +416,7 @@ class _Trainer:
                 f"{self.folder.best} is gone, the checkpoint of an unfinished run: put it back, "
                 "or start over with --restart"
             )
-        self.model.load_states(state["adapter"], state["head"])
+        self.model.load_trained(state["weights"])
         self.average.load_state(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict({"last_epoch": state["scheduled"]})

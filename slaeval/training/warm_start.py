@@ -1,8 +1,8 @@
-"""Starting from another checkpoint: whatever agrees, classes by their glosses."""
+"""Starting from another checkpoint: the tensors that fit, classes matched by gloss."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -28,15 +28,15 @@ def warm_start(
 ) -> str:
     """Copy weights of a checkpoint into a model that is to be trained.
 
-    Tensors are taken where name and shape agree; classifiers gloss by gloss, so that another
-    vocabulary, or the same in another order, keeps what is known.
+    A tensor is copied where name and shape agree. Classifiers are copied gloss by gloss, so that
+    another vocabulary, or the same in another order, keeps the glosses that both have.
 
     Parameters
     ----------
     model : Recogniser
         Changed in place.
     source : Checkpoint
-        Where from.
+        The checkpoint to start from.
     vocabulary : sequence of str
         Glosses of the model's classes 1, 2, …
     tower : str
@@ -45,7 +45,7 @@ def warm_start(
     Returns
     -------
     str
-        What was taken and what was not, for people.
+        A message that says what was taken over and what was not.
 
     Raises
     ------
@@ -53,50 +53,57 @@ def warm_start(
         Nothing agrees.
     """
     places = {gloss: number for number, gloss in enumerate(source.vocabulary, 1)}
-    rows = [(0, 0)] + [
+    columns = [(0, 0)] + [
         (number, places[gloss]) for number, gloss in enumerate(vocabulary, 1) if gloss in places
     ]
-    taken: dict[str, dict[str, Tensor]] = {"adapter": {}, "head": {}}
-    left: list[str] = []
-    for part, mine in (("adapter", model.adapter_state()), ("head", model.head_state())):
-        theirs = source.part(part)  # type: ignore[arg-type]
-        for name, tensor in mine.items():
-            given = theirs.get(name)
-            if given is not None and name.endswith("classifier.weight"):
-                new = _by_gloss(tensor, given, rows)
-            else:
-                new = given if given is not None and given.shape == tensor.shape else None
-            if new is None:
-                left.append(f"{part}.{name}")
-            taken[part][name] = tensor if new is None else new
-    total = sum(map(len, taken.values()))
-    if len(left) == total:
+    weights, left = {}, []
+    for name, initial in model.trained_state().items():
+        found = _matching(name, initial, source.tensors.get(name), columns)
+        weights[name] = initial if found is None else found
+        if found is None:
+            left.append(name)
+    if len(left) == len(weights):
         raise UsageError(
             "nothing of that checkpoint fits this model: another variant, backbone or head"
         )
-    model.load_states(taken["adapter"], taken["head"])
+    model.load_trained(weights)
     text = (
         f"started from a checkpoint of {source.corpus.get('name') or 'an unknown corpus'}: "
-        f"{total - len(left)} of {total} tensors, {len(rows) - 1} of {len(vocabulary)} glosses"
+        f"{len(weights) - len(left)} of {len(weights)} tensors, {len(columns) - 1} of "
+        f"{len(vocabulary)} glosses"
     )
     if left:
         more = f" and {len(left) - 4} more" if len(left) > 4 else ""
         text += f"; left as initialised: {', '.join(left[:4])}{more}"
-    if taken["adapter"] and not set(left) >= {f"adapter.{name}" for name in taken["adapter"]}:
-        if source.backbone.get("hash") != tower:
-            text += f"; beware: it was trained on another tower, {source.backbone.get('name')}"
-        here = model.config.to_dict()
-        for name in _MEANING:
-            if (there := source.model.get(name, here[name])) != here[name]:
-                text += f"; beware: {name} was {there}, here it is {here[name]}"
+    if any(name.startswith("adapter.") for name in weights.keys() - set(left)):
+        text += "".join(f"; Note: {note}" for note in _changed_meaning(model, source, tower))
     return text
 
 
-def _by_gloss(mine: Tensor, theirs: Tensor, rows: Sequence[tuple[int, int]]) -> Tensor | None:
-    """Return a classifier [inputs, classes] with the columns of known glosses taken over."""
-    if mine.shape[0] != theirs.shape[0]:
+def _matching(
+    name: str, initial: Tensor, found: Tensor | None, columns: Sequence[tuple[int, int]]
+) -> Tensor | None:
+    """Return what a tensor starts from; None where the checkpoint has nothing that fits.
+
+    Of a classifier [inputs, classes], `columns` says which to take from which.
+    """
+    if found is None:
         return None
-    new = mine.clone()
-    to, source = (list(places) for places in zip(*rows, strict=True))
-    new[:, to] = theirs[:, source].to(new)
+    if not name.endswith("classifier.weight"):
+        return found if found.shape == initial.shape else None
+    if found.shape[0] != initial.shape[0]:
+        return None
+    new = initial.clone()
+    to, source = (list(places) for places in zip(*columns, strict=True))
+    new[:, to] = found[:, source].to(new)
     return new
+
+
+def _changed_meaning(model: Recogniser, source: Checkpoint, tower: str) -> Iterator[str]:
+    """Yield why the same adapter does something else in this model."""
+    if source.backbone.get("hash") != tower:
+        yield f"it was trained on another tower, {source.backbone.get('name')}"
+    here = model.config.to_dict()
+    for name in _MEANING:
+        if (there := source.model.get(name, here[name])) != here[name]:
+            yield f"{name} was {there}, here it is {here[name]}"

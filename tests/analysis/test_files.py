@@ -75,7 +75,7 @@ def test_the_log_of_a_training_is_found_from_any_of_its_files(tmp_path: Path) ->
     [
         ("a,b\n1,2\n", "no column epoch and loss"),
         ("epoch,loss\n", "no epoch yet"),
-        ("epoch,loss\n1,much\n", r"log\.csv:2: 'much' under 'loss' is no number"),
+        ("epoch,loss\n1,much\n", r"log\.csv:2: 'much' under 'loss' is not a number"),
         ("epoch,loss\n1,2,3\n", r"log\.csv:2: more cells than headings"),
         (f"epoch,loss\n1,{'9' * 200_000}\n", r"log\.csv:2: not a table: field larger"),
     ],

@@ -89,7 +89,7 @@ def test_options_reach_the_plot(plot: Plot, corpus: Path, tmp_path: Path) -> Non
     [
         (["segment", "hyp.ctm", "--out", "x.gif"], 2, ".png, .svg or .pdf"),
         (["nothing", "hyp.ctm", "--out", "x.svg"], 2, "is not one of"),
-        (["segment", "hyp.ctm"], 2, "Missing option '--out'"),
+        (["segment", "hyp.ctm"], 2, "missing option '--out'; see 'slaeval plot --help'"),
         (["segment", "hyp.ctm", "--out", "x.svg"], 2, "--dataset NAME"),
         (["segment", "gone.ctm", "--ref", "ref.stm", "--out", "x.svg"], 1, "no such file"),
         (["segment", "hyp.ctm", "--ref", "ref.stm", "--out", "ref.stm"], 2, "named twice"),

@@ -91,7 +91,7 @@ def test_addresses_online_and_from_the_cache(hub: Hub, data: bytes, tmp_path: Pa
         "hf://me/one@nowhere": ["InputError", "hf://me/one@nowhere: no such revision"],
         "hf://me/two": ["UsageError", "has 2 checkpoints (a.pt, deep/b.safetensors): name one"],
         "hf://me/two:a.pt": ["a.pt", f"hf://me/two@{two}:a.pt"],
-        "hf://me/two:A.pt": ["InputError", "no file 'A.pt' there; did you mean 'a.pt'?"],
+        "hf://me/two:A.pt": ["InputError", "no file 'A.pt' there (did you mean 'a.pt'?)"],
         "hf://me/none": ["InputError", "no .pt or .safetensors there"],
         "hf://me/gated": ["InputError", "access is granted on request only"],
         "hf://me/nobody": ["InputError", "no such repository, or a private one: log in"],
@@ -111,9 +111,12 @@ def test_addresses_online_and_from_the_cache(hub: Hub, data: bytes, tmp_path: Pa
     # No network: a commit is found again, a branch is not guessed.
     pinned = f"hf://me/one@{second}"
     offline = {**env, "HF_ENDPOINT": "http://127.0.0.1:9"}
-    there, branch, absent = fetched([pinned, "hf://me/one", f"hf://me/one@{'0' * 40}"], offline)
+    there, same, branch, absent = fetched(
+        [pinned, f"{pinned}:sla.pt", "hf://me/one", f"hf://me/one@{'0' * 40}"], offline
+    )
     assert Path(there[0]).read_bytes() == data
     assert there[1] == f"{pinned}:sla.pt"
+    assert same == there
     assert branch[0] == absent[0] == "SlaevalError"
     for _, text in (branch, absent):
         assert "the Hugging Face Hub cannot be reached" in text

@@ -182,7 +182,7 @@ def test_tower_hash_is_of_names_shapes_and_values() -> None:
         ({"metrics": {"a": [{"b": {3}}]}}, r"metrics.a\[0\].b is of type set"),
         ({"kind": "tower"}, "unknown kind 'tower'"),
         ({"kind": "head"}, "a head alone that names a backbone"),
-        ({"kind": "head", "backbone": {}}, "a head alone that holds adapter.0.lora_a"),
+        ({"kind": "head", "backbone": {}}, "a head alone that contains adapter.0.lora_a"),
     ],
 )
 def test_what_does_not_fit_is_named(make, changes: dict[str, Any], message: str) -> None:
@@ -193,9 +193,9 @@ def test_what_does_not_fit_is_named(make, changes: dict[str, Any], message: str)
 @pytest.mark.parametrize(
     ("name", "tensor", "message"),
     [
-        ("head.x", torch.tensor([1.0, float("nan")]), "the tensor head.x holds nan"),
-        ("head.x", torch.tensor([1.0, float("-inf")]), "the tensor head.x holds -inf"),
-        ("head.x", torch.full((3,), float("inf"), dtype=torch.float16), "head.x holds inf"),
+        ("head.x", torch.tensor([1.0, float("nan")]), "the tensor head.x contains nan"),
+        ("head.x", torch.tensor([1.0, float("-inf")]), "the tensor head.x contains -inf"),
+        ("head.x", torch.full((3,), float("inf"), dtype=torch.float16), "head.x contains inf"),
         ("head.x", torch.zeros(3, dtype=torch.float64), "head.x is of type float64"),
         ("head.x", torch.zeros(3, dtype=torch.complex64), "head.x is of type complex64"),
         ("head.x", torch.zeros(0), "head.x is empty"),
@@ -217,7 +217,7 @@ def test_wrong_tensors_are_named(make, name: Any, tensor: Any, message: str) -> 
 def test_a_checkpoint_made_by_hand_is_checked_at_saving(make, file: Path) -> None:
     checkpoint = make()
     checkpoint.tensors["head.x"] = torch.tensor([float("nan")])
-    with pytest.raises(InputError, match=r"head\.x holds nan"):
+    with pytest.raises(InputError, match=r"head\.x contains nan"):
         save_checkpoint(file, checkpoint)
     assert list(file.parent.iterdir()) == []
     with pytest.raises(InputError, match="without the weights of a head"):
@@ -250,7 +250,7 @@ def test_a_head_alone_is_not_run(make, file: Path) -> None:
         (lambda c: c["tensors"]["head.half"].add_(1), "not agree with its hash"),
         (lambda c: c["tensors"]["tower.ln_post.bias"].add_(1), "the tower inside has the hash"),
         (lambda c: c["tensors"].update({"head.x": torch.zeros(2).double()}), "type (float64|F64)"),
-        (lambda c: c["tensors"].update({"head.x": torch.tensor([float("nan")])}), "holds nan"),
+        (lambda c: c["tensors"].update({"head.x": torch.tensor([float("nan")])}), "contains nan"),
         (lambda c: c["tensors"].update({"x": torch.zeros(2)}), "expected adapter"),
         (lambda c: c["tensors"].update({"head.x": torch.zeros(0)}), "empty|described wrongly"),
         (
@@ -316,7 +316,7 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
         read_checkpoint(path)
     for data, message in [
         (b"", "the file is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
         (b"PK\x03\x04", "damaged or truncated"),
         (b"\xff" * 8 + b"{" + b"x" * 100, "not a safetensors file, or a damaged or truncated one"),
     ]:

@@ -133,7 +133,7 @@ def test_take_over_a_head(here: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["show"], 2, "Missing argument 'FILE'"),
+        (["show"], 2, "missing argument 'FILE'; see 'slaeval ckpt show --help'"),
         (["show", "nothing.pt"], 1, "nothing.pt: no such file; expected a checkpoint"),
         (["show", "."], 1, "this is a folder"),
         (["show", "text"], 1, "not a checkpoint"),
@@ -143,7 +143,7 @@ def test_take_over_a_head(here: Any, tmp_path: Path) -> None:
         (
             ["convert", "sla_lora.pt", "x.pt", "--vocabulary", "text"],
             1,
-            "convert it without a vocabulary",
+            "convert it without --vocabulary",
         ),
         (["convert", "sla_lora.pt", "x.pt", "--slim", "--vocabulary", "text"], 2, "--slim means"),
     ],

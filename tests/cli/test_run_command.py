@@ -113,7 +113,7 @@ def test_a_run_that_was_killed_ends_with_the_same_page(
     command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:
     options = ("--ckpt", checkpoint(), "--root", rendered, "--workers", 0, "--device", "cpu")
-    options = (*options, "--frames", 1, "--out", "o")
+    options = (*options, "--frame-budget", 1, "--out", "o")
     assert command("run", *options)[0] == 0
     whole = (tmp_path / "o" / "report.html").read_bytes()
     journal = tmp_path / "o" / "journal.jsonl"
@@ -149,7 +149,16 @@ def test_options_reach_the_run(
 ) -> None:
     code, _, err = command(
         *("run", "--ckpt", checkpoint("sla-adapter"), "--root", rendered, "--split", "dev"),
-        *("--out", "o", "--decoding", "greedy", "--no-merge-repeats", "--frames", 70, "--exact"),
+        *(
+            "--out",
+            "o",
+            "--decoding",
+            "greedy",
+            "--no-merge-repeats",
+            "--frame-budget",
+            70,
+            "--exact",
+        ),
         *("--precision", "bf16", "--device", "cpu", "--workers", 0, "--on-error", "skip"),
         *("--protocol", "rwth-2014t", "--dataset", "phoenix2014t"),
     )
@@ -302,7 +311,8 @@ def test_an_older_checkpoint_is_taken_to_have_its_corpuss_rate(
         (("--ckpt", "CKPT", "--root", "ROOT", "--device", "tpu"), 2, "unknown device"),
         (("--ckpt", "CKPT", "--root", "ROOT", "--precision", "int8"), 2, "unknown precision"),
         (("--ckpt", "CKPT", "--root", "ROOT", "--decoding", "bean"), 2, "did you mean 'beam'"),
-        (("--ckpt", "CKPT", "--root", "ROOT", "--frames", "0"), 2, "--frames"),
+        (("--ckpt", "CKPT", "--root", "ROOT", "--frame-budget", "0"), 2, "--frame-budget"),
+        (("--ckpt", "CKPT", "--frames=0"), 2, "--frames is now --frame-budget"),
         (("--ckpt", "CKPT", "--video", "no.mp4", "--split", "dev"), 2, "leave out --split"),
         (("--ckpt", "CKPT", "--video", "no.mp4", "--restart"), 2, "leave out --restart"),
         (("--ckpt", "CKPT", "--video", "no.mp4", "--protocol", "x"), 2, "leave out --protocol"),
@@ -348,7 +358,7 @@ def test_ctrl_c_ends_all_processes_quietly(
     lines: int, rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:
     given = ("--ckpt", checkpoint(), "--root", rendered, "--split", "train", "--device", "cpu")
-    more = ("--workers", "1", "--out", "o", "--frames", "1")
+    more = ("--workers", "1", "--out", "o", "--frame-budget", "1")
     process = subprocess.Popen(
         [sys.executable, "-m", "slaeval", "run", *given, *more],
         cwd=tmp_path,

@@ -85,6 +85,27 @@ def test_what_is_said_of_a_corpus_fits(slaeval, tmp_path: Path) -> None:
     assert not _too_wide(shown.stdout + checked.stdout + listed.stdout)
 
 
+@pytest.mark.parametrize(
+    ("command", "message", "help_of"),
+    [
+        (("scroe",), "no command 'scroe' (did you mean 'score' or 'compare'?); known: score, ", ""),
+        (("score", "--foo"), "no such option", " score"),
+        (("corpus", "add"), "missing argument 'NAME'", " corpus add"),
+        (("score", "a", "--top", "x"), "invalid value for '--top': 'x' is not", " score"),
+    ],
+)
+def test_a_wrong_command_line_is_one_message(
+    slaeval, command: tuple[str, ...], message: str, help_of: str
+) -> None:
+    done = slaeval(*command, wrapped=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert not _too_wide(done.stderr)
+    text = " ".join(done.stderr.split())
+    assert text.startswith(f"error: {message}")
+    assert text.endswith(f"; see 'slaeval{help_of} --help'")
+
+
 def test_a_wrapped_message_keeps_its_words(slaeval, tmp_path: Path) -> None:
     name = "missing-" * 12 + ".ctm"
     done = slaeval("score", name, "--ref", "ref.stm", wrapped=True)

@@ -1,4 +1,4 @@
-"""Which reading of a file is the number that somebody printed."""
+"""Which reading of a file is the number that was printed."""
 
 from __future__ import annotations
 

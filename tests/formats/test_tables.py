@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 import slaeval
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.formats.hypotheses import read_hypotheses
-from slaeval.formats.tables import SEPARATORS, Role, parse_json, parse_table, table_of
+from slaeval.formats.tables import (
+    SEPARATORS,
+    Role,
+    parse_json,
+    parse_table,
+    plain_table,
+    table_of,
+)
 from slaeval.loaders import read_references_file
 
 ROWS = {"02_0001": "A B", "02_0002": "سوال هو", "02_0003": "4"}
@@ -175,13 +182,21 @@ REFUSED: dict[str, tuple[str | bytes, int | None, str]] = {
         "'predictions' holds objects, not glosses",
     ),
     "lists of several lengths": ('{"id": ["a1"], "gloss": ["A", "B"]}', 1, "all of one length"),
-    "a segment twice in a map": ('{"a1": "A", "a1": "B"}', None, "'a1' stands twice in one object"),
+    "a segment twice in a map": (
+        '{"a1": "A", "a1": "B"}',
+        None,
+        "'a1' appears twice in one object",
+    ),
     "a name twice in an object": (
         '{"id": "a1", "gloss": "A"}\n{"id": "a2", "gloss": "A", "gloss": "B"}\n',
         2,
-        "'gloss' stands twice in one object",
+        "'gloss' appears twice in one object",
     ),
-    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid x\n", None, "a pointer of Git"),
+    "a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid x\n",
+        None,
+        "a Git LFS pointer",
+    ),
     "a list in a list": ('{"id": "a1", "gloss": [["A"], ["B"]]}\n', 1, "words must be a string or"),
     "words with blanks": ('{"id": "a1", "gloss": ["A B", "C"]}\n', 1, "words must be a string or"),
     "numbers": ('{"id": "a1", "gloss": [4.0]}\n', 1, "words must be a string or"),
@@ -446,3 +461,61 @@ def test_a_format_that_does_not_fit_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps(ROWS))
     with pytest.raises(InputError, match="it looks like jsonl: leave --pred-format out"):
         read_hypotheses(str(path), "ctm")
+
+
+#: Mostly plain.
+ODD = st.sampled_from([None, math.nan, 3, 1.5, True, "\ud800", " a ", "", "{ A / B }", "}", "a b"])
+IDS_OF_PYTHON = st.one_of(st.sampled_from(["a1", "b2", "سوال", "17"]), st.integers(0, 9))
+SENTENCE = st.one_of(
+    st.lists(st.sampled_from(["A", "B", "天气", "A\u3000B"]), max_size=3),
+    st.lists(st.one_of(st.sampled_from("AB"), ODD), max_size=3),
+)
+
+
+@st.composite
+def values_of_python(draw: st.DrawFn) -> object:
+    """Draw a mapping, a Series or a DataFrame: plain, or with something odd here and there."""
+    odd = draw(st.booleans())
+    size = draw(st.integers(0, 4))
+    drawn = draw(st.lists(st.one_of(IDS_OF_PYTHON, ODD) if odd else IDS_OF_PYTHON, max_size=size))
+    ids = list(dict.fromkeys(drawn)) if draw(st.booleans()) else drawn
+    glosses = [draw(SENTENCE) for _ in ids]
+    if draw(st.booleans()):
+        glosses = [" ".join(map(str, words)) for words in glosses]
+    if odd and ids:
+        glosses[0] = draw(ODD)
+    kind = draw(st.sampled_from(["mapping", "series", "frame", "frame by index"]))
+    if kind == "mapping":
+        return dict(zip(ids, glosses, strict=True))
+    if kind == "series":
+        return pd.Series(glosses, index=ids, dtype=object)
+    columns = {"id": ids, "gloss": glosses}
+    for name in draw(st.sets(st.sampled_from(["signer", "text", "length"]))):
+        cell = st.one_of(st.sampled_from(["s1", "Wort", 3]), ODD)
+        columns[name] = [draw(cell) for _ in ids]
+    read = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
+    return read.set_index("id") if kind == "frame by index" else read
+
+
+@settings(max_examples=500)
+@given(values_of_python(), st.sampled_from(SIDES))
+def test_plain_values_are_read_as_all_others(source: object, role: Role) -> None:
+    plain = plain_table(source, role)
+    if plain is not None:
+        table = table_of(source, role)
+        assert table is not None
+        assert not table.notes
+        assert plain.ids == [row.id for row in table.rows]
+        assert list(plain.words) == list(table.words.values())
+        if role == "reference":
+            assert plain.signers == [row.signer or "" for row in table.rows]
+
+
+@pytest.mark.parametrize("glosses", [["A B", ""], [["A", "B"], []]])
+def test_plain_values_are_read_in_the_fast_way(glosses: list[object]) -> None:
+    rows = pd.DataFrame({"id": ["a", "b"], "gloss": glosses, "signer": ["s1", "s2"]})
+    for source in (rows, rows.set_index("id"), rows.set_index("id")["gloss"], {7: "A B", 8: ""}):
+        plain = plain_table(source, "reference")
+        assert plain is not None
+        assert list(plain.words) == [["A", "B"], []]
+    assert plain_table(rows, "reference").signers == ["s1", "s2"]  # type: ignore[union-attr]

@@ -75,7 +75,7 @@ def test_a_killed_run_goes_on_on_the_card(
         sys.executable,
         "-m",
         "slaeval",
-        *_command(filmed, saved, card, out, "--frames", "1"),
+        *_command(filmed, saved, card, out, "--frame-budget", "1"),
     ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     journal = out / "journal.jsonl"

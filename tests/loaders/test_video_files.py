@@ -115,7 +115,7 @@ def test_turned_and_mirrored_video_is_seen_as_it_is_shown(
 
 def test_mirrored_at_an_angle_is_refused(tmp_path: Path, film: Path) -> None:
     path = _with_matrix(film, tmp_path / "x.mp4", 0.8, 0.6, 0.6, -0.8)
-    with pytest.raises(InputError, match=r"x\.mp4: sample 'x'.*angle that is no quarter turn"):
+    with pytest.raises(InputError, match=r"x\.mp4: sample 'x'.*angle that is not a quarter turn"):
         open_footage(path)
 
 

@@ -216,12 +216,17 @@ def _step(model: Recogniser, frames: Tensor, lengths: Tensor) -> Tensor:
     return losses(model(frames, lengths), labels, torch.tensor([2, 1, 1]))["total"].mean()
 
 
+#: As SigLIP's: no class token, a pool by attention.
+_SIGLIP = Shape(8, 4, 12, 2, 3, 20, 12, norm_first=False, pool="map", epsilon=1e-6)
+
+
 @pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)
 @pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("changes", [{}, {"shape": _SIGLIP}], ids=["clip", "siglip"])
 def test_everything_that_should_learns_and_nothing_else(
-    make: Make, variant: str, checkpointing: bool
+    make: Make, variant: str, checkpointing: bool, changes: dict[str, Any]
 ) -> None:
-    model = make(variant, rest=True).train()
+    model = make(variant, rest=True, **changes).train()
     model.gradient_checkpointing = checkpointing
     parameters = model.trainable_parameters()
     before = {name: value.detach().clone() for name, value in parameters.items()}
@@ -241,6 +246,22 @@ def test_everything_that_should_learns_and_nothing_else(
     assert others
     assert all(value.grad is None and not value.requires_grad for value in others)
     assert tower_hash(model.tower_state()) == tower
+
+
+def test_adapters_of_siglip_do_not_mind_the_missing_class_token(make: Make) -> None:
+    """With or without a class token in them, all tokens are patches; a pool has no LoRA."""
+    frames, lengths = _frames(17), torch.tensor([9, 3, 5])
+    with_token, without = (
+        make("sla-adapter", shape=_SIGLIP, adapter_class_token=given).eval()
+        for given in (True, False)
+    )
+    states = with_token.adapter_state(), with_token.head_state(), with_token.tower_state()
+    without.load_states(*states)
+    expected, _ = with_token.log_probs(frames, lengths)
+    assert torch.equal(without.log_probs(frames, lengths)[0], expected)
+    lora = make("sla-lora", shape=_SIGLIP).adapter_state()
+    assert lora
+    assert not [name for name in lora if "pool" in name]
 
 
 @pytest.mark.parametrize("variant", TRAINABLE_VARIANTS)

@@ -12,8 +12,10 @@ import pytest
 pytest.importorskip("open_clip")
 
 import open_clip
+import timm
 import torch
 from open_clip.model import resize_pos_embed
+from open_clip.timm_model import TimmModel
 from open_clip.transformer import QuickGELU, VisionTransformer
 from safetensors.torch import save_file
 
@@ -122,6 +124,80 @@ def test_vit_b_32_is_open_clips() -> None:
     assert all(torch.equal(back[key], state[key]) for key in state)
 
 
+def _siglip(shape: Shape) -> TimmModel:
+    """Return open_clip's SigLIP tower with timm's transformer of a shape, its weights stirred."""
+    theirs = TimmModel.__new__(TimmModel)
+    torch.nn.Module.__init__(theirs)
+    theirs.trunk = timm.models.vision_transformer.VisionTransformer(
+        img_size=shape.image,
+        patch_size=shape.patch,
+        embed_dim=shape.width,
+        depth=shape.layers,
+        num_heads=shape.heads,
+        mlp_ratio=shape.hidden / shape.width,
+        class_token=False,
+        global_pool="map",
+        num_classes=0,
+        act_layer="gelu_tanh" if shape.tanh_gelu else None,
+    )
+    theirs.head = torch.nn.Sequential()
+    with torch.no_grad():
+        for value in theirs.parameters():
+            value.add_(torch.randn_like(value), alpha=0.1)
+    return theirs.eval()
+
+
+@pytest.mark.parametrize("tanh", [False, True])
+def test_siglip_is_open_clips(small: Shape, tanh: bool, tmp_path: Path) -> None:
+    shape = replace(
+        small, pool="map", output=small.width, norm_first=False, tanh_gelu=tanh, epsilon=1e-6
+    )
+    theirs = _siglip(shape)
+    state = theirs.state_dict()
+    save_file(
+        {f"visual.{name}": value for name, value in state.items()}, tmp_path / "a.safetensors"
+    )
+    ours = _ours(shape, read_weights(tmp_path / "a.safetensors")).double()
+    frames = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    expected = theirs.double()(frames)
+    torch.testing.assert_close(ours(frames, _alone(frames)), expected, rtol=1e-9, atol=1e-9)
+    # Other pictures, as timm resizes positions for them.
+    theirs.trunk.set_input_size(img_size=16)
+    frames = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    torch.testing.assert_close(ours(frames, _alone(frames)), theirs(frames), rtol=1e-4, atol=1e-4)
+    back = to_open_clip(ours.float().state_dict())
+    assert back.keys() == state.keys()
+    assert all(torch.equal(back[name], value) for name, value in state.items())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ViT-B-32-SigLIP2-256",
+        pytest.param("ViT-B-16-SigLIP", marks=pytest.mark.slow),
+        pytest.param("ViT-L-16-SigLIP2-512", marks=pytest.mark.slow),
+        pytest.param("ViT-SO400M-14-SigLIP", marks=pytest.mark.slow),
+    ],
+)
+def test_named_siglip_is_open_clips(name: str) -> None:
+    config = open_clip.get_model_config(name)
+    vision = config["vision_cfg"]
+    theirs = TimmModel(
+        vision["timm_model_name"],
+        config["embed_dim"],
+        image_size=vision["image_size"],
+        pool=vision["timm_pool"],
+        proj=vision["timm_proj"],
+    ).eval()
+    ours = open_tower(name, state=theirs.state_dict())
+    assert ours.shape.output == config["embed_dim"]
+    frames = torch.randn(2, 3, vision["image_size"], vision["image_size"])
+    with torch.inference_mode():
+        expected = theirs(frames)
+        found = ours(frames, _alone(frames))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_weights_go_back(small: Shape) -> None:
     ours = Tower("ours", small)
     theirs = _theirs(small)
@@ -175,7 +251,8 @@ def test_random_weights_come_from_the_seed() -> None:
     ("name", "reason"),
     [
         ("RN50", "its tower is a ResNet"),
-        ("ViT-B-16-SigLIP", "its tower is timm's vit_base_patch16_siglip_224"),
+        ("convnext_base", "its tower is timm's convnext_base"),
+        ("ViTamin-S", "its tower is timm's vitamin_small_224"),
         ("coca_ViT-B-32", "its tower pools by attention"),
     ],
 )
@@ -185,7 +262,7 @@ def test_other_towers_are_refused(name: str, reason: str) -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UsageError, match="unknown backbone 'ViT-B16'; did you mean 'ViT-B-16'"):
+    with pytest.raises(UsageError, match=r"unknown backbone 'ViT-B16' \(did you mean 'ViT-B-16'"):
         open_tower("ViT-B16")
 
 
@@ -194,6 +271,7 @@ def test_names() -> None:
     assert names[0] == TINY
     assert {"ViT-B-16", "ViT-B-16-quickgelu", "ViT-B-32", "ViT-L-14", "ViT-H-14-CLIPA"} <= {*names}
     assert "RN50" not in names
+    assert {"ViT-B-16-SigLIP", "ViT-SO400M-14-SigLIP2"} <= {*names}
 
 
 # Files
@@ -284,7 +362,7 @@ def test_damaged_files(tmp_path: Path, suffix: str, damage: str) -> None:
         path.write_bytes(path.read_bytes()[:-200])
     else:
         path.write_bytes(b"" if damage == "empty" else b"these are no weights\n" * 20)
-    told = {"cut": "damaged", "foreign": "neither a file of torch", "empty": "the file is empty"}
+    told = {"cut": "damaged", "foreign": "neither a torch.save", "empty": "the file is empty"}
     with pytest.raises(InputError, match=f"^{path}: .*{told[damage]}"):
         read_weights(path)
 

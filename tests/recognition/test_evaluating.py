@@ -818,7 +818,7 @@ def test_two_processes_divide_the_corpus(
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
         *("-m", "slaeval", "run", "--ckpt", checkpoint("sla-adapter"), "--root", root),
-        *("--out", "out", "--frames", "90", "--device", "cpu", "--workers", "0", "--json"),
+        *("--out", "out", "--frame-budget", "90", "--device", "cpu", "--workers", "0", "--json"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,8 @@ from PIL import Image
 from slaeval.__main__ import main
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.loaders import load_corpus
-from slaeval.loaders.frame_cache import Coding, cache_folder, open_frame_cache
+from slaeval.loaders.frame_cache import cache_folder, open_frame_cache
+from slaeval.loaders.frame_index import Coding
 from slaeval.loaders.records import Corpus
 from slaeval.loaders.video import VideoClip, find_video_clips, open_footage, read_frames
 from slaeval.recognition import evaluate
@@ -195,7 +196,9 @@ def test_run_says_that_frames_lost_a_little(
 # -- caches that are of no use ----------------------------------------------------------------
 
 
-def test_a_changed_source_is_named(small: Corpus, tmp_path: Path) -> None:
+def test_a_changed_source_is_named(
+    small: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "cache"
     make_frame_cache(small, str(folder), SIDE, PNG)
     clip = find_video_clips(small)[0][1]
@@ -205,6 +208,7 @@ def test_a_changed_source_is_named(small: Corpus, tmp_path: Path) -> None:
 
     os.utime(frame, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
     opened(folder, small)  # other times, the same content
+    assert "the files of 1 sample of test have other times" in capsys.readouterr().err
     frame.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:])
     with pytest.raises(InputError, match=f"sample {clip.id!r} has other pictures than when"):
         opened(folder, small)

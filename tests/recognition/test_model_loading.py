@@ -93,18 +93,20 @@ def test_the_backbone_of_a_slim_checkpoint_is_verified(checkpoint: Make, tmp_pat
     right, wrong = tmp_path / "right.safetensors", tmp_path / "wrong.safetensors"
     save_file(read_checkpoint(checkpoint(seed=3)).part("tower"), right)
     save_file(read_checkpoint(checkpoint(seed=4)).part("tower"), wrong)
-    loaded = load_checkpoint(slim, backbone=right)
+    loaded = load_checkpoint(slim, backbone_weights=right)
     frames = np.zeros((5, 36, 36, 3), np.uint8)
     np.testing.assert_array_equal(
         loaded.recognise(frames).log_probs,
         load_checkpoint(checkpoint(seed=3)).recognise(frames).log_probs,
     )
     with pytest.raises(InputError, match=r"wrong\.safetensors has"):
-        load_checkpoint(slim, backbone=wrong)
+        load_checkpoint(slim, backbone_weights=wrong)
     with pytest.raises(InputError, match="no such file"):
-        load_checkpoint(slim, backbone=tmp_path / "none.safetensors")
+        load_checkpoint(slim, backbone_weights=tmp_path / "none.safetensors")
     with pytest.raises(UsageError, match="contains its own backbone"):
-        load_checkpoint(checkpoint(seed=3), backbone=right)
+        load_checkpoint(checkpoint(seed=3), backbone_weights=right)
+    with pytest.warns(DeprecationWarning, match="now load_checkpoint\\(backbone_weights="):
+        assert load_checkpoint(slim, backbone=right).hash == loaded.hash
 
 
 @pytest.mark.parametrize(

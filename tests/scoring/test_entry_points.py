@@ -53,7 +53,7 @@ def test_a_protocol_of_another_package_is_known(offer) -> None:  # type: ignore[
     ("found", "message"),
     [
         (ImportError("no module"), "cannot be loaded: ImportError: no module"),
-        ("a text", "is no Protocol but 'a text'"),
+        ("a text", "is not a Protocol but 'a text'"),
         (replace(protocols.protocol("none"), name="official"), "'official' exists already"),
     ],
 )

@@ -2,7 +2,7 @@
 
 For each protocol that is defined for the text: the figures, the difference in BLEU-4 to the
 protocol of the corpus, which rules changed how many sentences, and which segments move. A figure
-that a paper claims can be held against all of them.
+that a paper claims can be checked against all of them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class MovedSegment(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A claimed figure held against one protocol.
+    """A claimed figure checked against one protocol.
 
     Attributes
     ----------
@@ -204,12 +204,12 @@ def parse_figure(claimed: str) -> tuple[str, str]:
 
 
 def check_figure(audits: Sequence[TextAudit], claimed: str) -> list[Claim]:
-    """Hold a published figure against every protocol, nearest first.
+    """Check a published figure against every protocol, nearest first.
 
     Parameters
     ----------
     audits : sequence of TextAudit
-        One a split.
+        One per split.
     claimed : str
         ``"13.43"`` for BLEU-4, or with the figure's key, ``"rouge=38.7"``.
 

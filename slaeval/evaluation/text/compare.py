@@ -178,7 +178,7 @@ def _pair(
 
 
 def _adjusted(pairs: list[TextPair]) -> list[TextPair]:
-    """Adjust p-values over the systems held against the first (Holm)."""
+    """Adjust p-values over the systems compared with the first (Holm)."""
 
     def adjusted(found: list[dict[str, float]]) -> list[dict[str, float]]:
         columns = [holm([p[key] for p in found]) for key in TESTED]

@@ -1,4 +1,4 @@
-"""Sentences held against references: every score of them, each computed once."""
+"""Sentences and references: every score of them, each computed once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = ["TextEvaluation", "score_text"]
 
 
 class TextEvaluation(BaseEvaluation[TextProtocol, TextScore]):
-    """Translations held against references, like :class:`slaeval.evaluation.score.Evaluation`.
+    """Translations and references, like :class:`slaeval.evaluation.score.Evaluation`.
 
     The only word of a segment, in references and hypotheses, is its sentence.
     """

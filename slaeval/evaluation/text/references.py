@@ -169,7 +169,7 @@ def match_sentences(read: Translations, references: ReferenceSet, fix: bool = Fa
     if len(read.lines) != len(rows):
         raise InputError(
             f"{len(read.lines)} sentences without ids for the {len(rows)} segments of "
-            f"{references.source}; give one sentence a line in the order of the references, or "
+            f"{references.source}; give one sentence per line in the order of the references, or "
             "a table with ids (id<TAB>sentence)",
             read.path,
         )

@@ -1,0 +1,260 @@
+"""The index of a frame cache: what a split of it is, and where each clip lies in its file.
+
+The first line is a header, each further one a clip, all of them JSON. While a split is being made
+lines are appended, each after its frames; the hash in the header comes last.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slaeval.errors import InputError, UsageError
+from slaeval.files import read_bytes
+
+__all__ = [
+    "PART",
+    "Coding",
+    "Entry",
+    "Header",
+    "damaged",
+    "frames_file",
+    "index_file",
+    "read_index",
+]
+
+Pixels = NDArray[np.uint8]
+Format = Literal["jpeg", "webp", "png"]
+
+#: The version goes up when the layout changes, or when ``read_frames`` gives other pixels.
+_FORMAT, _VERSION = "slaeval-frame-cache", 1
+
+#: What the folder of a split in the making ends with.
+PART = ".part"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How frames are stored.
+
+    Attributes
+    ----------
+    format : {"jpeg", "webp", "png"}
+        JPEG keeps the full resolution of colours (4:4:4); PNG loses nothing.
+    quality : int or None
+        1 to 100, None for PNG.
+    """
+
+    format: Format = "jpeg"
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.format not in get_args(Format):
+            raise UsageError(f"frames are stored as jpeg, webp or png, not {self.format!r}")
+        if self.format == "png":
+            if self.quality is not None:
+                raise UsageError("png is lossless: it has no quality")
+        elif self.quality is None:
+            object.__setattr__(self, "quality", 95)
+        elif not 1 <= self.quality <= 100:
+            raise UsageError(f"the quality is 1 to 100, not {self.quality}")
+
+    @property
+    def lossless(self) -> bool:
+        """Whether frames come back as they were."""
+        return self.format == "png"
+
+    def __str__(self) -> str:
+        return "png" if self.quality is None else f"{self.format} {self.quality}"
+
+    def encode(self, pixels: Pixels) -> bytes:
+        """Return a frame [H, W, 3] as the bytes of a picture."""
+        from PIL import Image
+
+        options: dict[str, Any] = {"quality": self.quality}
+        if self.format == "jpeg":
+            options["subsampling"] = 0
+        elif self.format == "webp":
+            options["method"] = 2  # of 0 to 6; above, it takes three times as long for 5 % less
+        else:
+            options = {"compress_level": 1}
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, self.format, **options)
+        return stream.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """Return the frame behind the bytes of a picture."""
+        from PIL import Image
+
+        with Image.open(io.BytesIO(data), formats=(self.format,)) as picture:
+            return np.asarray(picture)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a split of a frame cache is.
+
+    Attributes
+    ----------
+    corpus, setup, split : str
+        Whose frames.
+    side : int
+        Height and width of a frame.
+    coding : Coding
+        How they are stored.
+    frames, bytes : int
+        How many there are, and the size of their file; 0 while it is being made.
+    hash : str
+        SHA-256 of the file.
+    """
+
+    corpus: str
+    setup: str
+    split: str
+    side: int
+    coding: Coding
+    frames: int = 0
+    bytes: int = 0
+    hash: str = ""
+
+    def __str__(self) -> str:
+        made = f", {self.hash[:12]}" if self.hash else ""
+        return f"{self.coding}, {self.side} pixels{made}"
+
+    @property
+    def place(self) -> tuple[str, str, int, Coding]:
+        """What all splits in one cache have in common."""
+        return self.corpus, self.setup, self.side, self.coding
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return vars(self) | {"coding": self.coding.format, "quality": self.coding.quality}
+
+    def line(self) -> str:
+        """Return the first line of an index."""
+        return json.dumps({"format": _FORMAT, "version": _VERSION} | self.to_dict()) + "\n"
+
+    @classmethod
+    def read(cls, line: str, path: str) -> Header:
+        """Read the first line of an index.
+
+        Raises
+        ------
+        InputError
+            It is something else, or of another version.
+        """
+        try:
+            values = json.loads(line)
+            kind, version = values.pop("format"), values.pop("version")
+        except (ValueError, KeyError, AttributeError):
+            raise InputError("not the index of a frame cache", path, 1) from None
+        if kind != _FORMAT or version != _VERSION:
+            raise InputError(
+                f"a frame cache of another version of slaeval ({version!r:.20}, this one reads "
+                f"{_VERSION}); make it again with --restart",
+                path,
+                1,
+            )
+        try:
+            header = cls(coding=Coding(values.pop("coding"), values.pop("quality")), **values)
+        except (TypeError, KeyError, UsageError):
+            raise damaged(path, 1) from None
+        kinds = {type(getattr(header, name)) for name in ("side", "frames", "bytes")}
+        if kinds != {int} or not isinstance(header.hash, str):
+            raise damaged(path, 1)
+        return header
+
+    def remake(self, folder: str) -> str:
+        """Return what to do about a split, in this folder, that is of no use."""
+        quality = "" if self.coding.quality is None else f" --quality {self.coding.quality}"
+        return (
+            f"make it again: slaeval corpus cache {self.corpus} --setup {self.setup} --split "
+            f"{self.split} --size {self.side} --format {self.coding.format}{quality} --out "
+            f"{shlex.quote(os.path.dirname(folder))} --restart"
+        )
+
+
+class Entry(NamedTuple):
+    """One clip in an index.
+
+    Attributes
+    ----------
+    id : str
+        The sample.
+    sizes, checks : list of int
+        Of each frame how many bytes it takes, and their CRC-32.
+    source, content : str
+        Digests of the files it was made from: :func:`source_digest`, :func:`content_digest`.
+    reason : str
+        Why its frames could not be read; empty where they could.
+    """
+
+    id: str
+    sizes: list[int]
+    checks: list[int]
+    source: str
+    content: str
+    reason: str = ""
+
+    def line(self) -> str:
+        """Return its line of an index."""
+        return json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def frames_file(folder: str) -> str:
+    """Return the path of the frames in the folder of a split."""
+    return os.path.join(folder, "frames.bin")
+
+
+def index_file(folder: str) -> str:
+    """Return the path of the index in the folder of a split."""
+    return os.path.join(folder, "index.jsonl")
+
+
+def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
+    """Read an index.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    torn : bool
+        Whether its last line may be cut off, as in one that is being made.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or of another version.
+    """
+    lines = read_bytes(path, "the index of a frame cache").decode("utf-8", "replace").split("\n")
+    rest = lines.pop()
+    if not lines or (rest and not torn):
+        raise damaged(path, len(lines) + 1)
+    entries = []
+    for number, line in enumerate(lines[1:], 2):
+        try:
+            entry = Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            raise damaged(path, number) from None
+        if not (_are_counts(entry.sizes) and _are_counts(entry.checks)) or (
+            len(entry.sizes) != len(entry.checks)
+        ):
+            raise damaged(path, number)
+        entries.append(entry)
+    return Header.read(lines[0], path), entries
+
+
+def _are_counts(values: object) -> bool:
+    return isinstance(values, list) and all(type(n) is int and 0 <= n < 1 << 32 for n in values)
+
+
+def damaged(path: str, line: int | None = None) -> InputError:
+    """Return the error about a file that is not what a cache has there."""
+    return InputError("this frame cache is damaged; make it again with --restart", path, line)
