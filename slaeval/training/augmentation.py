@@ -1,4 +1,4 @@
-"""What training does to a clip: another speed, another cut, a mirror.
+"""Augmentation of clips: speed, crop and mirroring.
 
 As in the field (VAC, CorrNet, AdaptSign): a clip is resampled in time to 80–120 % of its
 length, one random square is cut out of all its frames, and half of the clips are mirrored. The
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Augmentation(NamedTuple):
-    """One way to look at a clip.
+    """The augmentation of a clip in one epoch.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def random_view(
     max_frames: int,
     min_frames: int = 1,
 ) -> Augmentation:
-    """Draw how a clip is seen in an epoch.
+    """Draw the augmentation of a clip in an epoch.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def random_view(
 
 
 def longest_view(num_frames: int, rescale: float, sampling: str, max_frames: int) -> int:
-    """Return how many frames a clip may get, at most."""
+    """Return the most frames a clip can have after augmentation."""
     longest = num_frames * (1 + rescale)
     return (
         _drawn(int(longest), max_frames)
@@ -110,7 +110,7 @@ def longest_view(num_frames: int, rescale: float, sampling: str, max_frames: int
 
 
 def _drawn(wanted: int, max_frames: int) -> int:
-    """Return how many frames the field draws where it wants so many."""
+    """Return the number of frames the field's sampling draws for a wanted number."""
     length = min(max(wanted, _FEWEST_DRAWN), max_frames)
     return -(-length // _MULTIPLE) * _MULTIPLE
 
@@ -121,6 +121,6 @@ def _spread(num_frames: int, length: int) -> Array:
 
 
 def view_of(frames: Array, view: Augmentation) -> Array:
-    """Cut and mirror frames that were already chosen; uint8 (T, H, W, 3) in and out."""
+    """Crop and mirror chosen frames; uint8 (T, H, W, 3) in and out."""
     cut = frames[:, view.top : view.top + view.side, view.left : view.left + view.side]
     return np.ascontiguousarray(cut[:, :, ::-1] if view.mirrored else cut)

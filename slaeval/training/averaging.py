@@ -59,7 +59,7 @@ class WeightAverage:
                 self._moving[name].copy_(value)
 
     def after_epoch(self, epoch: int) -> None:
-        """Take in the weights after an epoch, counted from 1; twice is as once."""
+        """Take in the weights after an epoch, counted from 1; repeating it changes nothing."""
         if self.average > 1:
             self._epochs[epoch] = _copies(self._trained, "cpu")
             self._epochs.pop(epoch - self.average, None)
@@ -83,7 +83,7 @@ class WeightAverage:
             _copy_into(self._trained, self.weights())
 
     def put_back(self) -> None:
-        """Put the weights as trained into the model again, wherever :meth:`put_in` had got to."""
+        """Put the weights as trained back, even if :meth:`put_in` was interrupted."""
         if self._aside:
             _copy_into(self._trained, self._aside)
             self._aside = {}

@@ -1,4 +1,4 @@
-"""What is trained on: clips with class numbers, looked at as a careful colleague would.
+"""Training clips with class numbers, checked before the first step.
 
 Everything that would stop a run hours later is found before the first step: samples without
 pictures, glosses outside the vocabulary, clips too short for their labels (CTC has no path
@@ -95,7 +95,7 @@ class Examples:
     fps : float or None
         Frames a second that all clips are seen at: what most were filmed at.
     notes : tuple of str
-        What else a colleague would want to know.
+        Remarks for the log.
     """
 
     clips: tuple[Clip, ...]
@@ -119,7 +119,7 @@ def prepare_examples(
     shuffle_labels: bool = False,
     cache: FrameCache | None = None,
 ) -> Examples:
-    """Join a corpus's samples with their pictures and number their glosses.
+    """Match samples with their video clips and number their glosses.
 
     Parameters
     ----------
@@ -216,11 +216,11 @@ class TrainingClips(ClipDataset):
         self.cache = cache or {}
 
     def name(self, key: tuple[int, int]) -> str:
-        """Return the id of the clip a key stands for."""
+        """Return the id of a key's clip."""
         return super().name(key[1])
 
     def read(self, key: tuple[int, int]) -> Array:
-        """Read the frames a key stands for, cut and mirrored; uint8 (T, H, W, 3)."""
+        """Read a key's frames, augmented; uint8 (T, H, W, 3)."""
         epoch, index = key
         shot, recipe = self.footage[index], self.recipe
         view = random_view(

@@ -1,4 +1,4 @@
-"""How much memory a training step takes, known before the first one.
+"""Predicts the memory of a training step before the first one runs.
 
 What a step holds grows with the frames in it, and the longest clips may come hours into a run. So
 two small steps are run, and after each of their operations the bytes of all live tensors are
@@ -50,7 +50,7 @@ def check_memory(
     precision: str,
     processes: int,
 ) -> None:
-    """Hold the largest possible step against the memory that is there.
+    """Make sure that the largest possible step fits into memory.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def peak_of(
 
 
 def give_back_freed_memory() -> None:
-    """Have glibc hand large freed blocks back to the system; elsewhere do nothing.
+    """Make glibc return large freed blocks to the system; elsewhere do nothing.
 
     By itself it keeps them, and a training step's tensors leave holes between each other:
     ViT-B/16 was seen to take 3.3 GiB for tensors of 0.7. Mapping them anew costs a tenth of the
@@ -170,7 +170,7 @@ def give_back_freed_memory() -> None:
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts, after each operation, the bytes of the tensors that came since and still live."""
+    """Counts the bytes of live tensors after each operation."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

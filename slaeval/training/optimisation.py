@@ -19,7 +19,7 @@ __all__ = ["advance", "optimiser_of", "schedule_of", "sum_gradients"]
 def optimiser_of(
     recipe: Recipe, parameters: Mapping[str, Tensor], rate: float
 ) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser at a rate; with ``"adamw"`` biases and norms do not decay."""
+    """Return the recipe's optimiser; ``"adamw"`` does not decay biases and norms."""
     if recipe.optimiser == "adam":
         return torch.optim.Adam(parameters.values(), rate, weight_decay=recipe.weight_decay)
     flat = [parameter for parameter in parameters.values() if parameter.ndim < 2]
@@ -50,7 +50,7 @@ def schedule_of(
 
 
 def advance(schedule: LRScheduler) -> None:
-    """Take a schedule to the next step."""
+    """Advance a schedule by one step."""
     with warnings.catch_warnings():
         # With fp16 the first steps may overflow and be left out; the schedule goes on.
         warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step")
@@ -58,7 +58,7 @@ def advance(schedule: LRScheduler) -> None:
 
 
 def sum_gradients(parameters: Iterable[torch.nn.Parameter], world: World) -> None:
-    """Add up the gradients of all processes, in one message.
+    """Sum the gradients of all processes with one all-reduce.
 
     The loss of every clip is divided by the clips of the whole batch, so that n processes with b
     clips each do what one does with n·b.

@@ -1,4 +1,4 @@
-"""What a training run needs to know and what does not change its result."""
+"""Options of a training run that do not belong to its recipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Options:
-    """What does not change the result, or belongs to this machine.
+    """Options of a run that do not belong to its recipe.
 
     Attributes
     ----------
@@ -40,15 +40,15 @@ class Options:
         Also save the state within an epoch: after so many steps (``500``), or when so much time
         has passed (``"90s"``, ``"30m"``, ``"2h"``); 0 for never.
     warm_start : str or None
-        A checkpoint to start from: whatever agrees in name and shape, classes by gloss.
+        A checkpoint to start from: tensors that fit are taken over, classes matched by gloss.
     backbone_weights : str or None
-        File of the backbone's weights, where `pretrained` is not at hand.
+        File with the backbone's weights, instead of `pretrained`.
     vocabulary : tuple of str or None
         Glosses in the order of their classes; those of the training split without it.
     shuffle_labels : bool
-        Control: every clip gets another one's labels.
+        Control experiment: shuffle labels between clips.
     track : {"wandb", "trackio"} or None
-        Also tell every step and epoch to this tracker, if it is installed.
+        Also log every step and epoch to this tracker, if it is installed.
     """
 
     device: str = "auto"

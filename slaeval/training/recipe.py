@@ -1,4 +1,4 @@
-"""The recipe: every number that decides what training gives, and where each comes from.
+"""The recipe: every value that determines the result of training, with its source.
 
 CLIP-SLA (Alyami and Luqman, CVPR 2025 Workshops) states the backbone, the two adapters, the
 head and the kinds of loss; rank, widths, optimiser, schedule, augmentation and loss weights are
@@ -270,7 +270,7 @@ def _parsed(text: str, kind: str) -> Any:
     return None if text.casefold() == "none" and "None" in kind else text
 
 
-#: Value: where it comes from, for the recipe of a real tower.
+#: The source of each value, for the recipe of a real tower.
 SOURCES = {
     "variant": _PAPER,
     "backbone": f"{_PAPER} (ViT-B/16)",
@@ -308,7 +308,7 @@ SOURCES = {
     "seed": _OURS,
 }
 
-#: Where training differs from AdaptSign's code whatever the recipe says: what, there, here, why.
+#: Differences from AdaptSign's code under every recipe: what, there, here, why.
 DEVIATIONS = (
     (
         "batches",

@@ -1,4 +1,4 @@
-"""Recipes as files: TOML or YAML for people, or what a checkpoint was trained with."""
+"""Recipes as files: TOML, YAML, or the recipe stored in a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WHAT = "a recipe"
 
 
 def read_recipe(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read settings, as text that ``--set KEY=VALUE`` could hold.
+    """Read settings as the text that ``--set KEY=VALUE`` takes.
 
     Parameters
     ----------

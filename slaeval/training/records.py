@@ -1,7 +1,7 @@
 """What a run records as it goes: tables, curves, TensorBoard, a tracker, lines on stderr.
 
-``log.csv`` has a row an epoch, ``steps.csv`` one an optimiser step. Of several processes the first
-writes, and what a step's row says of losses, frames and time is about the first's own clips.
+``log.csv`` has a row per epoch, ``steps.csv`` one per optimiser step. With several processes only
+the first one writes; losses, frames and times in ``steps.csv`` are those of its own clips.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ STEP_COLUMNS = (
 #: Trackers that take ``init`` and ``log`` as Weights & Biases does.
 TRACKERS = ("wandb", "trackio")
 
-#: Without a terminal, a line for people this often, in seconds.
+#: Seconds between progress lines where stderr is no terminal.
 _LINE_EVERY = 30.0
 
 
@@ -65,7 +65,7 @@ class Records:
     tracker : str or None
         ``"wandb"`` or ``"trackio"``.
     log : callable
-        Gets lines for people.
+        Called with each progress line.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class Records:
         self._last_line = time.monotonic()
 
     def step(self, row: Mapping[str, float], title: str) -> None:
-        """Write down one optimiser step; `title` says which, for people."""
+        """Record an optimiser step; `title` is the epoch's name in progress lines."""
         self._table.write(_line(row, STEP_COLUMNS))
         step = int(row["step"])
         for name, value in row.items():
@@ -113,7 +113,7 @@ class Records:
             )
 
     def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
-        """Write down all epochs, of which the last is new."""
+        """Record the last epoch of `history`, and rewrite the table of all."""
         row = history[-1]
         for name, value in row.items():
             if name not in ("epoch", "step"):
@@ -129,12 +129,12 @@ class Records:
             write_whole(self._folder.curves, draw_curves(history))
 
     def flush(self) -> None:
-        """Put on disk what is written: what a state holds must be in the tables."""
+        """Flush to disk: a saved state must not be ahead of the tables."""
         for file in (self._epochs, self._steps, self._table):
             file.flush()
 
     def close(self) -> None:
-        """Write everything that is left."""
+        """Flush and close all files."""
         for file in (self._epochs, self._steps, self._table):
             file.close()
         if self._tracker is not None:
@@ -142,14 +142,14 @@ class Records:
 
 
 class Clock:
-    """How long steps take, and how much of that they wait for frames."""
+    """Measures how long steps take, and how much of that is waiting for frames."""
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
         self._waited = 0.0
 
     def waiting(self, batches: Iterator[LoadedBatch]) -> Iterator[LoadedBatch]:
-        """Yield batches, counting the time until each is there."""
+        """Yield batches, measuring the wait for each."""
         while True:
             begun = time.perf_counter()
             loaded = next(batches, None)
@@ -159,7 +159,7 @@ class Clock:
             yield loaded
 
     def lap(self) -> tuple[float, float]:
-        """Return the seconds since the last lap, and those of waiting; begin the next."""
+        """Return the seconds since the last lap and those spent waiting; start a new lap."""
         now = time.perf_counter()
         found = now - self._begun, self._waited
         self._begun, self._waited = now, 0.0
@@ -167,7 +167,7 @@ class Clock:
 
 
 class DevScores(NamedTuple):
-    """What the dev split gave, by the classes of the sequence and by those of the convolution."""
+    """Dev scores of the main head (BiLSTM) and of the convolution's classifier."""
 
     sequence: Score
     convolution: Score
@@ -181,7 +181,7 @@ def step_row(
     clock: Clock,
     device: torch.device,
 ) -> dict[str, float]:
-    """Return a line of ``steps.csv``: the step before `at`, over some batches."""
+    """Return the row of ``steps.csv`` of the step that led to `at`."""
     clips = sum(len(batch.ids) for batch in group)
     frames = sum(int(batch.lengths.sum()) for batch in group)
     seconds, waited = clock.lap()
@@ -201,7 +201,7 @@ def step_row(
 
 
 def epoch_row(at: Position, plan: Plan, scores: DevScores, seconds: float) -> dict[str, float]:
-    """Return a line of ``log.csv``: the epoch that ends at `at`, with the sums of all processes."""
+    """Return the row of ``log.csv`` of the epoch that ends at `at`."""
     return {
         "epoch": at.epoch + 1,
         "step": (at.epoch + 1) * plan.steps,
@@ -235,7 +235,7 @@ def _line(row: Mapping[str, float], columns: Sequence[str]) -> str:
 
 
 def _opened_table(path: Any, step: int) -> Any:
-    """Open the table of steps behind the row of the last step done."""
+    """Open the table for appending, cut off after the row of the last step done."""
     lines = [",".join(STEP_COLUMNS) + "\n"]
     if path.exists():
         kept = path.read_text("utf-8").splitlines(keepends=True)[1 : step + 1]

@@ -38,7 +38,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is trained on, and what each epoch is scored on.
+    """The training clips, and the dev split that scores each epoch.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class TrainingData:
         return replace(self, examples=replace(self.examples, clips=clips), dev=dev)
 
     def check_dev(self, lost: Mapping[str, Any], dev: tuple[VideoClip, ...]) -> None:
-        """See that there is something to choose the best epoch by."""
+        """Make sure that some dev clips are left to choose the best epoch by."""
         if not dev:
             why = next(iter(lost.values()), "it is empty")
             split = self.references.split
@@ -103,7 +103,7 @@ def open_data(
     options: Options,
     log: Log,
 ) -> TrainingData:
-    """Find the clips of both splits and number their glosses; no frame is read yet.
+    """Find the clips of both splits and number their glosses, without reading a frame.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def open_data(
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """What is trained.
+    """The model to train.
 
     Attributes
     ----------
@@ -177,7 +177,7 @@ class BuiltModel:
 def build_model(
     recipe: Recipe, changes: Mapping[str, Any], data: TrainingData, options: Options, log: Log
 ) -> BuiltModel:
-    """Open the backbone, put adapter and head to it, and start from a checkpoint if one is named.
+    """Open the backbone, add adapter and head, and load a warm start if one is given.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def build_model(
 
 @dataclass(frozen=True)
 class Job:
-    """All that a run is made of.
+    """Everything a run consists of.
 
     Attributes
     ----------
@@ -235,7 +235,7 @@ class Job:
     cache: dict[str, Array] = field(default_factory=dict)
 
     def described(self) -> Iterator[str]:
-        """Yield lines that say what frames become, and where the model computes."""
+        """Yield lines on preprocessing, device, precision and averaging, for the log."""
         frames = self.recipe.preprocessing()
         yield (
             f"frames: resized to {frames.resize} × {frames.resize}, cropped to {frames.crop} × "
@@ -248,7 +248,7 @@ class Job:
             yield f"evaluated and saved: the mean weights of the last {self.recipe.average} epochs"
 
     def settings(self, processes: int) -> dict[str, Any]:
-        """Return all that must be the same in every process, and for a run to be resumed."""
+        """Return the settings that all processes, and a run and its resumption, must share."""
         recipe, data = self.recipe.to_dict(), self.data
         # Twice the processes with half the clips each do the same.
         recipe["clips_per_batch"] = recipe.pop("batch_size") * processes
@@ -268,7 +268,7 @@ class Job:
 def read_frames(
     data: TrainingData, recipe: Recipe, options: Options, world: World, log: Log
 ) -> tuple[TrainingData, dict[str, Array]]:
-    """Read all frames once, where they fit into memory or some of them may be unreadable.
+    """Read all frames once, if they fit into memory or if unreadable ones are to be skipped.
 
     Returns
     -------

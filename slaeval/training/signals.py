@@ -1,4 +1,4 @@
-"""Asked to stop: a cluster sends a signal some time before it ends a job.
+"""Stopping on request: clusters send a signal some time before they end a job.
 
 SLURM sends SIGTERM, or with ``--signal=USR1@120`` SIGUSR1 two minutes ahead. Within an optimiser
 step the signal waits for the end of the step; anywhere else it takes effect at once.
@@ -20,7 +20,7 @@ _NAMES = ("SIGTERM", "SIGUSR1")
 
 
 class StopRequested(SlaevalError):  # noqa: N818 (it is no error)
-    """A signal asked this run to stop. The exit code is sysexits' EX_TEMPFAIL: try again."""
+    """A signal asked this run to stop. Exit code 75, EX_TEMPFAIL of sysexits: try again."""
 
     exit_code = 75
 
@@ -39,7 +39,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def postponed(self) -> Iterator[None]:
-        """Only take note of a signal in here; whoever is inside asks :attr:`received`."""
+        """Defer signals to the end of the block; code in it can ask :attr:`received`."""
         self._waits = True
         try:
             yield
@@ -54,7 +54,7 @@ class StopSignals:
         return StopRequested(f"stopped by {name}; the same command goes on from here")
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal."""
+        """Handle a signal."""
         self._received = signal.Signals(number).name
         if not self._waits:
             raise self.request()
@@ -62,7 +62,7 @@ class StopSignals:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[StopSignals]:
-    """Take SIGTERM and SIGUSR1 in the main thread; elsewhere, or without them, do nothing."""
+    """Handle SIGTERM and SIGUSR1 in the main thread; elsewhere do nothing."""
     signals = StopSignals()
     before = {}
     if threading.current_thread() is threading.main_thread():

@@ -1,13 +1,13 @@
-"""What a training run needs to go on after it was stopped, and the table of what it did.
+"""The files of a training run: the state it resumes from, and the tables of what it did.
 
 Beside ``sla_lora.pt`` stands a folder ``sla_lora.training/``:
 
 ``state.pt``
-    Weights in training, optimiser, schedule, where in which epoch; rewritten whole.
+    Weights, optimiser, schedule and the position in the run; always rewritten as a whole.
 ``log.csv``
-    One row an epoch.
+    One row per epoch.
 ``steps.csv``
-    One row an optimiser step.
+    One row per optimiser step.
 ``tensorboard/``
     The same for TensorBoard.
 ``curves.png``
@@ -52,7 +52,7 @@ _MEANINGS = {"clips_per_batch": "clips per batch (--batch-size times processes)"
 
 
 def digest(value: Any) -> str:
-    """Return a short hash of something that JSON can hold."""
+    """Return a short hash of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
@@ -68,7 +68,7 @@ def clips_digest(footage: Iterable[VideoClip], labels: Iterable[Sequence[int]]) 
 
 @dataclass
 class Position:
-    """How far a run has come: what its state holds beside weights.
+    """The position in a run: what its state holds besides weights.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Position:
     seconds: float = 0.0
 
     def ended(self, recipe: Recipe) -> str | None:
-        """Return why there is no further epoch to train; None where there is one."""
+        """Return why the run is over, or None while there are epochs left to train."""
         if self.best is not None and recipe.patience:
             without = self.epoch - int(self.best["epoch"])
             if without >= recipe.patience:
@@ -137,7 +137,7 @@ class TrainingFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out; makes the folder, and takes it away where nothing came into it.
+        """Create and lock the folder; on leaving, remove it if it is still empty.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class TrainingFolder:
                         self.path.rmdir()
 
     def check_free(self, *, restart: bool) -> None:
-        """Make sure that nothing a user had would be lost.
+        """Make sure that no file of the user would be overwritten.
 
         Parameters
         ----------
@@ -186,7 +186,7 @@ class TrainingFolder:
                 )
 
     def save(self, settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-        """Write the state, whole or not at all."""
+        """Write the state atomically."""
         stream = io.BytesIO()
         torch.save(
             {"format": _FORMAT, "version": _VERSION, "settings": dict(settings), **content}, stream
@@ -194,12 +194,12 @@ class TrainingFolder:
         write_whole(self.state, stream.getvalue())
 
     def load(self, settings: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the state that was saved last; None where there is none.
+        """Return the last saved state, or None.
 
         Parameters
         ----------
         settings : mapping
-            All that must be the same for a run to go on.
+            What must be the same for the run to be resumed.
 
         Raises
         ------
@@ -220,11 +220,13 @@ class TrainingFolder:
                 self.state,
             ) from None
         if not isinstance(content, dict) or content.get("format") != _FORMAT:
-            raise InputError("not the state of a training run; --restart starts over", self.state)
+            raise InputError(
+                "not the state of a training run; start over with --restart", self.state
+            )
         if content.get("version") != _VERSION:
             raise InputError(
                 f"written by another version of slaeval (state {content.get('version')}, this one "
-                f"reads {_VERSION}); go on with that one, or --restart",
+                f"reads {_VERSION}); resume with that version, or use --restart",
                 self.state,
             )
         saved = content["settings"]
@@ -240,7 +242,7 @@ class TrainingFolder:
         return content
 
     def refuse(self, difference: str) -> None:
-        """Say that the state belongs to another run.
+        """Refuse to resume: the state belongs to another run.
 
         Raises
         ------
@@ -249,11 +251,11 @@ class TrainingFolder:
         """
         raise UsageError(
             f"{self.state}: an unfinished run with other settings: {difference}. Give the same "
-            "options to go on, --restart to start over, or another --out"
+            "options to resume, --restart to start over, or another --out"
         )
 
     def clear(self) -> None:
-        """Forget a run that is to start over."""
+        """Delete the files of a run that starts over."""
         for path in (self.state, self.log, self.steps, self.curves):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.tensorboard, ignore_errors=True)

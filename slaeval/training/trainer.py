@@ -1,14 +1,12 @@
-"""The trainer: set up, go through the epochs, evaluate, save.
+"""The trainer: set up, train the epochs, evaluate, save.
 
-Read it from top to bottom; nothing else decides what happens. Three rules make a run the same
-whether it was stopped in between or not, and on one process or several:
+Three rules make a run the same whether or not it was interrupted, and on any number of processes:
 
-* what a clip looks like depends on seed, epoch and clip (:mod:`.augmentation`);
-* torch's random numbers (dropout) are seeded anew at every step from seed, epoch, step, rank;
+* the augmentation of a clip depends on seed, epoch and clip (:mod:`.augmentation`);
+* torch's generator (dropout) is seeded at every step from seed, epoch, batch and rank;
 * the learning rate is a function of the step.
 
-On a GPU the backward pass of CTC adds up in no fixed order, so that two runs agree to rounding
-there, not to the bit.
+On a GPU the backward pass of CTC adds up in no fixed order: there two runs agree to rounding.
 """
 
 from __future__ import annotations
@@ -59,7 +57,7 @@ __all__ = ["Trained", "train"]
 
 
 class Trained(NamedTuple):
-    """What a run gave.
+    """The result of a run.
 
     Attributes
     ----------
@@ -99,7 +97,7 @@ def train(
         The checkpoint to write: ``.pt`` or ``.safetensors``, always the best epoch's. Beside it
         come ``<stem>.last<suffix>`` at the end and the folder ``<stem>.training``.
     recipe : Recipe, optional
-        How; see :func:`slaeval.training.recipe_for`.
+        See :func:`slaeval.training.recipe_for`.
     model : mapping, optional
         Fields of :class:`slaeval.models.ModelConfig` that differ from its preset.
     root, setup : optional
@@ -109,9 +107,9 @@ def train(
     decoding : Decoding, optional
         Of that evaluation, and of the checkpoint.
     options : Options, optional
-        Device and all that does not change the result.
+        Device and everything else that does not belong to the recipe.
     log : callable
-        Gets a line for people now and then.
+        Called with lines for the user.
 
     Returns
     -------
@@ -122,7 +120,7 @@ def train(
     InputError
         Something in the corpus cannot be trained on.
     UsageError
-        Settings that cannot be meant, or `out` is taken.
+        Contradictory settings, or `out` is taken.
     StopRequested
         SIGTERM or SIGUSR1 came; the state is saved.
     SlaevalError
@@ -191,7 +189,7 @@ class _Trainer:
         self.started = self.saved = time.monotonic()
 
     def fit(self, state: Mapping[str, Any] | None) -> Trained:
-        """Go through the epochs, from a saved state if there is one."""
+        """Train the epochs, from a saved state if there is one."""
         self._resume(state)
         for line in (*self.job.described(), *self.plan.described()):
             self.log(line)
@@ -220,7 +218,7 @@ class _Trainer:
     # -- an epoch --------------------------------------------------------------------------
 
     def _train_epoch(self, loader: FrameLoader) -> None:
-        """Do the steps of an epoch that are not done yet."""
+        """Do the remaining steps of an epoch."""
         at, plan = self.at, self.plan
         batches = plan.epoch(at.epoch, at.done)
         frames = [plan.frames(batch) for batch in batches]
@@ -246,7 +244,7 @@ class _Trainer:
         at.sums = sums if self.world.first else {}
 
     def _step(self, group: Sequence[Batch]) -> dict[str, float]:
-        """Do one optimiser step over one or more batches; return the sums of its losses."""
+        """Do one optimiser step over some batches; return the sums of its losses."""
         at, ids = self.at, [id for batch in group for id in batch.ids]
         step = self.plan.steps_before(at.epoch, at.done)
         when = f"epoch {at.epoch + 1}, step {step + 1}"
@@ -322,7 +320,7 @@ class _Trainer:
         )
 
     def _evaluate_or_save(self) -> DevScores:
-        """Evaluate the epoch's weights; where a signal stops that, save what it has learned."""
+        """Evaluate the epoch's weights; if a signal interrupts that, save the epoch's steps."""
         self.average.after_epoch(self.at.epoch + 1)
         try:
             self.average.put_in()
@@ -335,7 +333,7 @@ class _Trainer:
         return scores
 
     def _finish_epoch(self, scores: DevScores) -> None:
-        """Record how the epoch went, and save what is best; the first process decides."""
+        """Record the epoch and save it if it is the best so far; the first process decides."""
         at, now = self.at, time.monotonic()
         seconds, self.started = at.seconds + now - self.started, now
         first = self.world.first
@@ -367,7 +365,7 @@ class _Trainer:
     # -- the state -------------------------------------------------------------------------
 
     def _save_or_stop(self) -> None:
-        """Save the state if it is time to, and leave if a signal asked for it."""
+        """Save the state if it is due, and stop if a signal asked for it."""
         at, (steps, seconds) = self.at, self.job.options.save_interval()
         due = steps > 0 and (at.done // self.recipe.accumulate) % steps == 0
         due |= seconds > 0 and time.monotonic() - self.saved >= seconds
@@ -379,7 +377,7 @@ class _Trainer:
             raise self.signals.request()
 
     def _save_state(self, sums: Mapping[str, float]) -> None:
-        """Write all that is needed to go on from here; `sums` are those of all processes."""
+        """Write the state to resume from; `sums` are those of all processes."""
         self.saved = time.monotonic()
         if not self.world.first:
             return
@@ -402,7 +400,7 @@ class _Trainer:
         )
 
     def _resume(self, state: Mapping[str, Any] | None) -> None:
-        """Go on from a saved state, or make the first one."""
+        """Resume from a saved state, or write the first one."""
         if state is None:
             if self.job.options.restart and self.world.first:
                 self.folder.clear()  # only now: all that could be wrong has been looked at
