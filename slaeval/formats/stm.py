@@ -28,7 +28,6 @@ __all__ = [
     "parse_stm",
     "read_stm",
     "stm_columns",
-    "write_stm",
 ]
 
 
@@ -202,14 +201,6 @@ def _parse_lines(text: str, path: str | None) -> list[StmSegment]:
     if not segments:
         raise InputError("no segment in this STM file", path)
     return segments
-
-
-def write_stm(segments: list[StmSegment]) -> str:
-    """Return the text of an STM file; the inverse of :func:`parse_stm`."""
-    return "".join(
-        " ".join([*segment[:5], *([segment.label] if segment.label else []), *segment.words]) + "\n"
-        for segment in segments
-    )
 
 
 def check_braces(words: Sequence[str], path: str | None = None, number: int | None = None) -> None:
