@@ -8,6 +8,12 @@ for being negative at each access.
 A pair of which up to 64 reference words are left when equal ends are cut takes one number a
 column. A longer one takes several, and memory that grows with its length alone: of its columns
 every so-manyth is kept, and those behind it are computed once more when the way back gets there.
+
+A pair that is longer still is aligned twice. First in a narrow band along the diagonal, which
+gives a cost that the best path does not exceed, so a number of gaps that it does not exceed. A path
+that leaves the diagonal needs a gap for each step away and back: so the second time only the band
+is computed that no best path can leave. At its edges a cell has the value of its neighbour within,
+as by a gap: what is computed is the cost of some path everywhere, and of the best ones within.
 """
 
 from __future__ import annotations
@@ -27,6 +33,10 @@ _CORRECT, _SUBSTITUTION, _DELETION, _INSERTION = map(ord, "CSDI")
 
 #: Reference words that fit one number per column.
 _NARROW = 64
+
+#: Numbers a column from which a pair is first aligned in a band, of so many rows to either side.
+_LONG = 64
+_ROWS = 1024
 
 _step = compiled(step)
 
@@ -53,8 +63,8 @@ def align_many(
     """
     ops = np.zeros(left.size + right.size, np.uint8)
     begin = np.empty(left_first.size - 1, np.int64)
-    chains = _chains(left, left_first, right)
-    _align(left, left_first, right, right_first, insertion_first, chains, ops, begin, None)
+    room = _room(left, left_first, right)
+    _align(left, left_first, right, right_first, insertion_first, room, ops, begin, None)
     return ops, begin
 
 
@@ -69,20 +79,21 @@ def count_many(
         Substitutions, deletions and insertions of each pair.
     """
     counts = np.empty((left_first.size - 1, 3), np.int64)
-    chains = _chains(left, left_first, right)
-    _align(left, left_first, right, right_first, insertion_first, chains, None, None, counts)
+    room = _room(left, left_first, right)
+    _align(left, left_first, right, right_first, insertion_first, room, None, None, counts)
     return counts
 
 
-def _chains(left: Array, left_first: Array, right: Array) -> tuple[Array, Array, Array]:
-    """Return room for :func:`_chain`: for every word -1 and 0, and for the longest reference."""
+def _room(left: Array, left_first: Array, right: Array) -> tuple[Array, Array, Array, Array]:
+    """Return room for :func:`_index`: for every word, and for the longest reference."""
     longest = np.diff(left_first).max(initial=0)
     words = max(left.max(initial=0), right.max(initial=0)) + 1 if longest > _NARROW else 0
-    return np.full(words, -1, np.int64), np.empty(longest, np.int64), np.zeros(words, np.int64)
+    counts, begins, rows = np.zeros((3, words), np.uint64)
+    return counts, begins, rows, np.empty(longest, np.uint64)
 
 
 @compiled
-def _align(left, left_first, right, right_first, insertion_first, chains, ops, begin, counts):  # type: ignore[no-untyped-def]
+def _align(left, left_first, right, right_first, insertion_first, room, ops, begin, counts):  # type: ignore[no-untyped-def]
     """Align all pairs; write paths that end where the next pair begins, or counts."""
     none, one = np.uint64(0), np.uint64(1)
     most = np.uint64(0)
@@ -122,6 +133,7 @@ def _align(left, left_first, right, right_first, insertion_first, chains, ops, b
                     b + same,
                     m,
                     none,
+                    none,
                     one,
                     insertion_first,
                     planes,
@@ -130,7 +142,7 @@ def _align(left, left_first, right, right_first, insertion_first, chains, ops, b
                 )
             else:
                 i, j, place, wrong, deleted, inserted = _long(
-                    left, a + same, n, right, b + same, m, insertion_first, chains, ops, place
+                    left, a + same, n, right, b + same, m, insertion_first, room, ops, place
                 )
             i, j = i + same, j + same
         if counts is not None:
@@ -176,7 +188,7 @@ def _narrow(left, a, n, right, b, m, insertion_first, planes):  # type: ignore[n
 
 
 @compiled
-def _back(left, a, i, right, b, j, low, words, insertion_first, planes, ops, place):  # type: ignore[no-untyped-def]
+def _back(left, a, i, right, b, j, low, base, words, insertion_first, planes, ops, place):  # type: ignore[no-untyped-def]
     """Walk back from the cell (i, j) to row 0 or column `low`.
 
     Parameters
@@ -185,8 +197,8 @@ def _back(left, a, i, right, b, j, low, words, insertion_first, planes, ops, pla
         Words of both sides, and where those of this pair begin.
     i, j, low : unsigned int
         Cells.
-    words : unsigned int
-        Numbers a column.
+    base, words : unsigned int
+        The first of the numbers of a column that are in `planes`, and how many are.
     planes : uint64 array (2, columns * words)
         From column `low` on: where the diagonal is optimal, and where the preferred gap is.
     ops, place
@@ -201,7 +213,7 @@ def _back(left, a, i, right, b, j, low, words, insertion_first, planes, ops, pla
     wrong = deleted = inserted = none
     while i > none and j > low:
         row, column = i - one, j - one
-        at = (column - low) * words + (row >> six)
+        at = (column - low) * words + (row >> six) - base
         shift = row & mask
         if (planes[0, at] >> shift) & one:
             different = left[a + row] != right[b + column]
@@ -223,107 +235,202 @@ def _back(left, a, i, right, b, j, low, words, insertion_first, planes, ops, pla
 
 
 @compiled
-def _chain(left, a, n, chains):  # type: ignore[no-untyped-def]
-    """Chain the places of each reference word, and give a row of bits to those that stand often.
+def _index(left, a, n, room):  # type: ignore[no-untyped-def]
+    """List the places of each reference word, and give a row of bits to those that stand often.
 
-    ``last[word]`` is the last place of a word, ``before`` leads from each to the one before. A
-    word that stands oftener than a column has numbers keeps its bits ready in
-    ``rows[row[word]]``; fewer than 64 words do. The others, of row 0, set theirs there while they
-    are looked at.
+    ``counts[word]`` places stand in ``places`` from ``begins[word]`` on. A word that stands
+    oftener than a column has numbers keeps its bits ready in ``bits[rows[word]]``; fewer than 64
+    words do. The others, of row 0, set theirs there while they are looked at.
     """
-    last, before, row = chains
-    words = (n + np.uint64(63)) >> np.uint64(6)
+    counts, begins, rows, places = room
+    none, one, six, mask = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
+    words = (n + mask) >> six
+    for i in range(n):
+        counts[left[a + i]] += one
+    end = often = none
     for i in range(n):
         word = left[a + i]
-        before[i] = last[word]
-        last[word] = i
-        row[word] += 1
-    often = 0
-    for i in range(n):
+        if begins[word] == none:
+            end += counts[word]
+            begins[word] = end  # one place further down for each place written
+            if counts[word] > words:
+                often += one
+                rows[word] = often
+    bits = np.zeros((often + one, words), np.uint64)
+    for k in range(n):
+        i = n - one - k
         word = left[a + i]
-        if last[word] == i:
-            if row[word] > words:
-                often += 1
-                row[word] = often
-            else:
-                row[word] = 0
-    rows = np.zeros((often + 1, words), np.uint64)
-    for i in range(n):
-        if row[left[a + i]] > 0:
-            rows[row[left[a + i]], i >> np.uint64(6)] |= np.uint64(1) << (i & np.uint64(63))
-    return rows
+        begins[word] -= one
+        places[begins[word]] = i
+        if rows[word] > none:
+            bits[rows[word], i >> six] |= one << (i & mask)
+    return bits
 
 
 @compiled
-def _columns(right, b, first, stop, words, chains, rows, now, insertion_first, planes):  # type: ignore[no-untyped-def]
-    """Compute the columns `first` to `stop`, from `now` in place; keep their bits in `planes`.
+def _forget(left, a, n, room):  # type: ignore[no-untyped-def]
+    """Clear what :func:`_index` wrote."""
+    counts, begins, rows, _ = room
+    for i in range(n):
+        counts[left[a + i]] = begins[left[a + i]] = rows[left[a + i]] = 0
 
-    Only the lowest 64 times `words` rows are computed.
+
+@compiled
+def _first_place(places, first, last, begin):  # type: ignore[no-untyped-def]
+    """Return the first of some rising places that is not before a number of the column."""
+    if begin == np.uint64(0):
+        return first
+    while first < last:
+        middle = (first + last) >> np.uint64(1)
+        if places[middle] >> np.uint64(6) < begin:
+            first = middle + np.uint64(1)
+        else:
+            last = middle
+    return first
+
+
+@compiled
+def _band(band, n, rise, run, below, above):  # type: ignore[no-untyped-def]
+    """Write which numbers of each column are computed: from ``band[0]`` on, before ``band[1]``.
+
+    The rows are those from `below` rows before to `above` rows behind the line that rises `rise`
+    rows in `run` columns.
     """
-    last, before, row = chains
+    none, one, six = np.uint64(0), np.uint64(1), np.uint64(6)
+    for j in range(np.uint64(band.shape[1])):
+        row = j * rise // run
+        band[0, j] = (row - below) >> six if row > below else none
+        band[1, j] = (min(n - one, row + above) >> six) + one
+
+
+@compiled
+def _columns(  # type: ignore[no-untyped-def]
+    right, b, first, stop, top, band, room, bits, now, insertion_first, planes, base, kept
+):
+    """Compute the columns `first` to `stop` within a band, from `now` in place.
+
+    Parameters
+    ----------
+    right, b
+        Words of the hypotheses, and where those of this pair begin.
+    first, stop, top : unsigned int
+        Columns, and the number of a column to end before.
+    band : uint64 array (2, columns)
+        See :func:`_band`.
+    room, bits
+        See :func:`_index`.
+    now : uint64 array (3, numbers)
+        The column before; then the last one.
+    insertion_first, planes, base, kept
+        The bits of the `kept` numbers from `base` on go to `planes`; None for nowhere.
+
+    Returns
+    -------
+    unsigned int
+        By how much V grew in the last row computed.
+    """
+    counts, begins, rows, places = room
+    none, one, six, mask = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
+    grown = none
     for j in range(first, stop):
         word = right[b + j]
-        equal = rows[row[word]]
-        at = last[word] if row[word] == 0 else -1
-        while at >= 0:
-            equal[at >> 6] |= np.uint64(1) << np.uint64(at & 63)
-            at = before[at]
-        _column(equal, words, now, insertion_first, planes, (j - first) * words)
-        at = last[word] if row[word] == 0 else -1
-        while at >= 0:
-            equal[at >> 6] = 0
-            at = before[at]
+        begin, end = band[0, j], min(band[1, j], top)
+        equal = bits[rows[word]]
+        last = here = behind = begins[word]
+        if rows[word] == none:
+            last += counts[word]
+            here = behind = _first_place(places, here, last, begin)
+        while behind < last and places[behind] >> six < end:
+            equal[places[behind] >> six] |= one << (places[behind] & mask)
+            behind += one
+        place = (j - first) * kept - base
+        grown += _column(equal, begin, end, now, insertion_first, planes, place)
+        for at in range(here, behind):
+            equal[places[at] >> six] = none
+    return grown
 
 
 @compiled
-def _column(equal, words, now, insertion_first, planes, begin):  # type: ignore[no-untyped-def]
-    """Compute one column of several numbers."""
+def _column(equal, begin, end, now, insertion_first, planes, place):  # type: ignore[no-untyped-def]
+    """Compute some numbers of one column; return by how much V grew in the last row."""
     top = np.uint64(63)
     c1 = c2 = c3 = np.uint64(0)
-    for k in range(words):
+    for k in range(begin, end):
         diagonal, insertion, n1, n2, n3, o1, o2, o3 = _step(
             equal[k], now[0, k], now[1, k], now[2, k], c1, c2, c3
         )
         c1, c2, c3 = o1 >> top, o2 >> top, o3 >> top
         now[0, k], now[1, k], now[2, k] = n1, n2, n3
         if planes is not None:
-            planes[0, begin + k] = diagonal
-            planes[1, begin + k] = insertion if insertion_first else n1
+            planes[0, place + k] = diagonal
+            planes[1, place + k] = insertion if insertion_first else n1
+    return c1 + c2 + c3
 
 
 @compiled
-def _long(left, a, n, right, b, m, insertion_first, chains, ops, place):  # type: ignore[no-untyped-def]
+def _cost_at_most(n, right, b, m, band, room, bits, now, insertion_first):  # type: ignore[no-untyped-def]
+    """Return the cost of the best path in a narrow band; `now` is used."""
+    none, one, three = np.uint64(0), np.uint64(1), np.uint64(3)
+    words = np.uint64(now.shape[1])
+    _band(band, n, n, m, np.uint64(_ROWS), np.uint64(_ROWS))
+    value = _columns(
+        right, b, none, m, words, band, room, bits, now, insertion_first, None, none, none
+    )
+    for row in range(n, words << np.uint64(6)):  # beyond the last word
+        shift = row & np.uint64(63)
+        for k in range(3):
+            value -= one - ((now[k, words - one] >> shift) & one)
+    return three * (n + m) - value - value
+
+
+@compiled
+def _long(left, a, n, right, b, m, insertion_first, room, ops, place):  # type: ignore[no-untyped-def]
     """Align a pair of any length; returns what :func:`_back` does."""
     none, one = np.uint64(0), np.uint64(1)
-    rows = _chain(left, a, n, chains)
+    bits = _index(left, a, n, room)
     words = (n + np.uint64(63)) >> np.uint64(6)
+    now = np.full((3, words), ~none)
+    band = np.empty((2, m), np.uint64)
+    below, above = m, n
+    if words > np.uint64(_LONG):
+        cost = _cost_at_most(n, right, b, m, band, room, bits, now, insertion_first)
+        now[:] = ~none
+        # A path d rows off the diagonal has d gaps before, and those from there to the end.
+        more, fewer = max(n, m) - m, max(n, m) - n
+        spare = (cost // np.uint64(3) - more - fewer) >> one
+        below, above = fewer + spare, more + spare
+    _band(band, n, one, one, below, above)
     # So that as much room goes to the columns kept as to those computed once more.
     block = np.uint64(max(16, int((1.5 * m) ** 0.5)))
     blocks = (m + block - one) // block
-    kept = np.empty((blocks, 3, words), np.uint64)
-    now = np.full((3, words), ~none)
+    widest = none
     for k in range(blocks):
-        kept[k] = now
-        stop = min(m, (k + one) * block)
-        _columns(right, b, k * block, stop, words, chains, rows, now, insertion_first, None)
-    planes = np.empty((2, block * words), np.uint64)
+        widest = max(widest, band[1, min(m, (k + one) * block) - one] - band[0, k * block])
+    kept = np.empty((blocks, 3, widest), np.uint64)
+    for k in range(blocks):
+        first, stop = k * block, min(m, (k + one) * block)
+        base, end = band[0, first], band[1, stop - one]
+        kept[k, :, : end - base] = now[:, base:end]
+        _columns(
+            right, b, first, stop, words, band, room, bits, now, insertion_first, None, none, none
+        )
+    planes = np.empty((2, block * widest), np.uint64)
     i, j = n, m
     wrong = deleted = inserted = none
     while i > none and j > none:
         low = (j - one) // block * block
-        now[:] = kept[low // block]
-        words = (i + np.uint64(63)) >> np.uint64(6)
-        _columns(right, b, low, j, words, chains, rows, now, insertion_first, planes)
+        base, end = band[0, low], band[1, min(m, low + block) - one]
+        now[:, base:end] = kept[low // block, :, : end - base]
+        top = (i + np.uint64(63)) >> np.uint64(6)
+        words = min(end, top) - base
+        _columns(right, b, low, j, top, band, room, bits, now, insertion_first, planes, base, words)
         i, j, place, more_wrong, more_deleted, more_inserted = _back(
-            left, a, i, right, b, j, low, words, insertion_first, planes, ops, place
+            left, a, i, right, b, j, low, base, words, insertion_first, planes, ops, place
         )
         wrong, deleted, inserted = (
             wrong + more_wrong,
             deleted + more_deleted,
             inserted + more_inserted,
         )
-    last, _, row = chains
-    for k in range(n):
-        last[left[a + k]] = -1
-        row[left[a + k]] = 0
+    _forget(left, a, n, room)
     return i, j, place, wrong, deleted, inserted

@@ -372,12 +372,12 @@ def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Ite
                 "alternatives in a hypothesis cannot be scored here", hypothesis.path, number
             )
         line, words = references[name]
-        said = [_item(token) for token in _BLANKS.split(text) if token]
+        items = [_item(token) for token in _BLANKS.split(text) if token]
         yield _Pair(
             name,
             speaker,
             _reference_items(words, settings, reference.path, line),
-            _hypothesis_items(said, settings, hypothesis.path, number),
+            _hypothesis_items(items, settings, hypothesis.path, number),
         )
     settings.say("\n\n")
 
@@ -539,21 +539,21 @@ def _segments(
     lines = _stm_lines(reference, settings.fold)
     for key, run in groupby(lines, lambda line: (line.file, line.channel)):
         settings.say(f"    Performing alignments for file '{key[0]}'.\n")
-        said: list[_CtmWord] = []
+        spoken_words: list[_CtmWord] = []
         if not runs:
             settings.warn(
                 "align_ctm_to_stm: Hyp files ends before ref but continuing for ref file/channel "
                 f"'{key[0]}' '{key[1]}'.\n"
             )
         elif runs[-1][0] == key:
-            said = runs.pop()[1]
+            spoken_words = runs.pop()[1]
         else:
             settings.warn(
                 "align_ctm_to_stm: File identifiers do not match but continuing. ref "
                 f"file/channel '{key[0]}' '{key[1]}', next hyp '{runs[-1][0][0]}' "
                 f"'{runs[-1][0][1]}'.\n"
             )
-        pairs += _channel_pairs(list(run), said, counts, reference, hypothesis, settings)
+        pairs += _channel_pairs(list(run), spoken_words, counts, reference, hypothesis, settings)
     if runs:
         (name, channel), left = runs[-1]
         raise InputError(
@@ -567,7 +567,7 @@ def _segments(
 
 def _channel_pairs(
     lines: list[_StmLine],
-    said: list[_CtmWord],
+    spoken_words: list[_CtmWord],
     counts: dict[str, int],
     reference: _File,
     hypothesis: _File,
@@ -579,14 +579,14 @@ def _channel_pairs(
         settings.say(f"\r        {place} of {len(lines)} Segments For Channel {line.channel}. ")
         end = begin
         if place == len(lines):
-            end = len(said)
-        while end < len(said) and said[end].middle < line.span[1]:
+            end = len(spoken_words)
+        while end < len(spoken_words) and spoken_words[end].middle < line.span[1]:
             end += 1
-        mine = said[begin:end]
+        within = spoken_words[begin:end]
         begin = end
         left_out = _is_ignored(line.text)
         if left_out:
-            ignored, ignored_words = ignored + 1, ignored_words + len(mine)
+            ignored, ignored_words = ignored + 1, ignored_words + len(within)
         settings.say(
             f" ({ignored} Ignored Segments, {ignored_words} Ignored Hyp Words.)    "
             if ignored
@@ -601,10 +601,10 @@ def _channel_pairs(
             line.speaker,
             _reference_items(line.text, settings, reference.path, line.line),
             _hypothesis_items(
-                [word.item for word in mine],
+                [word.item for word in within],
                 settings,
                 hypothesis.path,
-                mine[0].line if mine else 0,
+                within[0].line if within else 0,
             ),
             line.file,
             line.channel,
@@ -625,7 +625,7 @@ def _channels(
     ]
     pairs: list[_Pair] = []
     for place in range(max(map(len, runs))):
-        both = [mine[place] if place < len(mine) else ("", []) for mine in runs]
+        both = [run[place] if place < len(run) else ("", []) for run in runs]
         if both[0][0] != both[1][0]:
             name, words = both[1] if both[1][1] else both[0]
             raise InputError(

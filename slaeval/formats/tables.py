@@ -794,7 +794,7 @@ def _from_mapping(items: Mapping[Any, Any], collected: Collector, line: int | No
         return collected.table()
     for name, value in items.items():
         inner = value if isinstance(value, (list, tuple)) else (value,)
-        if any(isinstance(mine, Mapping) for mine in inner):
+        if any(isinstance(one, Mapping) for one in inner):
             raise collected.error(
                 f"{name!r} holds objects, not {collected.noun}; write a list of objects with 'id' "
                 f"and {collected.noun!r}, or one object that maps ids to {collected.noun}",
@@ -900,8 +900,8 @@ def _plain_words(values: list[Any]) -> Sequence[list[str]] | None:
     elif kinds != {list}:
         return None
     try:
-        said = collected(values)
-        words: set[Any] = vocabulary(said)
+        sentences = collected(values)
+        words: set[Any] = vocabulary(sentences)
     except TypeError:  # a word that cannot be hashed
         return None
     if not set(map(type, words)) <= {str}:
@@ -909,7 +909,7 @@ def _plain_words(values: list[Any]) -> Sequence[list[str]] | None:
     text = "".join(words)
     if "" in words or any(mark in text for mark in (*BLANKS, "{", "}")) or not _writable([text]):
         return None
-    return said
+    return sentences
 
 
 def _writable(texts: Iterable[Any]) -> bool:
