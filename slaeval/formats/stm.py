@@ -1,13 +1,13 @@
-"""STM, the segment time mark file in which references are published.
+"""STM, the segment time mark format in which references are published.
 
 Grammar (NIST SCTK, ``doc/infmts.htm``), one segment per line::
 
     name channel signer start end [<label>] word word …
 
-``;;`` starts a comment line. Columns are separated by any number of blanks, tabs among them
+``;;`` starts a comment line. Columns are separated by any number of blanks, including tabs
 (:mod:`slaeval.formats.words`). The optional label field is one token that begins with ``<``.
-``{ A / B }`` offers alternatives, each of any number of words, ``@`` being none. A segment may
-have no words.
+``{ A / B }`` offers alternatives, each of any number of words; ``@`` is an empty alternative. A
+segment may have no words.
 """
 
 from __future__ import annotations
