@@ -193,6 +193,28 @@ def test_run_says_that_frames_lost_a_little(
     assert said in json.loads(out)["run"]["notes"]
 
 
+@pytest.mark.slow
+def test_two_ranks_read_one_cache(checkpoint: Make, root: Path, made: Path, tmp_path: Path) -> None:
+    ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    run = ["-m", "slaeval", "run", "--ckpt", str(checkpoint()), "--root", str(root)]
+    options = ["--device", "cpu", "--no-report", "--frame-cache", str(made)]
+    for out, start in (("one", []), ("two", ranks)):
+        done = subprocess.run(
+            [sys.executable, *start, *run, *options, "--out", out],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == 0, done.stderr
+    one, two = (tmp_path / name for name in ("one", "two"))
+    assert (one / "hyp.ctm").read_bytes() == (two / "hyp.ctm").read_bytes()
+    settings = json.loads((two / "run.json").read_text())
+    assert settings["settings"]["processes"] == 2
+    assert settings["frame_cache"]["test"]["size"] == SIDE
+
+
 # -- caches that are of no use ----------------------------------------------------------------
 
 
