@@ -33,7 +33,7 @@ def form_inside(path: str, what: str) -> Literal["pt", "safetensors"]:
         return "pt"
     if start == _OLD_TORCH:
         raise InputError(
-            "written in torch.save's form of before torch 1.6, which is not read; nothing in it "
+            "written by torch.save of torch before 1.6, which is not read; nothing in it "
             'has run. If you trust it, write it again with torch: python -c "import torch; '
             f"torch.save(torch.load('{path}', 'cpu'), 'again.pt')\"",
             path,

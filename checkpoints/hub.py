@@ -279,7 +279,7 @@ def _explained(hub: Any, where: str) -> Iterator[None]:
         yield
     except errors.GatedRepoError:
         raise InputError(
-            f"access is granted on request only: ask for it on its page, then {login}", where
+            f"access is granted on request only: request it on its page, then {login}", where
         ) from None
     except errors.RevisionNotFoundError:
         raise InputError("no such revision", where) from None

@@ -130,7 +130,7 @@ class CSLDaily(Layout):
         beside = os.path.join(os.path.dirname(path), "split_1.txt")
         if not os.path.isfile(beside):
             raise InputError(
-                "a video map holds every split, and no split_1.txt stands beside it to tell them "
+                "a video map holds every split, and no split_1.txt is beside it to tell them "
                 "apart; give the corpus's folder with --root",
                 path,
             )

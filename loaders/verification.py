@@ -302,7 +302,7 @@ def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Issue]:
             "as many as annotated",
             f"{len(differing)} of {len(counted)} samples differ: {', '.join(differing[:3])}"
             + (", …" if len(differing) > 3 else ""),
-            "a model sees other pictures there than everyone else's: look which are gone",
+            "a model sees other pictures there than everyone else's: check which are missing",
         )
     ]
 

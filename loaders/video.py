@@ -336,7 +336,7 @@ def _with_pictures(path: str) -> str:
     if len(below) > 1:
         names = ", ".join(os.path.basename(one) for one in below[:4])
         raise InputError(
-            f"{len(below)} folders in here hold pictures ({names}{', …' if below[4:] else ''}): "
+            f"{len(below)} subfolders hold pictures ({names}{', …' if below[4:] else ''}): "
             "name one of them",
             path,
         )

@@ -171,7 +171,7 @@ class TextProtocol:
             kind = "text with blanks between words" if script == "words" else "Chinese"
             others = ", ".join(rules.name for rules in text_protocols() if rules.has(script))
             raise UsageError(
-                f"the protocol {self.name!r} is not defined for {kind}; these are: {others}"
+                f"the protocol {self.name!r} is not defined for {kind}; defined: {others}"
             )
         return form
 
@@ -330,7 +330,7 @@ register(
     TextProtocol(
         "13a",
         "sacrebleu called without naming the language: tokeniser 13a on any text",
-        "whoever forgets the language: on Chinese a whole clause becomes one word",
+        "anyone who omits the language: on Chinese a whole clause becomes one word",
         "sacrebleu's defaults",
         chinese=Form(tokenizer="13a", smoothing="exp"),
         caveat="not to be reported: unspaced Chinese has no words for this tokeniser",

@@ -116,7 +116,7 @@ def export_run(
     for path, text in texts.items():
         if os.path.exists(path) and Path(path).read_bytes() != text.encode("utf-8"):
             raise SlaevalError(
-                f"{path}: there is another file, perhaps one that was worked on; move it, or name "
+                f"{path}: exists with other content, perhaps edited by hand; move it, or name "
                 "another folder with --out"
             )
     for path, text in texts.items():
@@ -138,7 +138,7 @@ def _films(run: Run, root: str | os.PathLike[str] | None, fps: float | None) -> 
         film = found.get(name, _Film(known, None, None))
         if film.fps is None and film.times is None:
             raise SlaevalError(
-                f"{run.folder}: nobody says how many frames a second {name!r} has: name the folder "
+                f"{run.folder}: the frame rate of {name!r} is unknown: name the folder "
                 "of its corpus with --root, or give --fps"
             )
         films[name] = film

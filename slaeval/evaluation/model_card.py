@@ -215,7 +215,7 @@ def _use(file: str | os.PathLike[str], repo: str, described: Mapping[str, Any]) 
         'checkpoint.recognise("me.mp4").glosses',
         "```",
         "",
-        "Name a commit (`hf://user/name@COMMIT`) where a figure is to be repeated.",
+        "Name a commit (`hf://user/name@COMMIT`) where a figure is to be reproduced.",
         "",
     ]
 

@@ -329,7 +329,7 @@ def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Sourc
         left, right = _numbered(references), _numbered(hypotheses)
         if len(left) != len(right):
             raise UsageError(
-                f"{len(left)} references beside {len(right)} hypotheses; lists are scored one "
+                f"{len(left)} references beside {len(right)} hypotheses; lists are matched one "
                 "sentence beside the other: give a mapping from ids where some are missing"
             )
         return left, right
@@ -414,7 +414,8 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
         )
     message = (
         f"none of its {len(hypotheses.words)} segments is among the {len(ids)} of "
-        f"{references.source}: here {first!r}, there {references.references[0].id!r}"
+        f"{references.source}: the file has {first!r}, the references "
+        f"{references.references[0].id!r}"
     )
     raise InputError(message + _other_split(hypotheses, references), hypotheses.path)
 

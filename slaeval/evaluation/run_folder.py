@@ -300,7 +300,9 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
         alignments[alignment.id] = alignment
     if settings["segments"] != len(alignments):
         raise InputError(
-            f"{settings['segments']} segments were recognised, {len(alignments)} are here", path
+            f"{settings['segments']} segments were recognised, but {len(alignments)} are in this "
+            "file",
+            path,
         )
     texts = [settings[key] for key in ("label", "split", "protocol", "signature")]
     if not all(isinstance(text, (str, type(None))) for text in texts):

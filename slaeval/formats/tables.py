@@ -395,7 +395,7 @@ def _find(
         if len(places) > 1:
             listed = " and ".join(repr(names[place]) for place in places)
             raise InputError(
-                f"the columns {listed} may each hold the {what}: rename or remove all but one"
+                f"each of the columns {listed} may be the {what}: rename or remove all but one"
             )
         if places:
             return places[0]

@@ -156,7 +156,7 @@ def test_runs_that_cannot_be_read(slaeval, run: Path, tmp_path: Path) -> None:
     (run / "alignment.jsonl").write_text("".join(lines[:5]), "utf-8")
     cut = slaeval("report", "run")
     assert cut.returncode == 1
-    assert "5 are here" in cut.stderr
+    assert "5 are in this file" in cut.stderr
     (run / "run.json").rename(run / "journal-0.jsonl")
     unfinished = slaeval("report", "run")
     assert unfinished.returncode == 1

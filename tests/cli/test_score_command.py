@@ -167,7 +167,7 @@ def test_every_format_gives_the_same_score(slaeval, task: ReferenceSet, tmp_path
         ("t-1 1 0.0 0.1 A\nt-1 1 0.1\n", 1, "hyp.ctm:2: a CTM line has"),
         ("t-1 1 0.0 x A\nt-2 1 0.1 0.1 B\nt-2 1 0.2 0.1 B\n", 1, "hyp.ctm:1: column 4"),
         ("some words here\n", 1, "not recognised"),
-        ("u-1 1 0.0 0.1 A\n", 1, "here 'u-1', there 't-1'"),
+        ("u-1 1 0.0 0.1 A\n", 1, "the file has 'u-1', the references 't-1'"),
         ("T-1 1 0.0 0.1 A\nT-3 1 0.0 0.1 A\n", 1, "in another letter case"),
         ("x/test/t-1/1 1 0.0 0.1 A\n", 1, "with a path around them"),
     ],

@@ -124,7 +124,7 @@ def test_a_final_stop_on_one_side_is_told(slaeval, corpus, tmp_path) -> None:
     [
         (str.upper, "look like glosses"),
         (lambda text: f"{text} </s>", "marks of a tokeniser"),
-        (str.title, "the hypotheses hold capitals and the references hardly any"),
+        (str.title, "the hypotheses have capitals and the references hardly any"),
         (lambda text: "今天下雨，我不去。", "not in the same script"),
     ],
     ids=["glosses", "tokens", "case", "script"],

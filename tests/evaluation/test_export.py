@@ -151,7 +151,7 @@ def test_what_was_worked_on_is_not_written_over(tmp_path: Path) -> None:
     export_run(run, ["eaf", "tsv"])  # the same again is no harm
     corrected = tmp_path / "run" / "eaf" / "spoken.eaf"
     corrected.write_text(corrected.read_text().replace("KALT", "WARM"))
-    with pytest.raises(SlaevalError, match=r"spoken\.eaf: there is another file"):
+    with pytest.raises(SlaevalError, match=r"spoken\.eaf: exists with other content"):
         export_run(run, ["eaf"])
     assert "WARM" in corrected.read_text()
 

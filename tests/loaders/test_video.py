@@ -200,7 +200,7 @@ def test_pictures_one_folder_below_the_one_that_is_named(tmp_path: Path) -> None
     footage = open_footage(tmp_path / "me")
     assert (footage.id, footage.num_frames) == ("me", 2)
     folder_of(tmp_path / "me" / "2", ["1.png"])
-    with pytest.raises(InputError, match=r"2 folders in here hold pictures \(1, 2\): name one"):
+    with pytest.raises(InputError, match=r"2 subfolders hold pictures \(1, 2\): name one"):
         open_footage(tmp_path / "me")
 
 

@@ -723,7 +723,7 @@ def test_what_is_no_run_is_refused(copied: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"format": "wandb"}, "not the run.json of a slaeval run"),
         ({"version": 2}, "newer slaeval"),
-        ({"segments": 4}, "4 segments were recognised, 5 are here"),
+        ({"segments": 4}, "4 segments were recognised, but 5 are in this file"),
         ({"label": None, "split": None, "signature": 1, "skipped": 7}, "damaged"),
     ):
         (copied / "run.json").write_text(json.dumps({**json.loads(settings), **change}))

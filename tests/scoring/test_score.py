@@ -107,7 +107,7 @@ def test_sources_that_cannot_be_meant() -> None:
         slaeval.score(4, {"a": "A"})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="without blanks"):
         slaeval.score({"a": ["A B"]}, {"a": "A"})
-    with pytest.raises(InputError, match="here 'b', there 'a'"):
+    with pytest.raises(InputError, match="the file has 'b', the references 'a'"):
         slaeval.score({"a": "A"}, {"b": "A"})
     with pytest.raises(InputError, match=r"references: expected a column 'glosses' .* found 'id'"):
         slaeval.score(pd.DataFrame({"id": ["a"]}), {"a": "A"})

@@ -191,9 +191,7 @@ def parse_figure(claimed: str) -> tuple[str, str]:
     key, _, number = claimed.rpartition("=")
     key = (key or "bleu4").strip().casefold().replace("-", "").replace("rougel", "rouge")
     if key not in FIGURES:
-        raise UsageError(
-            f"no figure {key!r}{nearest(key, FIGURES)}; there are: {', '.join(FIGURES)}"
-        )
+        raise UsageError(f"no figure {key!r}{nearest(key, FIGURES)}; known: {', '.join(FIGURES)}")
     digits = number.strip()
     if re.fullmatch(r"\d+(\.\d+)?", digits, re.ASCII) is None:
         raise UsageError(

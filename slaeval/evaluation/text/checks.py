@@ -84,7 +84,7 @@ def readings_notices(score: TextScore, common: Callable[[], TextScore]) -> tuple
     cased = _one_sided(both, lambda text: text != text.lower())
     if cased:
         notes.append(
-            f"the {cased[0]} hold capitals and the {cased[1]} hardly any: BLEU counts case under "
+            f"the {cased[0]} have capitals and the {cased[1]} hardly any: BLEU counts case under "
             f"the protocol {score.protocol}"
         )
     return tuple(notes)
@@ -138,15 +138,15 @@ def _segmentation(score: TextScore, left: Sequence[str], right: Sequence[str]) -
         longest = max(max(map(len, text.split()), default=0) for text in (*left, *right))
         if longest > 4:
             notes.append(
-                f"Chinese without blanks under {score.protocol}, which counts what stands "
-                "between blanks: whole clauses are its words, and BLEU-4 says nothing; use "
+                f"Chinese without blanks under {score.protocol}, which counts what is "
+                "between blanks: whole clauses are its words, and BLEU-4 is meaningless; use "
                 "twostream or plain"
             )
     if score.form.unit == "characters":
         blanks = [sum(" " in text.strip() for text in side) for side in (left, right)]
         if max(blanks) > _FEW * len(left):
             notes.append(
-                f"{blanks[0]} references and {blanks[1]} hypotheses of Chinese hold blanks"
+                f"{blanks[0]} references and {blanks[1]} hypotheses of Chinese contain blanks"
                 + (": ROUGE-L counts each as two units" if score.script == "chinese" else "")
             )
     return notes

@@ -61,7 +61,7 @@ def test_the_release_and_slts_pickles_give_the_same_figures_under_signjoey() -> 
 
 def test_a_protocol_without_a_form_for_chinese_refuses_it() -> None:
     references = [TextReference("a", "", "今天下雨。")]
-    with pytest.raises(UsageError, match="not defined for Chinese; these are: twostream"):
+    with pytest.raises(UsageError, match="not defined for Chinese; defined: twostream"):
         score_texts(references, {"a": "今天下雨。"}, "signjoey")
 
 
