@@ -92,3 +92,9 @@ def test_words_that_are_numbers_score_as_words(references, said, rules, clipped)
     ignored = ignored_ids(lists)
     assert ignored_ids(numbers) == ignored
     assert observations(numbers, spoken, ignored) == observations(lists, Hypotheses(said), ignored)
+
+
+def test_a_word_that_sclite_reads_as_nothing_stays_a_word() -> None:
+    said = Hypotheses({"a": [";", "A"]})
+    [segment] = score_segments([Reference("a", "", [";"])], said, "sclite").segments
+    assert segment.ops == "CI"
