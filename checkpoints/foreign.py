@@ -1,4 +1,4 @@
-"""Heads of VAC and of the code made from it: CorrNet, SEN, AdaptSign.
+"""Heads of VAC and the code derived from it: CorrNet, SEN, AdaptSign.
 
 Their files are dictionaries with ``epoch``, ``model_state_dict``, ``optimizer_state_dict``,
 ``scheduler_state_dict`` and ``rng_state``, the weights named as in VAC's ``slr_network.py``
@@ -16,10 +16,10 @@ theirs                             ours
 ``classifier``                     ``classifier``
 =================================  ===================================
 
-Taken are kernels of 5 in the order ``K5,P2,K5,P2`` under a normalised classifier, nothing else.
-The picture encoder ``conv2d`` is theirs alone, so what comes out is a head, not a recogniser.
-No published file was at hand when this was written: the layout is read from the public source,
-and the tests convert files made in it.
+Only heads with kernels of 5 in the order ``K5,P2,K5,P2`` and a normalised classifier are taken.
+The image encoder ``conv2d`` has no counterpart here, so the result is a head, not a recogniser.
+No published file was at hand when this was written: the layout follows the public source, and
+the tests convert files made in that layout.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
     "read_vocabulary",
 ]
 
-#: What ``rng_state`` and the optimiser's side bring along. None of it is made or used.
+#: What ``rng_state`` and the optimiser's state refer to. None of it is created or used.
 _IGNORED = (
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),  # the same, as numpy 2 calls it
@@ -186,14 +186,14 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
             )
         taken, left = _sorted_out(file, len(vocabulary) + 1)
         # What is as long as a layer is wide fits many a head: biases, counters, statistics.
-        if not any(len(file.weights[theirs].shape) > 1 for theirs in taken):
+        if not any(len(file.weights[name].shape) > 1 for name in taken):
             first: dict[str, str] = {}
             for name, why in left.items():
                 first.setdefault(why, name)
             reasons = "; ".join(f"{name}: {why}" for why, name in first.items())
             raise InputError(f"nothing of its head fits ({reasons})", path)
-        tensors = {f"head.{ours}": _single(file.tensor(theirs)) for theirs, ours in taken.items()}
-        named = {file.weights[theirs].name: ours for theirs, ours in taken.items()}
+        tensors = {f"head.{ours}": _single(file.tensor(name)) for name, ours in taken.items()}
+        named = {file.weights[name].name: ours for name, ours in taken.items()}
         left |= dict.fromkeys(file.others, "no tensor")
         left |= dict.fromkeys(file.beside, "only needed to go on with their training")
         epoch = file.beside.get("epoch")
@@ -233,7 +233,7 @@ def encoder_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         The file is damaged, asks for anything executable, or is not of that layout.
     """
     with WeightsFile(path, "a checkpoint", _IGNORED) as file:
-        return {theirs.removeprefix(_ENCODER): file.tensor(theirs) for theirs in _encoder_of(file)}
+        return {name.removeprefix(_ENCODER): file.tensor(name) for name in _encoder_of(file)}
 
 
 def encoder_names(path: str | os.PathLike[str]) -> list[str]:
@@ -245,13 +245,13 @@ def encoder_names(path: str | os.PathLike[str]) -> list[str]:
         As :func:`encoder_weights`.
     """
     with WeightsFile(path, "a checkpoint", _IGNORED) as file:
-        return [theirs.removeprefix(_ENCODER) for theirs in _encoder_of(file)]
+        return [name.removeprefix(_ENCODER) for name in _encoder_of(file)]
 
 
 def _encoder_of(file: WeightsFile) -> list[str]:
     if not _is_vacs(file):
         raise InputError("not in the layout of VAC", file.path)
-    return [theirs for theirs in file.weights if theirs.startswith(_ENCODER)]
+    return [name for name in file.weights if name.startswith(_ENCODER)]
 
 
 def _is_vacs(file: WeightsFile) -> bool:
@@ -261,24 +261,20 @@ def _is_vacs(file: WeightsFile) -> bool:
 def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[str, str]]:
     """Say which weights are taken under which name, and why others are not.
 
-    Taken are named without what the model was wrapped in, others as they stand in the file.
+    Those taken are named without what the model was wrapped in, others as in the file.
     """
     taken: dict[str, str] = {}
     left: dict[str, str] = {}
-    shapes = {theirs: weight.shape for theirs, weight in file.weights.items()}
+    shapes = {name: weight.shape for name, weight in file.weights.items()}
     expected = _expected(shapes)
-    for theirs, weight in file.weights.items():
+    for name, weight in file.weights.items():
         ours = next(
-            (
-                new + theirs.removeprefix(old)
-                for old, new in _PLACES.items()
-                if theirs.startswith(old)
-            ),
+            (new + name.removeprefix(old) for old, new in _PLACES.items() if name.startswith(old)),
             None,
         )
-        if theirs.startswith("conv2d."):
-            left[weight.name] = "their picture encoder; the tower takes its place"
-        elif theirs.startswith("conv1d.fc."):
+        if name.startswith("conv2d."):
+            left[weight.name] = "their image encoder; the tower takes its place"
+        elif name.startswith("conv1d.fc."):
             left[weight.name] = "one classifier serves both the sequence and the convolution"
         elif ours is None:
             left[weight.name] = "no such part"
@@ -289,7 +285,7 @@ def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[s
         elif weight.dtype not in (*DTYPES, "float64"):
             left[weight.name] = f"is of type {weight.dtype}"
         else:
-            taken[theirs] = ours
+            taken[name] = ours
     found = shapes.get("classifier.weight")
     if "classifier.weight" in taken.values() and found is not None and found[1] != classes:
         raise InputError(
@@ -301,7 +297,7 @@ def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[s
 
 
 def _expected(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of our head, as wide as theirs."""
+    """Return the shapes of our head, as wide as the other code's."""
     first = shapes.get("conv1d.temporal_conv.0.weight", ())
     if len(first) != 3:
         return {}

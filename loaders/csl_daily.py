@@ -91,12 +91,16 @@ class CSLDaily(Layout):
             source = pickled
         else:
             raise InputError(
-                "neither video_map.txt nor csl2020ct_v2.pkl stands beside it; the glosses are in "
+                "neither video_map.txt nor csl2020ct_v2.pkl is beside it; the glosses are in "
                 "one of those",
                 path,
             )
         described = {row[0] for row in rows}
-        missing = [name for name, mine in wanted.items() if mine == split and name not in described]
+        missing = [
+            name
+            for name, its_split in wanted.items()
+            if its_split == split and name not in described
+        ]
         if missing:
             raise InputError(
                 f"it lacks {len(missing)} of the samples that {os.path.basename(path)} names in "

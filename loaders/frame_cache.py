@@ -352,16 +352,16 @@ class FrameCache:
         of_split: dict[str, list[VideoClip]] = {}
         for clip in clips:
             of_split.setdefault(splits[clip.id], []).append(clip)
-        for name, mine in of_split.items():
+        for name, members in of_split.items():
             split = self.split(corpus.name, corpus.setup, name)
-            if moved := split.check_source(mine):
+            if moved := split.check_source(members):
                 warn(
                     f"the files of {counted(len(moved), 'sample')} of {name} have other times than "
                     "when the frame cache was made, and were read to compare them; 'slaeval corpus "
                     f"cache {corpus.name}' once, with the options it was made with, notes the times"
                 )
             stored = dict(split.stored())
-            found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in mine}
+            found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in members}
         return [found[clip.id] for clip in clips]
 
     @property

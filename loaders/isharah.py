@@ -157,6 +157,8 @@ class _Isharah(Layout):
         """See :meth:`Layout.media`: a file or a folder of frames named by the id."""
         for folder in ("Videos", "videos", "frames", "Frames"):
             for below in (folder, f"{folder}/{sample.signer}"):
+                if not os.path.isdir(os.path.join(base, below)):
+                    continue  # a hundred names a sample are not to be tried in vain
                 for ending in _ENDINGS:
                     if os.path.exists(os.path.join(base, below, sample.id + ending)):
                         return folder, f"{below}/{sample.id}{ending}"

@@ -205,7 +205,7 @@ def _shared_ids(splits: dict[str, list[Sample]]) -> list[Issue]:
     for split, samples in splits.items():
         for sample in samples:
             homes.setdefault(sample.id, []).append(split)
-    shared = {id: mine for id, mine in homes.items() if len(mine) > 1}
+    shared = {id: found_in for id, found_in in homes.items() if len(found_in) > 1}
     if not shared:
         return []
     example = next(iter(shared))
@@ -272,7 +272,7 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
         found.append(
             Issue(
                 "note",
-                f"{', '.join(split for mine in absent.values() for split in mine)}: pictures",
+                f"{', '.join(split for names in absent.values() for split in names)}: pictures",
                 ", ".join(absent),
                 "no such folder: annotations only",
                 "hypothesis files can be scored, models cannot be run",

@@ -6,18 +6,18 @@ deletion 3. What decides between paths of the same cost:
 
 - On the way back from the end a diagonal step is taken first, then an insertion, then a
   deletion, as for plain words.
-- Of the words that can stand before a word, the one written first is taken.
+- Of the words that can precede a word, the one written first is taken.
 - ``@``, the alternative without words, is itself a word of the network whose deletion costs
-  0.001: it is neither counted nor reported, yet of two paths alike the one with fewer of them
-  wins. sclite adds up in single precision, and which path is cheaper hangs on the rounding
-  where several ``@`` lie on it; so here too every sum is rounded to single precision.
+  0.001: it is neither counted nor reported, yet of two otherwise equal paths the one with fewer
+  of them wins. sclite adds in single precision, and which path is cheaper depends on rounding
+  where it has several ``@``; so here too every sum is rounded to single precision.
 
 How sclite reads braces
 -----------------------
-Braces nest. ``/`` separates alternatives wherever it stands within braces, inside a word too:
+Braces nest. ``/`` separates alternatives anywhere within braces, even inside a word:
 ``{ A/B }`` offers two words. *An alternative without anything in it does not exist*:
 ``{ A / }`` demands ``A``; it takes ``{ A / @ }`` to make it optional. Outside braces ``/`` is an
-ordinary word, ``@`` still none. sclite crashes at ``{ }``; here it offers nothing.
+ordinary word, and ``@`` still no word. sclite crashes at ``{ }``; here it offers nothing.
 
 Source: NIST SCTK, ``src/sclite`` (``net_dp.c``, ``net_adt.c``, ``word.c``), compared by running
 it; see ``tests/scoring/test_against_sclite.py``.
@@ -40,7 +40,7 @@ __all__ = [
     "unusual",
 ]
 
-#: The word that stands for no word.
+#: The word that means no word.
 _NOTHING = "@"
 
 _SUBSTITUTION = 4.0
@@ -99,17 +99,22 @@ def align_alternatives(
     (['STARK'], 'C')
     """
     arcs, ends = _network(words)
-    spoken = [folded(word) for word in hypothesis] if fold else list(hypothesis)
+    compared = [folded(word) for word in hypothesis] if fold else list(hypothesis)
     # Equal last words are always aligned; with @ rounding may decide otherwise.
     tail: list[str] = []
     if all(arc.word != _NOTHING for arc in arcs):
-        while spoken and len(ends) == 1 and ends[0] and _written(arcs, ends[0], fold) == spoken[-1]:
+        while (
+            compared
+            and len(ends) == 1
+            and ends[0]
+            and _written(arcs, ends[0], fold) == compared[-1]
+        ):
             tail.append(arcs[ends[0]].word)
             ends = arcs[ends[0]].before
-            spoken.pop()
-    here, moves = _fill(arcs, ends, spoken, fold)
+            compared.pop()
+    here, moves = _fill(arcs, ends, compared, fold)
 
-    column = len(spoken)
+    column = len(compared)
     reference: list[str] = tail
     ops: list[str] = ["C"] * len(tail)
     while here or column:
@@ -158,7 +163,7 @@ def _network(words: Sequence[str]) -> tuple[list[_Arc], list[int]]:
 
 
 def _tokens(words: Iterable[str]) -> Iterator[str]:
-    """Yield the words; within braces ``/`` inside a word stands alone."""
+    """Yield the words; within braces ``/`` inside a word is split off."""
     depth = 0
     for word in words:
         if word == "{":
@@ -199,27 +204,31 @@ class _Moves(NamedTuple):
 
 
 def _fill(
-    arcs: list[_Arc], ends: list[int], spoken: list[str], fold: bool
+    arcs: list[_Arc], ends: list[int], compared: list[str], fold: bool
 ) -> tuple[int, list[_Moves]]:
-    """Compute all cells (arc, hypothesis words said); return the cheapest end, and the moves.
+    """Compute all cells (arc, hypothesis words recognised); return the cheapest end, and the moves.
 
     The costs of an arc are kept until the last arc that needs them.
     """
-    first: Any = array("f", [_INSERTION * column for column in range(len(spoken) + 1)])
-    said: Any = spoken
+    first: Any = array("f", [_INSERTION * column for column in range(len(compared) + 1)])
+    recognised: Any = compared
     row_of: Callable[..., tuple[Any, bytes, Sequence[int] | None]] = _row
     exact = all(arc.word != _NOTHING for arc in arcs)
-    if exact and len(arcs) * len(spoken) >= _WORTH_NUMPY:
+    if exact and len(arcs) * len(compared) >= _WORTH_NUMPY:
         import numpy as np
 
-        row_of, first, said = _row_at_once, np.array(first, np.int32), np.array(spoken, object)
+        row_of, first, recognised = (
+            _row_at_once,
+            np.array(first, np.int32),
+            np.array(compared, object),
+        )
     needed = {arc: index for index, (_, before) in enumerate(arcs) for arc in before}
     needed.update(dict.fromkeys(ends, len(arcs)))
     costs: dict[int, Any] = {0: first}
     moves = [_Moves(b"I" * len(first), [], None)]
     for index, (_, before) in enumerate(arcs[1:], 1):
         rows = [costs[arc] for arc in before]
-        costs[index], ops, choice = row_of(rows, _written(arcs, index, fold), said)
+        costs[index], ops, choice = row_of(rows, _written(arcs, index, fold), recognised)
         moves.append(_Moves(ops, before, choice))
         for arc in before:
             if needed[arc] == index:
@@ -230,7 +239,7 @@ def _fill(
 
 
 def _row(
-    rows: list[array[float]], word: str, spoken: list[str]
+    rows: list[array[float]], word: str, compared: list[str]
 ) -> tuple[array[float], bytes, Sequence[int] | None]:
     """Compute the costs of an arc, the moves, and the arc before it that was taken.
 
@@ -246,8 +255,8 @@ def _row(
         above = array("f", [rows[place][column] for column, place in enumerate(choice)])
     row = array("f", [above[0] + deletion])
     ops = [deleted]
-    for column, said in enumerate(spoken, 1):
-        correct = word == said and not nothing
+    for column, recognised in enumerate(compared, 1):
+        correct = word == recognised and not nothing
         diagonal, insert, delete = array(
             "f",
             (
@@ -268,7 +277,7 @@ def _row(
     return row, "".join(ops).encode(), choice
 
 
-def _row_at_once(rows: list[Any], word: str, spoken: Any) -> tuple[Any, bytes, Any]:
+def _row_at_once(rows: list[Any], word: str, compared: Any) -> tuple[Any, bytes, Any]:
     """As :func:`_row`, for whole numbers, which are exact in either precision."""
     import numpy as np
 
@@ -276,7 +285,7 @@ def _row_at_once(rows: list[Any], word: str, spoken: Any) -> tuple[Any, bytes, A
     if len(rows) > 1:
         choice = np.argmin(rows, axis=0).astype(np.int32)
         above = np.min(rows, axis=0)
-    correct = spoken == word
+    correct = compared == word
     diagonal = above[:-1] + np.where(correct, 0, 4).astype(np.int32)
     best = above + np.int32(_DELETION)
     delete = best[1:].copy()
@@ -315,7 +324,7 @@ def as_sclite_reads(word: str) -> str:
 
 
 def reference_as_sclite_reads(words: Iterable[str]) -> list[str]:
-    """Return the words of a reference without sclite's marks; ``/`` stands alone in braces."""
+    """Return the words of a reference without sclite's marks; ``/`` is split off in braces."""
     return [as_sclite_reads(word) for word in _tokens(words)]
 
 

@@ -163,19 +163,19 @@ class Cleanup(NamedTuple):
         words: Mapping[str, list[str]] = hypotheses.words
         if self.level == "line" and hypotheses.lines is not None:
             words = self._lines(hypotheses.lines)
-        said = sentences_of(words)
+        cleaned = sentences_of(words)
         if self.level in ("sentence", "stm-line"):
-            said = self.references(said)
+            cleaned = self.references(cleaned)
         elif self.level == "line" and hypotheses.lines is None:
-            said = mapped(said, self.changes(vocabulary(said)))
+            cleaned = mapped(cleaned, self.changes(vocabulary(cleaned)))
             if self.collapse == "lines":
-                said = merged(said, _awk_value)
+                cleaned = merged(cleaned, _awk_value)
         if self.collapse == "adjacent":
-            said = merged(said)
+            cleaned = merged(cleaned)
         if self.empty:
-            nothing = {row: [self.empty] for row, count in enumerate(lengths(said)) if not count}
-            said = replaced(said, nothing)
-        return named(words, said)
+            nothing = {row: [self.empty] for row, count in enumerate(lengths(cleaned)) if not count}
+            cleaned = replaced(cleaned, nothing)
+        return named(words, cleaned)
 
     def _line(self, line: str) -> str | None:
         """Apply rules and drops to one line, as sed, perl and grep do."""
@@ -230,10 +230,10 @@ class Cleanup(NamedTuple):
         return {
             name: [
                 columns[4]
-                for _, line in (sorted(mine) if self.sort else mine)
+                for _, line in (sorted(lines) if self.sort else lines)
                 if len(columns := split_words(line)) > 4
             ]
-            for name, mine in rows.items()
+            for name, lines in rows.items()
         }
 
 

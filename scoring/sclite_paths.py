@@ -171,12 +171,12 @@ def entropies(system: System) -> Entropies | None:
     speakers = {}
     right = wrong = 0
     gained = 0.0
-    for name, mine in system.by_speaker().items():
-        ops = "".join(utterance.segment.ops for utterance in mine)
-        mine_right, mine_wrong = ops.count("C"), ops.count("S") + ops.count("I")
-        mine_gained, words = _information(mine)
-        speakers[name] = _normalised(mine_right, mine_wrong, mine_gained) if words else 0.0
-        right, wrong, gained = right + mine_right, wrong + mine_wrong, gained + mine_gained
+    for name, utterances in system.by_speaker().items():
+        ops = "".join(utterance.segment.ops for utterance in utterances)
+        speaker_right, speaker_wrong = ops.count("C"), ops.count("S") + ops.count("I")
+        speaker_gained, words = _information(utterances)
+        speakers[name] = _normalised(speaker_right, speaker_wrong, speaker_gained) if words else 0.0
+        right, wrong, gained = right + speaker_right, wrong + speaker_wrong, gained + speaker_gained
     return Entropies(speakers, _normalised(right, wrong, gained))
 
 
@@ -220,9 +220,9 @@ def pra(system: System, line_width: int = LINE_WIDTH) -> Iterator[str]:
     speakers = system.by_speaker()
     yield f"\n\n\t\tDUMP OF SYSTEM ALIGNMENT STRUCTURE\n\nSystem name:   {system.title}\n\n"
     yield from _speakers(speakers)
-    for number, (name, mine) in enumerate(speakers.items()):
-        yield f"Speaker sentences{number:4d}:  {name}   #utts: {len(mine)}\n"
-        for utterance in mine:
+    for number, (name, utterances) in enumerate(speakers.items()):
+        yield f"Speaker sentences{number:4d}:  {name}   #utts: {len(utterances)}\n"
+        for utterance in utterances:
             bare = utterance._replace(span=None, marks=(None, None), confident=(False, False))
             yield _printed(bare, line_width, system.fold, characters=False) + "\n"
     yield "\n"
@@ -257,7 +257,10 @@ def prf(system: System, line_width: int = LINE_WIDTH) -> Iterator[str]:
     if not system.utterances:
         yield "No utterances found\n"
         return
-    places = {name: (number, len(mine)) for number, (name, mine) in enumerate(speakers.items())}
+    places = {
+        name: (number, len(utterances))
+        for number, (name, utterances) in enumerate(speakers.items())
+    }
     done = dict.fromkeys(speakers, 0)
     for utterance in sorted(system.utterances, key=lambda one: one.sequence):
         name = utterance.segment.signer
@@ -272,13 +275,13 @@ def snt(system: System) -> dict[str, str]:
     """Return the report of each speaker's utterances, with sums that grow from one to the next."""
     rule = "=" * 79
     reports = {}
-    for name, mine in system.by_speaker().items():
+    for name, utterances in system.by_speaker().items():
         parts = [
             f"{rule}\n\n                     SENTENCE LEVEL REPORT FOR THE SYSTEM:\n"
             f"    Name: {system.title}\n\n{rule}\n\n\nSPEAKER {name}\n"
         ]
         sums = dict.fromkeys("CSDI", 0)
-        for utterance in mine:
+        for utterance in utterances:
             parts.append(_printed(utterance, _SNT_WIDTH, system.fold, system.characters) + "\n")
             counts = {op: utterance.segment.ops.count(op) for op in "CSDI"}
             for op, count in counts.items():
@@ -317,9 +320,9 @@ def sgml(system: System, *, lines: bool = False) -> Iterator[str]:
                     f'<{kind} id="{one.id}" title="{one.title}" desc="{one.description}">\n'
                     f"</{kind}>\n"
                 )
-    for name, mine in system.by_speaker().items():
+    for name, utterances in system.by_speaker().items():
         yield f'<SPEAKER id="{name}">\n'
-        for utterance in mine:
+        for utterance in utterances:
             yield _path_tag(utterance, system)
             yield between.join(_path_steps(utterance, comma)) + "\n</PATH>\n"
         yield "</SPEAKER>\n"

@@ -105,8 +105,8 @@ def pra(
             _lower(segment.id, fold),
             _lower(channel, fold),
         )
-        for name, mine in _by_speaker(segments, fold).items()
-        for position, segment in enumerate(mine)
+        for name, of_speaker in _by_speaker(segments, fold).items()
+        for position, segment in enumerate(of_speaker)
     ]
     return sclite_paths.pra(System(title, utterances, fold))
 
@@ -139,8 +139,8 @@ def spk(segments: Segments, *, title: str = "slaeval", fold: bool = True) -> dic
     sclite writes each to a file of its own, ``NAME.spk.SPEAKER``.
     """
     return {
-        name: f"SCORING FOR SPEAKER: {name}\n     of {title}\n\n" + _details(mine, fold)
-        for name, mine in _by_speaker(segments, fold).items()
+        name: f"SCORING FOR SPEAKER: {name}\n     of {title}\n\n" + _details(of_speaker, fold)
+        for name, of_speaker in _by_speaker(segments, fold).items()
     }
 
 
@@ -198,14 +198,14 @@ def _listings(segments: Sequence[AlignedSegment], fold: bool) -> str:
     )
     confused: Counter[str] = Counter()
     missed: Counter[str] = Counter()
-    said: Counter[str] = Counter()
+    recognised: Counter[str] = Counter()
     inserted: Counter[str] = Counter()
     deleted: Counter[str] = Counter()
     for (op, reference, hypothesis), count in pairs.items():
         if op == "S":
             confused[f"{reference} ==> {hypothesis}"] += count
             missed[reference] += count
-            said[hypothesis] += count
+            recognised[hypothesis] += count
         elif op == "I":
             inserted[hypothesis] += count
         else:
@@ -216,7 +216,7 @@ def _listings(segments: Sequence[AlignedSegment], fold: bool) -> str:
             _listing("INSERTIONS", inserted) + "\n",
             _listing("DELETIONS", deleted) + "\n",
             _listing("SUBSTITUTIONS", missed),
-            _SUBSTITUTION_NOTE + "\n" + _listing("FALSELY RECOGNIZED", said),
+            _SUBSTITUTION_NOTE + "\n" + _listing("FALSELY RECOGNIZED", recognised),
             _FALSELY_RECOGNIZED_NOTE,
         ]
     )
@@ -272,13 +272,13 @@ def summary(
         counts marked ``*`` and no part in the means of the percentages.
     """
     speakers = _by_speaker(segments, fold)
-    counted = [_counts(mine) for mine in speakers.values()]
+    counted = [_counts(of_speaker) for of_speaker in speakers.values()]
     figures = [_figures(size, counts, raw) for size, counts in counted]
     rows = [
         [f" {name} ", *_row_cells(size, row, raw)]
         for name, (size, _), row in zip(speakers, counted, figures, strict=True)
     ]
-    size, counts = _counts([segment for mine in speakers.values() for segment in mine])
+    size, counts = _counts([segment for of_speaker in speakers.values() for segment in of_speaker])
     total = [" Sum" if raw else " Sum/Avg", *_row_cells(size, _figures(size, counts, raw), raw)]
     if not size[1] and not raw:
         total[3:8] = ["  0.0 "] * 5

@@ -112,7 +112,7 @@ def _as_sclite_reads(
     from slaeval.scoring.alternatives import as_sclite_reads, reference_as_sclite_reads
 
     read = {word: as_sclite_reads(word) for word in vocabulary(left, right)}
-    marked = {word for word, mine in read.items() if mine != word or word == "@"}
+    marked = {word for word, plain in read.items() if plain != word or word == "@"}
     changed = {row: reference_as_sclite_reads(left[row]) for row in holding(left, marked)}
     without = {word: None if read[word] == "@" else read[word] for word in marked}
     return replaced(left, changed), mapped(right, without)
@@ -145,17 +145,17 @@ def floor(
 ) -> Score:
     """Return the score of a perfect transcript: the references as hypotheses.
 
-    Of alternatives the first is said.
+    Of alternatives the first is chosen.
     """
     known = References.of(references)
-    said = {row: _first_alternatives(known.words[row]) for row in holding(known.words, "{")}
-    words = named(known.ids, replaced(known.words, said))
+    chosen = {row: _first_alternatives(known.words[row]) for row in holding(known.words, "{")}
+    words = named(known.ids, replaced(known.words, chosen))
     return score_segments(known, Hypotheses(words), rules, clipped=clipped)
 
 
 def _first_alternatives(words: Sequence[str]) -> list[str]:
     """Return the words with the first branch of each ``{ A / B }``, ``@`` being none."""
-    said: list[str] = []
+    chosen: list[str] = []
     branches: list[int] = []  # the branch we are in, a level
     for word in words:
         if word == "{":
@@ -165,8 +165,8 @@ def _first_alternatives(words: Sequence[str]) -> list[str]:
         elif word == "/" and branches:
             branches[-1] += 1
         elif not any(branches) and not (word == "@" and branches):
-            said.append(word)
-    return said
+            chosen.append(word)
+    return chosen
 
 
 def references_hash(references: Sequence[Reference]) -> str:

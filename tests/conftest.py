@@ -179,23 +179,30 @@ def slaeval_here(
 ) -> Run:
     """Call ``slaeval ARG…`` as `slaeval` does, but in this process, which has torch already.
 
-    A process that imports torch and open_clip computes for four seconds before it does anything.
-    Not for ``score``, which leaves its process at once.
+    A process that imports torch and open_clip computes for four seconds before it does anything,
+    one that imports numpy and sacrebleu for one.
     """
-    from slaeval.__main__ import main
+    from slaeval.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLAEVAL_CONFIG_DIR", str(tmp_path / "config"))
-    for name in ("SLAEVAL_DATA", "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+    of_torchrun = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    for name in ("SLAEVAL_DATA", "NO_COLOR", *of_torchrun):
         monkeypatch.delenv(name, raising=False)
 
-    def call(*args: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, args)])
-        with pytest.raises(SystemExit) as left:
-            main()
+    def call(
+        *args: object, wrapped: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as changed:
+            changed.setattr(sys, "argv", ["slaeval", *map(str, args)])
+            for name, value in environment.items():
+                changed.setenv(name, value)
+            with pytest.raises(SystemExit) as left:
+                main()
         out, err = capsys.readouterr()
         assert "Traceback" not in err
-        return subprocess.CompletedProcess(sys.argv, int(left.value.code or 0), out, _joined(err))
+        code = int(left.value.code or 0)
+        return subprocess.CompletedProcess(sys.argv, code, out, err if wrapped else _joined(err))
 
     return call
 

@@ -137,22 +137,22 @@ def hypotheses(rng: random.Random, rows: Sequence[Sentence]) -> dict[str, str]:
         lines = []
         silent = rng.randrange(len(rows))
         for index, (id, _, glosses, _) in enumerate(rows):
-            said: list[str] = []
+            recognised: list[str] = []
             for gloss in glosses:
                 chance = rng.random() / scale
                 if chance < 0.08:
                     continue
                 if chance < 0.18:
-                    said.append(twin[gloss] if rng.random() < 0.7 else rng.choice(words))
+                    recognised.append(twin[gloss] if rng.random() < 0.7 else rng.choice(words))
                 else:
-                    said.append(gloss)
+                    recognised.append(gloss)
                 if rng.random() < 0.05 * scale:
-                    said.append(rng.choice(words))
+                    recognised.append(rng.choice(words))
             if index == silent:
-                said = []
+                recognised = []
             lines += [
                 f"{id} 1 {place * 0.01:.2f} {place * 0.01 + 0.01:.2f} {word}\n"
-                for place, word in enumerate(said)
+                for place, word in enumerate(recognised)
             ]
         files[file] = "".join(lines)
     return files
@@ -168,18 +168,18 @@ def translations(
     for file, scale in (("translations.tsv", 1.0), ("translations_b.tsv", 1.5)):
         lines = ["id\ttranslation\n"]
         for id, _, _, text in rows:
-            said: list[str] = []
+            recognised: list[str] = []
             for word in text.split():
                 chance = rng.random() / scale
                 if chance < 0.05:
                     continue
-                said.append(rng.choice(words) if chance < 0.15 else word)
+                recognised.append(rng.choice(words) if chance < 0.15 else word)
                 if rng.random() < 0.03 * scale:
-                    said.append(word)
-            if len(said) > 2 and rng.random() < 0.15 * scale:
-                place = rng.randrange(len(said) - 1)
-                said[place : place + 2] = said[place + 1], said[place]
-            sentence = ("" if joined else " ").join(said)
-            lines.append(f"{id}\t{sentence}{end if said else ''}\n")
+                    recognised.append(word)
+            if len(recognised) > 2 and rng.random() < 0.15 * scale:
+                place = rng.randrange(len(recognised) - 1)
+                recognised[place : place + 2] = recognised[place + 1], recognised[place]
+            sentence = ("" if joined else " ").join(recognised)
+            lines.append(f"{id}\t{sentence}{end if recognised else ''}\n")
         files[file] = "".join(lines)
     return files

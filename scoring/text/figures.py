@@ -178,10 +178,10 @@ def paired_tests(
     found: dict[str, dict[str, float]] = {name: {} for name in names[1:]}
     signatures = []
     for key, metric, written in cases:
-        said = [[written(segment.hypothesis) for segment in score.segments] for score in scores]
+        lines = [[written(segment.hypothesis) for segment in score.segments] for score in scores]
         references = [[written(segment.reference) for segment in scores[0].segments]]
         systems: list[tuple[str, Sequence[str]]] = [
-            (str(number), sentences) for number, sentences in enumerate(said)
+            (str(number), sentences) for number, sentences in enumerate(lines)
         ]
         tested, results = PairedTest(
             systems, {key: metric}, references, test_type=test, n_samples=samples

@@ -169,7 +169,7 @@ class TextProtocol:
         form = self.words if script == "words" else self.chinese
         if form is None:
             kind = "text with blanks between words" if script == "words" else "Chinese"
-            others = ", ".join(mine.name for mine in text_protocols() if mine.has(script))
+            others = ", ".join(rules.name for rules in text_protocols() if rules.has(script))
             raise UsageError(
                 f"the protocol {self.name!r} is not defined for {kind}; these are: {others}"
             )

@@ -71,9 +71,9 @@ def lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
 
 def _overlap(reference: str, hypothesis: str) -> tuple[float, float]:
     """Return precision and recall of the longest common subsequence."""
-    words, said = reference.split(" "), hypothesis.split(" ")
-    common = lcs_length(words, said)
-    return common / len(said), common / len(words)
+    words, hypothesis_words = reference.split(" "), hypothesis.split(" ")
+    common = lcs_length(words, hypothesis_words)
+    return common / len(hypothesis_words), common / len(words)
 
 
 def _beta_12(reference: str, hypothesis: str) -> float:
@@ -95,12 +95,12 @@ def _distinct_words(reference: str, hypothesis: str) -> float:
     if not references or not hypotheses:
         return 0.0
     known = {word for words in references for word in words}
-    said = {word for words in hypotheses for word in words}
+    recognised = {word for words in hypotheses for word in words}
     common: set[str] = set()
     for words in references:
-        for mine in hypotheses:
-            common.update(_common_words(words, mine))
-    precision, recall = len(common) / len(said), len(common) / len(known)
+        for other in hypotheses:
+            common.update(_common_words(words, other))
+    precision, recall = len(common) / len(recognised), len(common) / len(known)
     return 2 * precision * recall / (precision + recall + 1e-8)
 
 
@@ -109,18 +109,18 @@ def _at_stops(sentence: str) -> list[list[str]]:
     return [" ".join(part.split()).split(" ") for part in sentence.split(".") if part]
 
 
-def _common_words(words: list[str], said: list[str]) -> set[str]:
+def _common_words(words: list[str], hypothesis_words: list[str]) -> set[str]:
     """Return the words of a longest common subsequence, of equally long ones the original's."""
-    table = [[0] * (len(said) + 1)]
+    table = [[0] * (len(hypothesis_words) + 1)]
     for word in words:
         above, row = table[-1], [0]
-        for column, other in enumerate(said):
+        for column, other in enumerate(hypothesis_words):
             row.append(above[column] + 1 if word == other else max(above[column + 1], row[-1]))
         table.append(row)
     found = set()
-    i, j = len(words), len(said)
+    i, j = len(words), len(hypothesis_words)
     while i and j:
-        if words[i - 1] == said[j - 1]:
+        if words[i - 1] == hypothesis_words[j - 1]:
             found.add(words[i - 1])
             i, j = i - 1, j - 1
         elif table[i - 1][j] > table[i][j - 1]:

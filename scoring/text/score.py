@@ -167,8 +167,8 @@ class TextScore:
         left = [units(segment.reference).split() for segment in self.segments]
         right = [units(segment.hypothesis).split() for segment in self.segments]
         return [
-            AlignedSegment(segment.id, segment.signer, words, said, path)
-            for segment, words, said, path in zip(
+            AlignedSegment(segment.id, segment.signer, words, hypothesis, path)
+            for segment, words, hypothesis, path in zip(
                 self.segments, left, right, align(left, right, fold=False), strict=True
             )
         ]

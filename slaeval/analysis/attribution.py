@@ -106,7 +106,7 @@ class Attribution(NamedTuple):
     def part(self, parts: int) -> int | None:
         """Return which of so many equal parts of the sentence it lies in, from 0.
 
-        A word stands at its middle: of three parts, a single word is in the second, two words
+        A word is placed at its middle: of three parts, a single word is in the second, two words
         are in the first and the third. None in a segment without reference words.
         """
         return None if self.place < 0 else (2 * self.place + 1) * parts // (2 * self.words)
@@ -213,7 +213,7 @@ def group(
     if by == "gloss":
         names = gloss_names(score)
         groups = [tally.group(names[name]) for name, tally in tallies.items()]
-        return sorted(groups, key=lambda mine: (-mine.errors, -mine.correct, mine.name))
+        return sorted(groups, key=lambda counts: (-counts.errors, -counts.correct, counts.name))
     return [tallies[name].group(_class_name(by, name, parts)) for name in sorted(tallies)]
 
 
@@ -260,17 +260,17 @@ def binned(
     paths: list[dict[int, list[str]]] = []
     words: Counter[int] = Counter()
     for segment in score.segments:
-        mine: dict[int, list[str]] = {}
+        ops_by_value: dict[int, list[str]] = {}
         for step in _steps(segment, frequency):
             value = step.words if by == "length" else step.frequency or 0
-            mine.setdefault(value, []).append(step.op)
+            ops_by_value.setdefault(value, []).append(step.op)
             words[value] += step.op != "I"
-        paths.append(mine)
+        paths.append(ops_by_value)
     bounds = _bounds(words, bins) if by == "length" else _frequency_bounds(words)
     tallies = [_Tally() for _ in bounds]
-    for mine in paths:
+    for ops_by_value in paths:
         together: dict[int, list[str]] = {}
-        for value, ops in mine.items():
+        for value, ops in ops_by_value.items():
             together.setdefault(bisect_left(bounds, value), []).extend(ops)
         for place, ops in together.items():
             tallies[place].add("".join(ops))
@@ -310,7 +310,7 @@ def _frequency_bounds(words: Mapping[int, int]) -> list[int]:
 
 
 def frequency_class(count: int) -> str:
-    """Name the class of a gloss that stands `count` times in training."""
+    """Name the class of a gloss that occurs `count` times in training."""
     return FREQUENCIES[_frequency_rank(count)][1]
 
 
@@ -319,7 +319,7 @@ def gloss_key(score: Score) -> Callable[[str], str]:
 
     As the protocol of the score says; as sclite, without, where that protocol is not registered.
     """
-    if next((mine.fold for mine in protocols() if mine.name == score.protocol), True):
+    if next((rules.fold for rules in protocols() if rules.name == score.protocol), True):
         return lambda word: word.translate(FOLD)
     return lambda word: word
 
@@ -332,11 +332,11 @@ def gloss_names(score: Score) -> dict[str, str]:
     key = gloss_key(score)
     written: dict[str, Counter[tuple[bool, str]]] = {}
     for segment in score.segments:
-        for said, words in ((False, segment.reference), (True, segment.hypothesis)):
+        for recognised, words in ((False, segment.reference), (True, segment.hypothesis)):
             for word in words:
-                written.setdefault(key(word), Counter())[said, word] += 1
+                written.setdefault(key(word), Counter())[recognised, word] += 1
     return {
-        name: min(counts, key=lambda mine: (mine[0], -counts[mine], mine[1]))[1]
+        name: min(counts, key=lambda form: (form[0], -counts[form], form[1]))[1]
         for name, counts in written.items()
     }
 

@@ -227,9 +227,9 @@ def _ordered(glosses: list[str], pairs: Counter[tuple[str, str]]) -> list[str]:
     groups.sort(key=lambda group: (-weights[np.ix_(group, group)].sum(), group))
     order: list[int] = []
     for group in groups:
-        mine = weights[np.ix_(group, group)]
+        within = weights[np.ix_(group, group)]
         if len(group) > 2:
-            vector = np.linalg.eigh(np.diag(mine.sum(axis=1)) - mine)[1][:, 1].round(9)
+            vector = np.linalg.eigh(np.diag(within.sum(axis=1)) - within)[1][:, 1].round(9)
             # An eigenvector has no sign of its own: the first gloss comes first.
             vector *= -1.0 if vector[0] > 0 else 1.0
             group = [group[k] for k in np.lexsort((np.arange(len(group)), vector))]

@@ -178,10 +178,10 @@ def pasted(results: Sequence[Audit], form: Format) -> str:
         cells: dict[str, dict[str, Counts | Printed]] = {}
         for result in results:
             for row in result.rows:
-                mine = cells.setdefault(row.protocol.name, {})
-                mine[result.split or ""] = row.score.total
+                by_split = cells.setdefault(row.protocol.name, {})
+                by_split[result.split or ""] = row.score.total
         return as_latex(
-            [PaperRow(name, mine) for name, mine in cells.items()],
+            [PaperRow(name, by_split) for name, by_split in cells.items()],
             first="Protocol",
             notes=[
                 note

@@ -305,7 +305,7 @@ def _latex(
         printed = Printed(row["wer"], row["deletions"], row["insertions"])
         system = row["system"] if row["first_hand"] else f"{row['system']}*"
         cells.setdefault((system, row["protocol"] or "unknown"), {})[row["split"]] = printed
-    rows = [PaperRow(name, mine, rules) for (name, rules), mine in cells.items()]
+    rows = [PaperRow(name, by_split, rules) for (name, rules), by_split in cells.items()]
     notes = [
         f"{row['system']}, {row['split']}: {as_printed(row['wer'])} by {row['paper']}; scored by: "
         f"{row['stated']}; read at {row['source']}" + (f"; {row['note']}" if row["note"] else "")

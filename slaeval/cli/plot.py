@@ -86,7 +86,7 @@ def plot(kind: str, source: str | None, out: str, **options: Any) -> None:
     import matplotlib as mpl
 
     mpl.use("agg")  # a file, and never a window
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("default")
         drawn = chosen.draw(given)
         signature = given.score.signature if chosen.scored else ""
@@ -95,6 +95,6 @@ def plot(kind: str, source: str | None, out: str, **options: Any) -> None:
         tell_references(given.evaluation.references)
         for notice in given.score.warnings:
             warn(notice)
-    for message in dict.fromkeys(str(one.message) for one in said):
+    for message in dict.fromkeys(str(one.message) for one in notices):
         warn(message)
     click.echo(f"{out}: {chosen.what}")

@@ -221,16 +221,16 @@ def pasted(
         cells = {score.split or "": score.total for _, score in systems}
         row = PaperRow(os.path.splitext(name)[0], cells, result.protocol)
         parts = [as_latex([row], notes=notes)]
-        for grouping, mine in groups.items():
-            by = [PaperRow(group.name, {result.split or "": group}) for group in mine]
+        for grouping, rows_of in groups.items():
+            by = [PaperRow(group.name, {result.split or "": group}) for group in rows_of]
             parts.append(as_latex(by, first=grouping.capitalize()))
         return "\n\n".join(parts)
     counts = ("substitutions", "deletions", "insertions", "reference_words")
     parts = [
         as_markdown(rows, ("system", "split", "protocol", "wer", "wer_low", "wer_high", *counts))
     ]
-    for grouping, mine in groups.items():
-        by_rows = [group_row(grouping, group) for group in mine]
+    for grouping, rows_of in groups.items():
+        by_rows = [group_row(grouping, group) for group in rows_of]
         parts.append(as_markdown(by_rows, (grouping, "segments", "wer", *counts)))
     confusions = [
         {"reference": pair.reference, "hypothesis": pair.hypothesis, "count": pair.count}

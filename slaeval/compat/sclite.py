@@ -6,21 +6,21 @@ Which words meet
 out, as sclite leaves them out. The speaker is read off the id (:data:`ID_TYPES`).
 
 *STM against CTM.* Both files are read together, one file and channel after the other, in
-the order they stand in. Within one, a word belongs to the first segment that ends after the
+file order. Within one, a word belongs to the first segment that ends after the
 word's middle; the last segment takes what is left, the first what comes before it. A segment
 without words is an empty hypothesis; a file or channel of the CTM that is not next in the STM
 ends it: the segments from there on have no words, and with words left over there is no score.
 
 *CTM against CTM.* One file and channel after the other, each as one utterance, as long as neither
-side has more than 50 words there; what sclite does beyond (it cuts where both sides pause) is not
-rebuilt here, and refused.
+side has more than 50 words there; what sclite does beyond that (it cuts where both sides pause)
+is not reproduced here but refused.
 
 Words
 -----
-Text is bytes to sclite and stays bytes here: what is not UTF-8 goes through unharmed
-(``surrogateescape``). Case is folded for A to Z only. A word loses a ``*`` at its end and a
-backslash; from ``;`` on it is a tag. In references ``{ A / B }`` offers alternatives and ``@`` is
-the word that is none; in hypotheses sclite knows both too, here they are refused.
+Text is bytes to sclite and stays bytes here: what is not UTF-8 passes through unchanged
+(``surrogateescape``). Case is folded for A to Z only. A ``*`` at the end of a word and a
+backslash are dropped; from ``;`` on it is a tag. In references ``{ A / B }`` offers alternatives
+and ``@`` is the empty one; in hypotheses sclite accepts both too, here they are refused.
 
 Source: NIST SCTK 2.4.12, ``src/sclite`` (``align.c``, ``stm2ctm.c``, ``ctm2ctm.c``,
 ``fillmrks.c``), compared by running it; see ``tests/cli/test_sclite_command.py``.
@@ -44,13 +44,13 @@ from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["ID_TYPES", "Settings", "align_files"]
 
-#: How ids name their speaker: all of it; characters 2 to 4; what stands before the first ``-``,
+#: How ids name their speaker: all of it; characters 2 to 4; what comes before the first ``-``,
 #: without one before the first ``_``.
 ID_TYPES = ("sp", "wsj", "rm", "spu_id", "swb")
 
-#: sclite reads so many bytes of a column of a CTM.
+#: Bytes of a CTM column that sclite reads.
 _LONGEST_COLUMN = 500
-#: sclite reads so many words of a CTM at first; whether it has confidences is known from then on.
+#: Words of a CTM that sclite reads first; from then on it is known whether there are confidences.
 _READ_AHEAD = 4999
 #: Words of a channel up to which CTM against CTM is one utterance.
 _LONGEST_CHANNEL = 50
@@ -147,7 +147,7 @@ def align_files(
     ------
     InputError
         A file that cannot be read, a line that is not of its format, ids that do not match, or
-        input on which sclite does something that is not rebuilt here.
+        input on which sclite does something that is not reproduced here.
     """
     texts = tuple(
         _read(path, format_, settings)
@@ -372,12 +372,12 @@ def _transcripts(reference: _File, hypothesis: _File, settings: Settings) -> Ite
                 "alternatives in a hypothesis cannot be scored here", hypothesis.path, number
             )
         line, words = references[name]
-        said = [_item(token) for token in _BLANKS.split(text) if token]
+        items = [_item(token) for token in _BLANKS.split(text) if token]
         yield _Pair(
             name,
             speaker,
             _reference_items(words, settings, reference.path, line),
-            _hypothesis_items(said, settings, hypothesis.path, number),
+            _hypothesis_items(items, settings, hypothesis.path, number),
         )
     settings.say("\n\n")
 
@@ -539,21 +539,21 @@ def _segments(
     lines = _stm_lines(reference, settings.fold)
     for key, run in groupby(lines, lambda line: (line.file, line.channel)):
         settings.say(f"    Performing alignments for file '{key[0]}'.\n")
-        said: list[_CtmWord] = []
+        spoken_words: list[_CtmWord] = []
         if not runs:
             settings.warn(
                 "align_ctm_to_stm: Hyp files ends before ref but continuing for ref file/channel "
                 f"'{key[0]}' '{key[1]}'.\n"
             )
         elif runs[-1][0] == key:
-            said = runs.pop()[1]
+            spoken_words = runs.pop()[1]
         else:
             settings.warn(
                 "align_ctm_to_stm: File identifiers do not match but continuing. ref "
                 f"file/channel '{key[0]}' '{key[1]}', next hyp '{runs[-1][0][0]}' "
                 f"'{runs[-1][0][1]}'.\n"
             )
-        pairs += _channel_pairs(list(run), said, counts, reference, hypothesis, settings)
+        pairs += _channel_pairs(list(run), spoken_words, counts, reference, hypothesis, settings)
     if runs:
         (name, channel), left = runs[-1]
         raise InputError(
@@ -567,7 +567,7 @@ def _segments(
 
 def _channel_pairs(
     lines: list[_StmLine],
-    said: list[_CtmWord],
+    spoken_words: list[_CtmWord],
     counts: dict[str, int],
     reference: _File,
     hypothesis: _File,
@@ -579,14 +579,14 @@ def _channel_pairs(
         settings.say(f"\r        {place} of {len(lines)} Segments For Channel {line.channel}. ")
         end = begin
         if place == len(lines):
-            end = len(said)
-        while end < len(said) and said[end].middle < line.span[1]:
+            end = len(spoken_words)
+        while end < len(spoken_words) and spoken_words[end].middle < line.span[1]:
             end += 1
-        mine = said[begin:end]
+        within = spoken_words[begin:end]
         begin = end
         left_out = _is_ignored(line.text)
         if left_out:
-            ignored, ignored_words = ignored + 1, ignored_words + len(mine)
+            ignored, ignored_words = ignored + 1, ignored_words + len(within)
         settings.say(
             f" ({ignored} Ignored Segments, {ignored_words} Ignored Hyp Words.)    "
             if ignored
@@ -601,10 +601,10 @@ def _channel_pairs(
             line.speaker,
             _reference_items(line.text, settings, reference.path, line.line),
             _hypothesis_items(
-                [word.item for word in mine],
+                [word.item for word in within],
                 settings,
                 hypothesis.path,
-                mine[0].line if mine else 0,
+                within[0].line if within else 0,
             ),
             line.file,
             line.channel,
@@ -625,7 +625,7 @@ def _channels(
     ]
     pairs: list[_Pair] = []
     for place in range(max(map(len, runs))):
-        both = [mine[place] if place < len(mine) else ("", []) for mine in runs]
+        both = [run[place] if place < len(run) else ("", []) for run in runs]
         if both[0][0] != both[1][0]:
             name, words = both[1] if both[1][1] else both[0]
             raise InputError(

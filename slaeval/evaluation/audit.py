@@ -327,12 +327,12 @@ def rule_counts(cleanup: Cleanup, segments: Sequence[list[str]]) -> dict[str, in
     """
     counts: Counter[str] = Counter()
     if cleanup.level == "line":
-        spoken = Hypotheses(named(list(map(str, range(len(segments)))), segments))
+        read = Hypotheses(named(list(map(str, range(len(segments)))), segments))
         for word, times in Counter(chain.from_iterable(segments)).items():
             for name in cleanup.trace(word):
                 counts[name] += times
-        apart = cleanup._replace(collapse="").hypotheses(spoken)
-        merged = cleanup.hypotheses(spoken)
+        apart = cleanup._replace(collapse="").hypotheses(read)
+        merged = cleanup.hypotheses(read)
         counts["merge repeats"] = _words(apart) - _words(merged)
     elif cleanup.level != "none":
         touched = set(cleanup.touched(segments))

@@ -35,7 +35,8 @@ def observations(
         One sentence for each finding.
     """
     notes = list(hypotheses.notes)
-    words, said, known = hypotheses.words, sentences_of(hypotheses.words), References.of(references)
+    words, known = hypotheses.words, References.of(references)
+    sentences = sentences_of(words)
     if ignored:
         notes.append(
             f"{counted(len(ignored), 'segment is', 'segments are')} left out of the score"
@@ -44,19 +45,19 @@ def observations(
     notes += coverage(
         [id for id in known.ids if id not in ignored] if ignored else known.ids,
         dict.fromkeys(id for id in words if id not in ignored) if ignored else words,
-        _empty(words, said),
+        _empty(words, sentences),
         [id for id, count in zip(known.ids, lengths(known.words), strict=True) if not count],
     )
     notes += _channels(known, hypotheses.channels)
     if hypotheses.lines is not None:
         notes.extend(_line_order(hypotheses.lines))
-    return (*notes, *special_words(vocabulary(said)))
+    return (*notes, *special_words(vocabulary(sentences)))
 
 
-def _empty(ids: Iterable[str], said: Sequence[list[str]]) -> list[str]:
+def _empty(ids: Iterable[str], sentences: Sequence[list[str]]) -> list[str]:
     """Return the ids of the segments without a word, or with the word for none alone."""
-    marked = set(holding(said, (EMPTY,)))
-    rows = enumerate(zip(ids, lengths(said), strict=True))
+    marked = set(holding(sentences, (EMPTY,)))
+    rows = enumerate(zip(ids, lengths(sentences), strict=True))
     return [id for row, (id, count) in rows if not count or (count == 1 and row in marked)]
 
 
@@ -153,9 +154,9 @@ def special_words(words: Collection[str]) -> list[str]:
     ]
     read = {word: as_sclite_reads(word) for word in sorted(words)}
     marked = [
-        f"{word!r} as no word" if mine == "@" else f"{word!r} as {mine!r}"
-        for word, mine in read.items()
-        if mine != word or mine == "@"
+        f"{word!r} as no word" if plain == "@" else f"{word!r} as {plain!r}"
+        for word, plain in read.items()
+        if plain != word or plain == "@"
     ]
     if marked:
         notes.append(
@@ -190,8 +191,8 @@ def _line_order(lines: Sequence[str]) -> list[str]:
         )
     as_text = [
         name
-        for name, mine in starts.items()
-        if mine == sorted(mine) and mine != sorted(mine, key=float)
+        for name, times in starts.items()
+        if times == sorted(times) and times != sorted(times, key=float)
     ]
     if as_text:
         notes.append(
@@ -200,8 +201,8 @@ def _line_order(lines: Sequence[str]) -> list[str]:
         )
     moved = [
         name
-        for name, mine in starts.items()
-        if mine == sorted(mine, key=float) and mine != sorted(mine)
+        for name, times in starts.items()
+        if times == sorted(times, key=float) and times != sorted(times)
     ]
     if moved:
         notes.append(
@@ -209,7 +210,7 @@ def _line_order(lines: Sequence[str]) -> list[str]:
             f"{few(moved)}: the official script sorts times as text and reorders their words; "
             "write times below 10 s (0.01 s per word, as is common) to avoid this"
         )
-    jumbled = [name for name, mine in starts.items() if mine != sorted(mine, key=float)]
+    jumbled = [name for name, times in starts.items() if times != sorted(times, key=float)]
     jumbled = [name for name in jumbled if name not in set(as_text)]
     if jumbled:
         notes.append(

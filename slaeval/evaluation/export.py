@@ -107,10 +107,12 @@ def export_run(
         if kind == "tsv":
             texts[os.path.join(folder, "glosses.tsv")] = _table(run, films)
             continue
-        for mine in run.alignments.values():
-            path = os.path.join(folder, kind, f"{names[mine.id]}.{kind}")
-            film = films[mine.id]
-            texts[path] = _elan(mine, film, path) if kind == "eaf" else write_srt(_cues(mine, film))
+        for alignment in run.alignments.values():
+            path = os.path.join(folder, kind, f"{names[alignment.id]}.{kind}")
+            film = films[alignment.id]
+            texts[path] = (
+                _elan(alignment, film, path) if kind == "eaf" else write_srt(_cues(alignment, film))
+            )
     for path, text in texts.items():
         if os.path.exists(path) and Path(path).read_bytes() != text.encode("utf-8"):
             raise SlaevalError(
@@ -180,21 +182,21 @@ def _rate_of_corpus(run: Run) -> float | None:
         return None
 
 
-def _cues(mine: Alignment, film: _Film) -> list[Annotation]:
+def _cues(alignment: Alignment, film: _Film) -> list[Annotation]:
     """Return the glosses in time; as one text over the clip where they have no frames."""
-    if mine.glosses and not mine.spans:
-        return [Annotation(0.0, film.seconds(mine.frames), " ".join(mine.glosses))]
+    if alignment.glosses and not alignment.spans:
+        return [Annotation(0.0, film.seconds(alignment.frames), " ".join(alignment.glosses))]
     return [
         Annotation(film.seconds(start), film.seconds(end), gloss)
-        for gloss, (start, end) in zip(mine.glosses, mine.spans, strict=True)
+        for gloss, (start, end) in zip(alignment.glosses, alignment.spans, strict=True)
     ]
 
 
-def _elan(mine: Alignment, film: _Film, path: str) -> str:
-    tiers = [Tier("hypothesis", _cues(mine, film), mine.signer)]
-    if mine.reference:
-        whole = Annotation(0.0, film.seconds(mine.frames), " ".join(mine.reference))
-        tiers.append(Tier("reference", [whole], mine.signer))
+def _elan(alignment: Alignment, film: _Film, path: str) -> str:
+    tiers = [Tier("hypothesis", _cues(alignment, film), alignment.signer)]
+    if alignment.reference:
+        whole = Annotation(0.0, film.seconds(alignment.frames), " ".join(alignment.reference))
+        tiers.append(Tier("reference", [whole], alignment.signer))
     if film.video is None:
         return write_eaf(tiers)
     video = Path(film.video).absolute()
@@ -205,15 +207,15 @@ def _elan(mine: Alignment, film: _Film, path: str) -> str:
 
 def _table(run: Run, films: Mapping[str, _Film]) -> str:
     rows = ["id\tsigner\tgloss\tstart_frame\tend_frame\tstart_s\tend_s\tconfidence\n"]
-    for mine in run.alignments.values():
-        film = films[mine.id]
-        for place, gloss in enumerate(mine.glosses):
+    for alignment in run.alignments.values():
+        film = films[alignment.id]
+        for place, gloss in enumerate(alignment.glosses):
             cells = ["", "", "", "", ""]
-            if mine.spans:
-                start, end = mine.spans[place]
+            if alignment.spans:
+                start, end = alignment.spans[place]
                 cells = [str(start), str(end), f"{film.seconds(start):.3f}"]
-                cells += [f"{film.seconds(end):.3f}", f"{mine.confidences[place]:g}"]
-            rows.append("\t".join([mine.id, mine.signer, gloss, *cells]) + "\n")
+                cells += [f"{film.seconds(end):.3f}", f"{alignment.confidences[place]:g}"]
+            rows.append("\t".join([alignment.id, alignment.signer, gloss, *cells]) + "\n")
     return "".join(rows)
 
 

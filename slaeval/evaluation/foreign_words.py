@@ -136,17 +136,17 @@ def foreign_words(score: Score, more: Callable[[], Iterable[str]]) -> list[str]:
         nothing explains it.
     """
     rules = protocol(score.protocol)
-    known, said = score.vocabularies()
-    if rules.swapped or said <= {*known, EMPTY}:
+    known, distinct = score.vocabularies()
+    if rules.swapped or distinct <= {*known, EMPTY}:
         return []
-    spoken = score.recognised()
+    recognised = score.recognised()
     key = (lambda word: word.encode().lower()) if rules.fold else str
-    foreign = _beyond(spoken, known, key)
+    foreign = _beyond(recognised, known, key)
     if not foreign:
         return []
     known = {*known, *more()}
     foreign = _beyond(foreign, known, key)
-    total = sum(spoken.values()) - spoken[EMPTY]
+    total = sum(recognised.values()) - recognised[EMPTY]
     found = sum(foreign.values())
     explained = _explained(foreign, known)
     if not found or (not explained and 100 * found < _MANY * total):

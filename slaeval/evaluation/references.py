@@ -388,12 +388,12 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
         return hypotheses
     if not hypotheses.words or not ids:
         raise InputError(f"nothing to score: {'no reference' if not ids else 'no hypothesis'}")
-    theirs = next(iter(hypotheses.words))
+    first = next(iter(hypotheses.words))
     found = _rewritten_ids(hypotheses.words, ids)
     if found is not None:
         how, new = found
         if fix:
-            words = {new[name]: mine for name, mine in hypotheses.words.items() if name in new}
+            words = {new[name]: words for name, words in hypotheses.words.items() if name in new}
             notes = (
                 *hypotheses.notes,
                 f"ids are written {how}; matched with those of the references",
@@ -408,13 +408,13 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
             )
         raise InputError(
             f"no id in common with {references.source}, but these ids are those of the "
-            f"references {how}: {theirs!r} for {new.get(theirs, next(iter(new.values())))!r}; "
+            f"references {how}: {first!r} for {new.get(first, next(iter(new.values())))!r}; "
             "write the references' ids, or add --fix-ids",
             hypotheses.path,
         )
     message = (
         f"none of its {len(hypotheses.words)} segments is among the {len(ids)} of "
-        f"{references.source}: here {theirs!r}, there {references.references[0].id!r}"
+        f"{references.source}: here {first!r}, there {references.references[0].id!r}"
     )
     raise InputError(message + _other_split(hypotheses, references), hypotheses.path)
 
@@ -426,12 +426,12 @@ def _other_split(hypotheses: Hypotheses, references: ReferenceSet) -> str:
     from slaeval import loaders
 
     name, root, setup = references.corpus
-    theirs = set(hypotheses.words)
+    recognised = set(hypotheses.words)
     for split, ids in loaders.split_ids(name, root, setup).items():
-        if split != references.split and not theirs.isdisjoint(ids):
-            share = "all" if theirs <= ids else f"{len(theirs & ids)} of them"
+        if split != references.split and not recognised.isdisjoint(ids):
+            share = "all" if recognised <= ids else f"{len(recognised & ids)} of them"
             return f"; {share} are segments of the split {split!r}: add --split {split}"
-    example = next(iter(theirs))
+    example = next(iter(recognised))
     from slaeval.loaders.registry import corpora_of
 
     look = corpora_of(example)

@@ -132,7 +132,7 @@ class Run:
     @property
     def withheld(self) -> bool:
         """Whether the owners of the corpus keep the references of this split to themselves."""
-        return any(mine.reference is None for mine in self.alignments.values())
+        return any(alignment.reference is None for alignment in self.alignments.values())
 
     @property
     def references(self) -> ReferenceSet:
@@ -147,20 +147,20 @@ class Run:
         from slaeval.scoring.segments import Reference
 
         found = []
-        for mine in self.alignments.values():
-            if mine.reference is None:
+        for alignment in self.alignments.values():
+            if alignment.reference is None:
                 raise InputError(
-                    f"the references of this run are withheld ({mine.id!r} has none): name some "
-                    "with --ref FILE",
+                    f"the references of this run are withheld ({alignment.id!r} has none): name "
+                    "some with --ref FILE",
                     self.folder,
                 )
-            found.append(Reference(mine.id, mine.signer, list(mine.reference)))
+            found.append(Reference(alignment.id, alignment.signer, list(alignment.reference)))
         return ReferenceSet(found, self.settings["label"], self.settings["split"], "the run")
 
     @property
     def hypotheses(self) -> dict[str, list[str]]:
         """Segment to glosses, in the order of the corpus; an empty list for none."""
-        return {name: mine.glosses for name, mine in self.alignments.items()}
+        return {name: alignment.glosses for name, alignment in self.alignments.items()}
 
     @property
     def wer(self) -> float:
@@ -295,9 +295,9 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
                 path,
                 number,
             )
-        mine = Alignment(**value)
-        mine = mine._replace(spans=[(start, end) for start, end in mine.spans])
-        alignments[mine.id] = mine
+        alignment = Alignment(**value)
+        alignment = alignment._replace(spans=[(start, end) for start, end in alignment.spans])
+        alignments[alignment.id] = alignment
     if settings["segments"] != len(alignments):
         raise InputError(
             f"{settings['segments']} segments were recognised, {len(alignments)} are here", path
@@ -344,7 +344,7 @@ def write_run(
         "signature": None,
         **settings,
     }
-    run = Run(folder, settings, {mine.id: mine for mine in alignments})
+    run = Run(folder, settings, {alignment.id: alignment for alignment in alignments})
     score = run.score  # first, as it is what can fail
     if score is not None:
         settings["signature"] = score.signature
@@ -352,8 +352,8 @@ def write_run(
     def put(name: str, text: str) -> None:
         write_whole(os.path.join(folder, name), text)
 
-    put("hyp.ctm", write_ctm({mine.id: list(mine.glosses) for mine in alignments}))
-    put("alignment.jsonl", "".join(_line(mine) for mine in alignments))
+    put("hyp.ctm", write_ctm({alignment.id: list(alignment.glosses) for alignment in alignments}))
+    put("alignment.jsonl", "".join(_line(alignment) for alignment in alignments))
     if score is not None:
         put("segments.csv", as_csv(score.rows()))
         put("score.json", _json(score.to_dict()))
@@ -361,8 +361,8 @@ def write_run(
     return run
 
 
-def _line(mine: Alignment) -> str:
-    return json.dumps(mine._asdict(), ensure_ascii=False, allow_nan=False) + "\n"
+def _line(alignment: Alignment) -> str:
+    return json.dumps(alignment._asdict(), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _json(value: Any) -> str:

@@ -137,7 +137,7 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
             return match_ids(read, known, self.request.fix_ids)
         # As hyp.ctm has them, where a segment without words has no line.
         every = self.run.hypotheses
-        words = {name: list(mine) for name, mine in every.items() if mine}
+        words = {name: list(alternatives) for name, alternatives in every.items() if alternatives}
         file = os.path.join(self.source, "hyp.ctm")
         read = match_ids(Hypotheses(words or every, "ctm", file), known, self.request.fix_ids)
         return read if words else read._replace(words={})

@@ -1,4 +1,4 @@
-"""CTM, the time marked file in which recognisers write their hypotheses.
+"""CTM, the time-marked format in which recognisers write their hypotheses.
 
 Grammar (NIST SCTK, ``doc/infmts.htm``), one word per line::
 
@@ -6,7 +6,7 @@ Grammar (NIST SCTK, ``doc/infmts.htm``), one word per line::
 
 ``start`` and ``duration`` are seconds. ``;;`` starts a comment line. Blanks are those of
 :mod:`slaeval.formats.words`. A segment without any line has an empty hypothesis. The lines of one
-segment stand together, in the order of time.
+segment are contiguous and in order of time.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def _parse_tidy(text: str) -> Hypotheses | None:
     tokens.pop()  # after the last line end
     if len(tokens) != 6 * text.count("\n") or set(tokens[5::6]) != {"\n"}:
         return None
-    names, starts, spoken = tokens[0::6], tokens[2::6], tokens[4::6]
-    vocabulary, channels, times = set(spoken), set(tokens[1::6]), set(starts)
+    names, starts, glosses = tokens[0::6], tokens[2::6], tokens[4::6]
+    vocabulary, channels, times = set(glosses), set(tokens[1::6]), set(starts)
     if not all(map(is_number, times)) or not all(map(is_number, set(tokens[3::6]))):
         return None
     begins = [0, *_where(ne, names)]
     pieces = list(pairwise([*begins, len(names)]))
-    words = {names[first]: spoken[first:last] for first, last in pieces}
+    words = {names[first]: glosses[first:last] for first, last in pieces}
     if len(words) < len(pieces) or any(name.startswith(";;") for name in words):
         return None
     if "" in vocabulary or "" in channels or "" in words:
@@ -104,9 +104,9 @@ def _parse_large(text: str) -> Hypotheses | None:
         if found is None:
             return None
         read.append(found)
-    names, channels, said = zip(*read, strict=True)
+    names, channels, sentences = zip(*read, strict=True)
     rows = {name: row for row, name in enumerate(chain.from_iterable(names))}
-    words = NamedSentences(rows, Sentences.chained(said))
+    words = NamedSentences(rows, Sentences.chained(sentences))
     if len(rows) < len(words.sentences):
         return None
     of = dict(zip(rows, chain.from_iterable(channels), strict=True))
@@ -130,8 +130,8 @@ def _parse_block(block: bytes) -> tuple[list[str], list[str], Sentences] | None:
     begins = np.flatnonzero(~goes_on)
     if ids[begins].starts_with(";").any():
         return None  # a comment, perhaps
-    channels, starts, durations, spoken = (read[place::5].distinct() for place in range(1, 5))
-    if channels is None or starts is None or durations is None or spoken is None:
+    channels, starts, durations, glosses = (read[place::5].distinct() for place in range(1, 5))
+    if channels is None or starts is None or durations is None or glosses is None:
         return None
     if not all(map(is_number, starts.texts)) or not all(map(is_number, durations.texts)):
         return None
@@ -142,9 +142,9 @@ def _parse_block(block: bytes) -> tuple[list[str], list[str], Sentences] | None:
         times = order[starts.number]
         if (goes_on[1:] & (times[1:] < times[:-1] + at_least)).any():
             return None
-    said = Sentences(spoken.texts, spoken.number, np.append(begins, len(goes_on)))
+    sentences = Sentences(glosses.texts, glosses.number, np.append(begins, len(goes_on)))
     on = channels._replace(number=channels.number[begins]).column()
-    return ids[begins].texts(), on, said
+    return ids[begins].texts(), on, sentences
 
 
 def _parse_lines(text: str, path: str | None) -> Hypotheses:

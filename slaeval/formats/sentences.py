@@ -214,14 +214,14 @@ def holding(sentences: Sequence[Sequence[str]], words: Collection[str]) -> list[
 
         one_of = np.array([text in wanted for text in sentences.texts], bool)
         return sentences.rows(one_of[sentences.number]) if one_of.any() else []
-    return [row for row, mine in enumerate(sentences) if not wanted.isdisjoint(mine)]
+    return [row for row, words in enumerate(sentences) if not wanted.isdisjoint(words)]
 
 
 def repeating(sentences: Sequence[Sequence[str]]) -> list[int]:
     """Return the places of the sentences in which two words side by side are the same."""
     if isinstance(sentences, Sentences):
         return sentences.rows(sentences.repeats(sentences.number))
-    return [row for row, mine in enumerate(sentences) if any(map(str.__eq__, mine, mine[1:]))]
+    return [row for row, words in enumerate(sentences) if any(map(str.__eq__, words, words[1:]))]
 
 
 def mapped(sentences: Sequence[list[str]], new: Mapping[str, str | None]) -> Sequence[list[str]]:
@@ -237,10 +237,10 @@ def mapped(sentences: Sequence[list[str]], new: Mapping[str, str | None]) -> Seq
         number = table[sentences.number]
         return Sentences(list(numbers), number, sentences.first).kept(number >= 0)
     return [
-        mine
-        if new.keys().isdisjoint(mine)
-        else [after for word in mine if (after := new.get(word, word)) is not None]
-        for mine in sentences
+        words
+        if new.keys().isdisjoint(words)
+        else [after for word in words if (after := new.get(word, word)) is not None]
+        for words in sentences
     ]
 
 
@@ -258,7 +258,7 @@ def merged(
             keys = np.array(table, np.int32)[keys]
         again = sentences.repeats(keys)
         return sentences.kept(~again) if again.any() else sentences
-    return [[next(same) for _, same in groupby(mine, key)] for mine in sentences]
+    return [[next(same) for _, same in groupby(words, key)] for words in sentences]
 
 
 def replaced(

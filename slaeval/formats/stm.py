@@ -1,13 +1,13 @@
-"""STM, the segment time mark file in which references are published.
+"""STM, the segment time mark format in which references are published.
 
 Grammar (NIST SCTK, ``doc/infmts.htm``), one segment per line::
 
     name channel signer start end [<label>] word word …
 
-``;;`` starts a comment line. Columns are separated by any number of blanks, tabs among them
+``;;`` starts a comment line. Columns are separated by any number of blanks, including tabs
 (:mod:`slaeval.formats.words`). The optional label field is one token that begins with ``<``.
-``{ A / B }`` offers alternatives, each of any number of words, ``@`` being none. A segment may
-have no words.
+``{ A / B }`` offers alternatives, each of any number of words; ``@`` is an empty alternative. A
+segment may have no words.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ __all__ = [
     "parse_stm",
     "read_stm",
     "stm_columns",
-    "write_stm",
 ]
 
 
@@ -110,13 +109,13 @@ def _parse_large(text: str) -> StmColumns | None:
         if found is None:
             return None
         read.append(found)
-    columns, said = zip(*read, strict=True)
+    columns, sentences = zip(*read, strict=True)
     names, channels, signers, starts, ends, labels = (
         list(chain.from_iterable(pieces)) for pieces in zip(*columns, strict=True)
     )
     if len(set(names)) < len(names):
         return None
-    words = Sentences.chained(said)
+    words = Sentences.chained(sentences)
     return StmColumns(names, channels, signers, starts, ends, labels, words)
 
 
@@ -140,12 +139,12 @@ def _parse_block(block: bytes) -> tuple[list[list[str]], Sentences] | None:
         return None  # a comment, perhaps
     labelled = count > 5
     labelled[labelled] = read[first[labelled] + 5].starts_with("<")
-    spoken = np.ones(len(read), bool)
+    is_word = np.ones(len(read), bool)
     for place in range(5):
-        spoken[first + place] = False
-    spoken[first[labelled] + 5] = False
+        is_word[first + place] = False
+    is_word[first[labelled] + 5] = False
     columns = [read[first + place].distinct() for place in range(1, 5)]
-    words = read[spoken].distinct()
+    words = read[is_word].distinct()
     if words is None or None in columns:
         return None
     channels, signers, starts, ends = [one.column() for one in columns if one is not None]
@@ -154,8 +153,8 @@ def _parse_block(block: bytes) -> tuple[list[list[str]], Sentences] | None:
             return None
     labels = np.full(first.size, "", object)
     labels[labelled] = read[first[labelled] + 5].texts()
-    said = Sentences(words.texts, words.number, np.append(0, np.cumsum(count - 5 - labelled)))
-    return [read[first].texts(), channels, signers, starts, ends, labels.tolist()], said
+    sentences = Sentences(words.texts, words.number, np.append(0, np.cumsum(count - 5 - labelled)))
+    return [read[first].texts(), channels, signers, starts, ends, labels.tolist()], sentences
 
 
 def _parse_lines(text: str, path: str | None) -> list[StmSegment]:
@@ -202,14 +201,6 @@ def _parse_lines(text: str, path: str | None) -> list[StmSegment]:
     if not segments:
         raise InputError("no segment in this STM file", path)
     return segments
-
-
-def write_stm(segments: list[StmSegment]) -> str:
-    """Return the text of an STM file; the inverse of :func:`parse_stm`."""
-    return "".join(
-        " ".join([*segment[:5], *([segment.label] if segment.label else []), *segment.words]) + "\n"
-        for segment in segments
-    )
 
 
 def check_braces(words: Sequence[str], path: str | None = None, number: int | None = None) -> None:

@@ -145,11 +145,11 @@ class Recogniser(nn.Module):
         expected = _adapter_shapes(self.config, self.tower)
         shapes = {key: tuple(value.shape) for key, value in adapter.items()}
         wrong = [key for key in expected | shapes if expected.get(key) != shapes.get(key)]
-        ours = {id(value) for value in found.values()}
+        learned = {id(value) for value in found.values()}
         wrong += [
             key
             for key, value in self.named_parameters()
-            if value.requires_grad != (id(value) in ours)
+            if value.requires_grad != (id(value) in learned)
         ]
         if wrong:
             raise SlaevalError(

@@ -162,16 +162,18 @@ def columns(systems: Sequence[AlignedSegment]) -> list[Column]:
                 at[number].append((word, op))
     out = []
     for place in range(len(reference) + 1):
-        extra = [mine[place] for mine in inserted]
+        extra = [words[place] for words in inserted]
         for index in range(max(map(len, extra))):
             out.append(
                 Column(
                     "",
-                    tuple((mine[index], "I") if index < len(mine) else ("", "") for mine in extra),
+                    tuple(
+                        (words[index], "I") if index < len(words) else ("", "") for words in extra
+                    ),
                 )
             )
         if place < len(reference):
-            out.append(Column(reference[place], tuple(mine[place] for mine in at)))
+            out.append(Column(reference[place], tuple(words[place] for words in at)))
     return out
 
 

@@ -58,10 +58,10 @@ def segment_data(found: ReportData) -> dict[str, Any]:
         "classes": None,
     }
     if found.comparison is not None:
-        theirs = found.comparison.scores[1].segments
+        others = found.comparison.scores[1].segments
         data["other"] = {
-            "ops": [segment.ops for segment in theirs],
-            "hyp": flat([segment.hypothesis for segment in theirs]),
+            "ops": [segment.ops for segment in others],
+            "hyp": flat([segment.hypothesis for segment in others]),
         }
     if found.alignments and not rules.swapped:
         data |= _frames(found, rules)
@@ -80,17 +80,17 @@ def _frames(found: ReportData, rules: Protocol) -> dict[str, Any]:
     spans: list[int] = []
     pictures = {}
     for number, segment in enumerate(found.score.segments):
-        mine = found.alignments.get(segment.id)
-        raw = mine.glosses if mine is not None else []
+        alignment = found.alignments.get(segment.id)
+        raw = alignment.glosses if alignment is not None else []
         found_at = places(raw, segment.hypothesis, rules)
         strips = found.thumbnails.pictures.get(segment.id)
         for place in found_at:
-            if mine is None or place is None or not mine.spans:
+            if alignment is None or place is None or not alignment.spans:
                 confidence.append(-1)
                 spans += (-1, -1)
             else:
-                confidence.append(round(100 * mine.confidences[place]))
-                spans += mine.spans[place]
+                confidence.append(round(100 * alignment.confidences[place]))
+                spans += alignment.spans[place]
         if strips:
             pictures[str(number)] = ["" if p is None else strips[p] for p in found_at]
     return {"frames": {"confidence": confidence, "spans": spans}, "pictures": pictures}

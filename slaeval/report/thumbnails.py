@@ -111,15 +111,15 @@ def take(
             unread.append(name)
             continue
         try:
-            mine = _strips(footage[name], _spans(run, name))
+            strips = _strips(footage[name], _spans(run, name))
         except InputError:
             unread.append(name)
             continue
-        size += sum(map(len, mine))
+        size += sum(map(len, strips))
         if size * 3 // 4 > LARGEST:
             full = True
             break
-        pictures[name] = mine
+        pictures[name] = strips
     if not pictures:
         why = f"those of one segment would take more than {LARGEST // 1_000_000} MB"
         if unread:
@@ -142,11 +142,11 @@ def _strips(footage: Any, spans: Sequence[tuple[int, int]]) -> list[str]:
     from slaeval.loaders.video import read_frames
 
     chosen = [_chosen(start, min(end, footage.num_frames)) for start, end in spans]
-    indices = sorted({index for mine in chosen for index in mine})
+    indices = sorted({index for span in chosen for index in span})
     if not indices:
         return [""] * len(spans)
     frames = dict(zip(indices, read_frames(footage, indices=indices), strict=True))
-    return [_strip([frames[index] for index in mine]) for mine in chosen]
+    return [_strip([frames[index] for index in span]) for span in chosen]
 
 
 def _chosen(start: int, end: int) -> list[int]:

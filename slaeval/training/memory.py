@@ -82,6 +82,8 @@ def check_memory(
     model.eval()
     try:
         need = peak_of(model, frames, recipe.crop, device, precision, share)
+        if recipe.ema:  # a second copy of what is trained
+            need += sum(parameter.nbytes for parameter in model.trainable_parameters().values())
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise

@@ -321,8 +321,8 @@ class _Trainer:
 
     def _evaluate_or_save(self) -> DevScores:
         """Evaluate the epoch's weights; if a signal interrupts that, save the epoch's steps."""
-        self.average.after_epoch(self.at.epoch + 1)
         try:
+            self.average.after_epoch(self.at.epoch + 1)
             self.average.put_in()
             scores = self._evaluate()
             self.average.put_back()

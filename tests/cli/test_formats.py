@@ -28,6 +28,12 @@ ReferenceSet = tuple[Path, Path]
 HOSTILE = r"a|b & __ON__ *x* 100% $5 #1 {y} ~ ^ \z <i> `c` poss-EUCH [k]"
 
 
+@pytest.fixture
+def slaeval(slaeval_here):  # type: ignore[no-untyped-def]
+    """Call the command in this process; other files start it as one of its own."""
+    return slaeval_here
+
+
 def _cells(line: str) -> list[str]:
     """Split a line of a Markdown table at the bars that are not escaped."""
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]

@@ -27,6 +27,12 @@ BROKEN = {
 
 
 @pytest.fixture
+def slaeval(slaeval_here):  # type: ignore[no-untyped-def]
+    """Call the command in this process; other files start it as one of its own."""
+    return slaeval_here
+
+
+@pytest.fixture
 def evening(slaeval, tmp_path: Path) -> tuple[str, ...]:
     """Eight systems, two of them alike, one in a folder of its own, and what cannot be read."""
     assert slaeval("corpus", "sample", "phoenix2014t", "c").returncode == 0

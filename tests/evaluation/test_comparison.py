@@ -14,6 +14,12 @@ from slaeval.errors import UsageError
 from slaeval.evaluation.references import load_references
 
 
+@pytest.fixture
+def slaeval(slaeval_here):  # type: ignore[no-untyped-def]
+    """Call the command in this process; other files start it as one of its own."""
+    return slaeval_here
+
+
 def _scores(*systems: dict[str, str], protocol: str = "none"):  # type: ignore[no-untyped-def]
     references = {f"s{n}": "A B C D E F" for n in range(12)}
     return [package.score(references, system, protocol) for system in systems]

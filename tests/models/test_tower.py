@@ -31,6 +31,7 @@ from slaeval.models.tower import (
     read_weights,
     to_open_clip,
     tower_names,
+    tower_shape,
 )
 
 TINY_SHAPE = Shape(image=32, patch=8, width=96, layers=3, heads=3, hidden=384, output=64)
@@ -170,14 +171,20 @@ def test_siglip_is_open_clips(small: Shape, tanh: bool, tmp_path: Path) -> None:
     assert all(torch.equal(back[name], value) for name, value in state.items())
 
 
+def test_sizes_of_siglip() -> None:
+    assert tower_shape("ViT-B-32-SigLIP2-256") == Shape(
+        *(256, 32, 768, 12, 12, 3072, 768),
+        tanh_gelu=True,
+        norm_first=False,
+        pool="map",
+        epsilon=1e-6,
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [
-        "ViT-B-32-SigLIP2-256",
-        pytest.param("ViT-B-16-SigLIP", marks=pytest.mark.slow),
-        pytest.param("ViT-L-16-SigLIP2-512", marks=pytest.mark.slow),
-        pytest.param("ViT-SO400M-14-SigLIP", marks=pytest.mark.slow),
-    ],
+    "ViT-B-32-SigLIP2-256 ViT-B-16-SigLIP ViT-L-16-SigLIP2-512 ViT-SO400M-14-SigLIP".split(),
 )
 def test_named_siglip_is_open_clips(name: str) -> None:
     config = open_clip.get_model_config(name)

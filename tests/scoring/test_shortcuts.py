@@ -60,14 +60,28 @@ REFERENCE = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
-@given(
+TASKS = given(
     st.dictionaries(st.sampled_from("abcdef"), REFERENCE, min_size=1),
     st.dictionaries(st.sampled_from("fedcbax"), SAID, min_size=1),
     st.sampled_from(protocols()),
     st.booleans(),
 )
+
+
+@settings(max_examples=150)
+@TASKS
 def test_words_that_are_numbers_score_as_words(references, said, rules, clipped) -> None:
+    same_as_words(references, said, rules, clipped)
+
+
+@pytest.mark.slow
+@settings(max_examples=1500)
+@TASKS
+def test_many_words_that_are_numbers_score_as_words(references, said, rules, clipped) -> None:
+    same_as_words(references, said, rules, clipped)
+
+
+def same_as_words(references, said, rules, clipped) -> None:
     pytest.importorskip("numpy")
     lists = [Reference(id, id, words) for id, words in references.items()]
     ids = list(references)

@@ -255,10 +255,10 @@ def audit_text(evaluation: TextEvaluation, names: Sequence[str] | None = None) -
     known = evaluation.references
     default = evaluation.rules(DEFAULT)
     asked = [evaluation.rules(name) for name in names] if names else text_protocols()
-    chosen = [default, *(mine for mine in asked if mine != default)]
+    chosen = [default, *(rules for rules in asked if rules != default)]
     undefined = () if names else tuple(p.name for p in chosen if not p.has(evaluation.script))
     base = evaluation.reading(default)
-    said = [
+    hypotheses = [
         hypothesis[0]
         for row in known.references
         if (hypothesis := evaluation.hypotheses.words.get(row.id))
@@ -275,7 +275,7 @@ def audit_text(evaluation: TextEvaluation, names: Sequence[str] | None = None) -
                 scored.bleu() - base.bleu(),
                 stop_on_one_side(scored),
                 _changes(scored.form.reference, (row.words[0] for row in known.references)),
-                _changes(scored.form.hypothesis, said),
+                _changes(scored.form.hypothesis, hypotheses),
                 _moved(base, scored),
             )
         )

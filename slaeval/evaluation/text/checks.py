@@ -32,16 +32,16 @@ def observations(references: ReferenceSet, hypotheses: Hypotheses) -> tuple[str,
         One sentence a finding, none where there is nothing to say.
     """
     rows = references.references
-    said = {name: words[0] if words else "" for name, words in hypotheses.words.items()}
+    sentences = {name: words[0] if words else "" for name, words in hypotheses.words.items()}
     ids = [row.id for row in rows]
-    empty = [name for name in ids if name in said and not said[name].strip()]
-    notes = [*hypotheses.notes, *coverage(ids, said, unknown_costs="")]
+    empty = [name for name in ids if name in sentences and not sentences[name].strip()]
+    notes = [*hypotheses.notes, *coverage(ids, sentences, unknown_costs="")]
     if empty:
         notes.append(f"{counted(len(empty), 'segment')} with an empty hypothesis{few(empty)}")
     missing = [row.id for row in rows if not row.words[0].strip()]
     if missing:
         notes.append(f"{counted(len(missing), 'segment')} with an empty reference{few(missing)}")
-    heard = {name: said[name] for name in ids if said.get(name, "").strip()}
+    heard = {name: sentences[name] for name in ids if sentences.get(name, "").strip()}
     special = [name for name, text in heard.items() if _SPECIAL.search(text)]
     if special:
         notes.append(
@@ -72,7 +72,7 @@ def readings_notices(score: TextScore, common: Callable[[], TextScore]) -> tuple
     pairs = [(one.reference, one.hypothesis) for one in score.segments if one.hypothesis.strip()]
     if not pairs:
         return ()
-    left, right = [reference for reference, _ in pairs], [said for _, said in pairs]
+    left, right = [reference for reference, _ in pairs], [hypothesis for _, hypothesis in pairs]
     notes = [*_final_punctuation(left, right, common), *_segmentation(score, left, right)]
     both = {"references": left, "hypotheses": right}
     wide = _one_sided(both, lambda text: bool(_WIDE.search(text)))
