@@ -1,4 +1,4 @@
-"""Heads of VAC and of the code made from it: CorrNet, SEN, AdaptSign.
+"""Heads of VAC and the code derived from it: CorrNet, SEN, AdaptSign.
 
 Their files are dictionaries with ``epoch``, ``model_state_dict``, ``optimizer_state_dict``,
 ``scheduler_state_dict`` and ``rng_state``, the weights named as in VAC's ``slr_network.py``
@@ -16,10 +16,10 @@ theirs                             ours
 ``classifier``                     ``classifier``
 =================================  ===================================
 
-Taken are kernels of 5 in the order ``K5,P2,K5,P2`` under a normalised classifier, nothing else.
-The picture encoder ``conv2d`` is theirs alone, so what comes out is a head, not a recogniser.
-No published file was at hand when this was written: the layout is read from the public source,
-and the tests convert files made in it.
+Only heads with kernels of 5 in the order ``K5,P2,K5,P2`` and a normalised classifier are taken.
+The image encoder ``conv2d`` has no counterpart here, so the result is a head, not a recogniser.
+No published file was at hand when this was written: the layout follows the public source, and
+the tests convert files made in that layout.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
     "read_vocabulary",
 ]
 
-#: What ``rng_state`` and the optimiser's side bring along. None of it is made or used.
+#: What ``rng_state`` and the optimiser's state refer to. None of it is created or used.
 _IGNORED = (
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),  # the same, as numpy 2 calls it
@@ -273,7 +273,7 @@ def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[s
             None,
         )
         if name.startswith("conv2d."):
-            left[weight.name] = "their picture encoder; the tower takes its place"
+            left[weight.name] = "their image encoder; the tower takes its place"
         elif name.startswith("conv1d.fc."):
             left[weight.name] = "one classifier serves both the sequence and the convolution"
         elif ours is None:

@@ -6,18 +6,18 @@ deletion 3. What decides between paths of the same cost:
 
 - On the way back from the end a diagonal step is taken first, then an insertion, then a
   deletion, as for plain words.
-- Of the words that can stand before a word, the one written first is taken.
+- Of the words that can precede a word, the one written first is taken.
 - ``@``, the alternative without words, is itself a word of the network whose deletion costs
-  0.001: it is neither counted nor reported, yet of two paths alike the one with fewer of them
-  wins. sclite adds up in single precision, and which path is cheaper hangs on the rounding
-  where several ``@`` lie on it; so here too every sum is rounded to single precision.
+  0.001: it is neither counted nor reported, yet of two otherwise equal paths the one with fewer
+  of them wins. sclite adds in single precision, and which path is cheaper depends on rounding
+  where it has several ``@``; so here too every sum is rounded to single precision.
 
 How sclite reads braces
 -----------------------
-Braces nest. ``/`` separates alternatives wherever it stands within braces, inside a word too:
+Braces nest. ``/`` separates alternatives anywhere within braces, even inside a word:
 ``{ A/B }`` offers two words. *An alternative without anything in it does not exist*:
 ``{ A / }`` demands ``A``; it takes ``{ A / @ }`` to make it optional. Outside braces ``/`` is an
-ordinary word, ``@`` still none. sclite crashes at ``{ }``; here it offers nothing.
+ordinary word, and ``@`` still no word. sclite crashes at ``{ }``; here it offers nothing.
 
 Source: NIST SCTK, ``src/sclite`` (``net_dp.c``, ``net_adt.c``, ``word.c``), compared by running
 it; see ``tests/scoring/test_against_sclite.py``.
@@ -40,7 +40,7 @@ __all__ = [
     "unusual",
 ]
 
-#: The word that stands for no word.
+#: The word that means no word.
 _NOTHING = "@"
 
 _SUBSTITUTION = 4.0
@@ -163,7 +163,7 @@ def _network(words: Sequence[str]) -> tuple[list[_Arc], list[int]]:
 
 
 def _tokens(words: Iterable[str]) -> Iterator[str]:
-    """Yield the words; within braces ``/`` inside a word stands alone."""
+    """Yield the words; within braces ``/`` inside a word is split off."""
     depth = 0
     for word in words:
         if word == "{":
@@ -324,7 +324,7 @@ def as_sclite_reads(word: str) -> str:
 
 
 def reference_as_sclite_reads(words: Iterable[str]) -> list[str]:
-    """Return the words of a reference without sclite's marks; ``/`` stands alone in braces."""
+    """Return the words of a reference without sclite's marks; ``/`` is split off in braces."""
     return [as_sclite_reads(word) for word in _tokens(words)]
 
 

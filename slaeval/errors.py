@@ -31,7 +31,7 @@ class SlaevalError(Exception):
 
 
 class InputError(SlaevalError):
-    """A file or a value is not what it has to be.
+    """A file or a value is not valid.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ class InputError(SlaevalError):
 
 
 class ScoreWarning(UserWarning):
-    """What a reader of a score should know, warned of in Python; the command line prints it."""
+    """What a reader of a score should know; the command line prints it as a warning."""
 
 
 class UsageError(SlaevalError):
-    """A request that cannot be meant: unknown name, options that exclude each other."""
+    """A request that makes no sense: an unknown name, options that exclude each other."""
 
     exit_code = 2
 

@@ -3,7 +3,7 @@
 Every reader of the project comes through :func:`read_text`, so that a missing file, a
 directory, a wrong encoding, a binary file or one that is an endless line gives the same clear
 error everywhere, and gzip and standard input (``-``) can be read everywhere; every writer
-through :func:`write_whole`, so that no output is left half written.
+through :func:`write_whole`, so that no output is left half-written.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _standard_input() -> bytes:
 
 
 def gunzipped(data: bytes, path: str | os.PathLike[str]) -> bytes:
-    """Unpack a gzip file, all its members; what is no gzip file comes back as it is.
+    """Unpack a gzip file, all its members; anything else comes back unchanged.
 
     Raises
     ------
@@ -258,7 +258,7 @@ def _state(folder: str) -> list[tuple[str, int, int]] | None:
 def write_whole(path: str | os.PathLike[str], content: str | bytes | Iterable[str]) -> None:
     """Write `content` to a temporary file beside `path`, then rename it into place.
 
-    A full disk, a kill or an error on the way leaves what stood at `path` untouched.
+    A full disk, a kill or an error on the way leaves what was at `path` untouched.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     """Give the name of a temporary file beside `path` that takes its place at the end.
 
     The file is made by the body, synced to the disk and renamed when the body is through; when
-    it fails, the temporary file is removed and what stood at `path` is untouched.
+    it fails, the temporary file is removed and what was at `path` is untouched.
 
     Raises
     ------

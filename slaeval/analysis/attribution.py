@@ -106,7 +106,7 @@ class Attribution(NamedTuple):
     def part(self, parts: int) -> int | None:
         """Return which of so many equal parts of the sentence it lies in, from 0.
 
-        A word stands at its middle: of three parts, a single word is in the second, two words
+        A word is placed at its middle: of three parts, a single word is in the second, two words
         are in the first and the third. None in a segment without reference words.
         """
         return None if self.place < 0 else (2 * self.place + 1) * parts // (2 * self.words)
@@ -310,7 +310,7 @@ def _frequency_bounds(words: Mapping[int, int]) -> list[int]:
 
 
 def frequency_class(count: int) -> str:
-    """Name the class of a gloss that stands `count` times in training."""
+    """Name the class of a gloss that occurs `count` times in training."""
     return FREQUENCIES[_frequency_rank(count)][1]
 
 

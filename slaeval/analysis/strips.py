@@ -30,7 +30,7 @@ __all__ = ["alignment_strip", "posterior_strip"]
 #: Ground of each error: its colour, lightened so that black text on it is read easily.
 _GROUND = {"S": "#F7D9A0", "D": "#A9D0EA", "I": "#A5DCC9"}
 
-#: Curves of glosses, Okabe and Ito; a gloss has the same one wherever it stands.
+#: Curves of glosses, Okabe and Ito; a gloss has the same one everywhere.
 _CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.2)), (0, (1, 0.8)))
 
@@ -158,10 +158,10 @@ def posterior_strip(
     glosses : sequence of str
         What was recognised, in order; written above the curves, with `spans`.
     spans : sequence of pairs of int
-        Where each gloss stands, ``[start, end)`` in frames where `frames` or `num_frames` is
+        Where each gloss is, ``[start, end)`` in frames where `frames` or `num_frames` is
         given, in steps of the output otherwise.
     frames : array, uint8 [T, H, W, 3], optional
-        The video; a picture stands above each span.
+        The video; a picture is shown above each span.
     num_frames : int, optional
         Its length, where it is not at hand.
     top : int

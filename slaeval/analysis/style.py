@@ -2,7 +2,7 @@
 
 Plots are made for a column of a paper: 3.3 inches wide, text of 6 to 7 points, dark on white.
 Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any
-colour vision tell apart; what a colour says is said a second time, by a sign, a hatch or a
+colour vision tell apart; what a colour says is repeated by a sign, a hatch or a
 marker, so that a grey print loses nothing. The same input gives the same bytes: no file holds
 a date.
 """

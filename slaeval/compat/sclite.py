@@ -6,21 +6,21 @@ Which words meet
 out, as sclite leaves them out. The speaker is read off the id (:data:`ID_TYPES`).
 
 *STM against CTM.* Both files are read together, one file and channel after the other, in
-the order they stand in. Within one, a word belongs to the first segment that ends after the
+file order. Within one, a word belongs to the first segment that ends after the
 word's middle; the last segment takes what is left, the first what comes before it. A segment
 without words is an empty hypothesis; a file or channel of the CTM that is not next in the STM
 ends it: the segments from there on have no words, and with words left over there is no score.
 
 *CTM against CTM.* One file and channel after the other, each as one utterance, as long as neither
-side has more than 50 words there; what sclite does beyond (it cuts where both sides pause) is not
-rebuilt here, and refused.
+side has more than 50 words there; what sclite does beyond that (it cuts where both sides pause)
+is not reproduced here but refused.
 
 Words
 -----
-Text is bytes to sclite and stays bytes here: what is not UTF-8 goes through unharmed
-(``surrogateescape``). Case is folded for A to Z only. A word loses a ``*`` at its end and a
-backslash; from ``;`` on it is a tag. In references ``{ A / B }`` offers alternatives and ``@`` is
-the word that is none; in hypotheses sclite knows both too, here they are refused.
+Text is bytes to sclite and stays bytes here: what is not UTF-8 passes through unchanged
+(``surrogateescape``). Case is folded for A to Z only. A ``*`` at the end of a word and a
+backslash are dropped; from ``;`` on it is a tag. In references ``{ A / B }`` offers alternatives
+and ``@`` is the empty one; in hypotheses sclite accepts both too, here they are refused.
 
 Source: NIST SCTK 2.4.12, ``src/sclite`` (``align.c``, ``stm2ctm.c``, ``ctm2ctm.c``,
 ``fillmrks.c``), compared by running it; see ``tests/cli/test_sclite_command.py``.
@@ -44,13 +44,13 @@ from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["ID_TYPES", "Settings", "align_files"]
 
-#: How ids name their speaker: all of it; characters 2 to 4; what stands before the first ``-``,
+#: How ids name their speaker: all of it; characters 2 to 4; what comes before the first ``-``,
 #: without one before the first ``_``.
 ID_TYPES = ("sp", "wsj", "rm", "spu_id", "swb")
 
-#: sclite reads so many bytes of a column of a CTM.
+#: Bytes of a CTM column that sclite reads.
 _LONGEST_COLUMN = 500
-#: sclite reads so many words of a CTM at first; whether it has confidences is known from then on.
+#: Words of a CTM that sclite reads first; from then on it is known whether there are confidences.
 _READ_AHEAD = 4999
 #: Words of a channel up to which CTM against CTM is one utterance.
 _LONGEST_CHANNEL = 50
@@ -147,7 +147,7 @@ def align_files(
     ------
     InputError
         A file that cannot be read, a line that is not of its format, ids that do not match, or
-        input on which sclite does something that is not rebuilt here.
+        input on which sclite does something that is not reproduced here.
     """
     texts = tuple(
         _read(path, format_, settings)

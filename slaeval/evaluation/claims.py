@@ -1,7 +1,7 @@
-"""Which reading of a file is the number that was printed.
+"""Which reading of a file gives a printed number.
 
-Papers print a WER without saying which protocol it is, how it was rounded, or of which split.
-Each protocol gives an exact fraction, errors over words, and few ways to print it are in use:
+Papers print a WER without saying under which protocol, on which split or how it was rounded.
+Each protocol gives an exact fraction, errors over words, which is printed in one of three ways:
 
 *half up*
     as ``sclite -o dtl`` prints;

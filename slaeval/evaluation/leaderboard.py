@@ -1,9 +1,9 @@
-"""Many systems on the same references, ranked: what a challenge prints on its last evening.
+"""Many systems on the same references, ranked: the final table of a challenge.
 
 Every submission is read and scored by itself. One that cannot be read is listed with the reason
-and ends nothing. Ranks follow the errors; systems with as many share one. Each system is tested
-against the leader, with p-values adjusted (Holm) over these tests alone, and one that neither
-test tells from the leader is marked as tied with it.
+and does not stop the others. Ranks follow the errors; systems with the same number
+share one. Each system is tested against the leader, with p-values adjusted (Holm) over these tests
+alone; one that differs from the leader in neither test is marked as tied with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
     "submissions",
 ]
 
-#: At this level a test tells a system from the leader.
+#: Significance level of the tests against the leader.
 _LEVEL = 0.05
 
 #: Names of files that lie beside submissions.
@@ -59,7 +59,7 @@ class Entry:
     Attributes
     ----------
     rank : int
-        From 1; systems with as many errors share one.
+        From 1; systems with the same number of errors share one.
     name : str
         Name of the submission.
     score : Score
@@ -75,7 +75,7 @@ class Entry:
 
     @property
     def tied(self) -> bool:
-        """Whether neither test tells it from the leader at 5 %."""
+        """Whether it does not differ from the leader at 5 % in either test."""
         return self.pair is not None and (
             min(self.pair.matched_pairs_p, self.pair.permutation_p) >= _LEVEL
         )
@@ -194,7 +194,7 @@ def open_each(
     request : Request
         The references, and the protocol; without references those of the first run.
     strict : bool
-        Refuse a submission that lacks segments, or holds some that the references do not.
+        Refuse a submission that lacks segments or has segments that are not in the references.
 
     Returns
     -------
@@ -286,7 +286,7 @@ def leaderboard(
     request : Request
         The references, and the protocol.
     strict : bool
-        Refuse a submission that lacks segments, or holds some that the references do not.
+        Refuse a submission that lacks segments or has segments that are not in the references.
     resamples, seed : int
         Of the paired bootstrap against the leader.
 

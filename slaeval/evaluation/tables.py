@@ -1,13 +1,13 @@
 """Results as text that people paste: Markdown, LaTeX, CSV.
 
 ``score``, ``audit`` and ``compare`` differ in what they compute, not in how a result is
-written; each turns its result into rows of this module and leaves the writing to it.
+written: each turns its result into rows, which this module writes.
 
 Conventions
 -----------
 *LaTeX* follows the tables of CSLR papers: for each split ``del/ins`` and WER in percent with
 one decimal, rounded half up as ``sclite -o dtl`` does, because that is the figure papers print.
-Counts, interval and signature stand in comments above the table. No package is needed.
+Counts, interval and signature are in comments above the table. No package is needed.
 
 *CSV* carries unrounded numbers under stable names; *Markdown* the decimals of the terminal:
 two, of a published number those it has.

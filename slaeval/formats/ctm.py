@@ -1,4 +1,4 @@
-"""CTM, the time marked file in which recognisers write their hypotheses.
+"""CTM, the time-marked format in which recognisers write their hypotheses.
 
 Grammar (NIST SCTK, ``doc/infmts.htm``), one word per line::
 
@@ -6,7 +6,7 @@ Grammar (NIST SCTK, ``doc/infmts.htm``), one word per line::
 
 ``start`` and ``duration`` are seconds. ``;;`` starts a comment line. Blanks are those of
 :mod:`slaeval.formats.words`. A segment without any line has an empty hypothesis. The lines of one
-segment stand together, in the order of time.
+segment are contiguous and in order of time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Gloss rewriting: one rule of a cleanup script as data, and the rules of RWTH-PHOENIX-Weather.
 
-Both sides of the toolkit need these rules: the loaders turn the raw training annotation of
-Phoenix 2014 into what the published STM holds, the protocols do to a hypothesis what the
-evaluation scripts do. A rule is a row: what it matches, what it writes, why it is there, and
+Two parts of the toolkit need these rules: the loaders turn the raw training annotation of
+Phoenix 2014 into what the published STM contains, and the protocols do to a hypothesis what
+the evaluation scripts do. A rule is a row: what it matches, what it writes, why it is there, and
 an example that the tests run.
 
 Sources
@@ -16,7 +16,7 @@ Sources
 Conventions
 -----------
 A rule works on one line of text without its line end. ``[A-Z]`` is ASCII. Where a script runs
-the same command several times (overlapping matches), the rule stands as often in the sequence.
+the same command several times (overlapping matches), the rule is repeated in the sequence.
 """
 
 from __future__ import annotations

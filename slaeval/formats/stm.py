@@ -1,13 +1,13 @@
-"""STM, the segment time mark file in which references are published.
+"""STM, the segment time mark format in which references are published.
 
 Grammar (NIST SCTK, ``doc/infmts.htm``), one segment per line::
 
     name channel signer start end [<label>] word word …
 
-``;;`` starts a comment line. Columns are separated by any number of blanks, tabs among them
+``;;`` starts a comment line. Columns are separated by any number of blanks, including tabs
 (:mod:`slaeval.formats.words`). The optional label field is one token that begins with ``<``.
-``{ A / B }`` offers alternatives, each of any number of words, ``@`` being none. A segment may
-have no words.
+``{ A / B }`` offers alternatives, each of any number of words; ``@`` is an empty alternative. A
+segment may have no words.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ __all__ = [
     "parse_stm",
     "read_stm",
     "stm_columns",
-    "write_stm",
 ]
 
 
@@ -202,14 +201,6 @@ def _parse_lines(text: str, path: str | None) -> list[StmSegment]:
     if not segments:
         raise InputError("no segment in this STM file", path)
     return segments
-
-
-def write_stm(segments: list[StmSegment]) -> str:
-    """Return the text of an STM file; the inverse of :func:`parse_stm`."""
-    return "".join(
-        " ".join([*segment[:5], *([segment.label] if segment.label else []), *segment.words]) + "\n"
-        for segment in segments
-    )
 
 
 def check_braces(words: Sequence[str], path: str | None = None, number: int | None = None) -> None:

@@ -1,15 +1,15 @@
-"""Tables of segments and their glosses: every tabular input, for either side, under one rule.
+"""Tables of segments and their glosses: one reader for every tabular input, on either side.
 
-Files (plain or gzip, or standard input as ``-``) and values of Python come through here, as
-references and as hypotheses alike.
+It takes files (plain or gzip, or standard input as ``-``) and Python values, as references and as
+hypotheses alike.
 
 Forms
 -----
 *Separated values*: tab, ``|``, ``;`` or ``,`` between columns. Quoting as in RFC 4180 (a cell that
-begins with ``"`` ends with the next single one; blanks, separators and line ends stand in it).
+begins with ``"`` ends with the next single one and may contain blanks, separators and line ends).
 Lines end with LF, CRLF or CR. A first line ``sep=;``, as Excel writes, names the separator. The
-annotation files of a corpus's release (``|`` and a header of theirs) know no quoting.
-*JSON*: one object a line, a list of objects, an object that maps ids to glosses, or one that
+annotation files of the corpora's releases (``|`` and their own header) have no quoting.
+*JSON*: one object per line, a list of objects, an object that maps ids to glosses, or one that
 maps names of columns to lists.
 *Kaldi text*: ``id word word …``.
 *Python*: a mapping of ids to glosses, a pandas Series, a pandas DataFrame, a list of mappings.
@@ -18,28 +18,28 @@ Columns
 -------
 With a header, and in objects and DataFrames, columns are found by name, whatever the letter
 case, blanks, hyphens and underscores. The name of the id is one of :data:`IDS`. The words of a
-hypothesis stand under a name that means hypothesis, else under one that only says gloss, else
-under that of an annotation; those of a reference under a name that means reference, else as
-before. So a file that holds both sides gives each its own, and one that holds the other side
-alone is refused. Two columns that are equally likely are refused by name, and so are a header
+hypothesis are in a column whose name means hypothesis, else in one that only says gloss, else
+in that of an annotation; those of a reference in a column whose name means reference, else as
+before. So a file with both sides gives each its own, and one with only the other side
+is refused. Two columns that are equally likely are refused by name, and so are a header
 that names no id or no glosses, and cells beyond the header. Columns of other names are left alone.
 Without a header there are exactly two columns, id and glosses.
 
 Values
 ------
-An id is a text without blanks, or an integer, which stands for its decimal digits: ``17`` and
-``"17"`` are one id. Glosses are a text with blanks between the words, or a list of words; an
-integer in such a list stands for its digits. ``None``, ``nan``, ``pd.NA`` and JSON's ``null`` are
-an empty hypothesis, which is told, and no reference: that is an error. In a text table a
-reference that reads ``nan``, ``NaN``, ``None`` or ``<NA>`` is such a hole too. Braces of a
+An id is a string without blanks, or an integer, read as its decimal digits: ``17`` and
+``"17"`` are the same id. Glosses are a string with blanks between the words, or a list of words; an
+integer in such a list is read as its digits. ``None``, ``nan``, ``pd.NA`` and JSON's ``null`` are
+an empty hypothesis, with a warning; in place of a reference they are an error. In a text table a
+reference that reads ``nan``, ``NaN``, ``None`` or ``<NA>`` counts as missing too. Braces of a
 reference offer alternatives, as in an STM (:mod:`slaeval.formats.stm`). A hypothesis may be given
 twice with the same words; a reference may not.
 
 Sentences
 ---------
-On request a segment has a sentence in the place of glosses: its column is named for the side, else
+On request a segment has a sentence in place of glosses: its column is named for the side, else
 ``translation``, ``text`` or ``sentence``; the whole cell is the sentence, braces are characters of
-it, and a list of words is none.
+it, and a list of words is refused.
 
 Every error names the file and the line, or the segment, what was expected and what to do.
 """

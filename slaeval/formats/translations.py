@@ -1,6 +1,6 @@
-"""Translations: files and values of Python that give segments a sentence.
+"""Translations: files and Python values that give each segment a sentence.
 
-Forms, found out from the content: one sentence per line, in the order of the references; a table or
+Forms, detected from the content: one sentence per line, in the order of the references; a table or
 JSON with ids (:mod:`slaeval.formats.tables`), where the whole cell is the sentence; a JSON list of
 sentences, in the order of the references; the lines ``id|sentence`` of signjoey/slt, which are a
 table too; Uni-Sign's ``sample: id, prediction: sentence``.

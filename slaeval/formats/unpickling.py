@@ -2,14 +2,14 @@
 
 A pickle is a program, and Python's own unpickler runs it. Here the standard library's
 :mod:`pickletools` only takes it apart, and each opcode does what this module says. A name in a
-pickle stands for what the caller knows by that name; nothing is imported, no class is made use
-of, no attribute is set. Besides, no file costs more than a small multiple of its size:
+pickle refers to what the caller supplies under that name; nothing is imported, no class is
+used, no attribute is set. In addition, no file costs more than a small multiple of its size:
 
 * keys of dictionaries and members of sets are text or whole numbers of 32 bits: neither takes
   long to hash, and hashes cannot be made to collide;
 * every container, memo entry and copy is paid for out of a budget that grows with the file;
 * what comes out is at most 64 levels deep, and is small written out in full, where a part that
-  is named a hundred times counts a hundred times: one may print it, join it or walk through it.
+  is referred to a hundred times counts a hundred times: it can be printed, joined or traversed.
 """
 
 from __future__ import annotations

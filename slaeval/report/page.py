@@ -1,6 +1,6 @@
 """The page: a report laid out as one HTML file that needs nothing but itself.
 
-What a reader must have is HTML from the templates beside this module and stands there without
+What a reader must have is HTML from the templates beside this module and works without
 JavaScript and on paper. The script adds the list of all segments, search, sorting and filters.
 Style sheet and script are put into the page; its security policy names them by their hash, so
 that nothing else in it can run, whatever the glosses hold. There are no style attributes and no
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Section", "asset", "environment", "render"]
 
 #: Rows of the tables of words; of the segments on paper; of those won and lost; of a table of
-#: groups that stands as it is.
+#: groups that is left as it is.
 _ROWS, _WORST, _DIFFERENT, _GROUP_ROWS = 60, 20, 8, 16
 
 #: Grouping to its heading, its first column and a note.
@@ -54,7 +54,7 @@ _GROUPS = {
 
 
 class Section(NamedTuple):
-    """A part of the page; its template goes by the id, unless it is named."""
+    """A part of the page; its template is named after the id unless given."""
 
     id: str
     title: str

@@ -14,7 +14,7 @@ from slaeval.files import kept_unless_changed, write_whole
 from slaeval.formats.ctm import parse_ctm, write_ctm
 from slaeval.formats.detection import detect_format
 from slaeval.formats.hypotheses import read_hypotheses
-from slaeval.formats.stm import parse_stm, write_stm
+from slaeval.formats.stm import parse_stm
 from slaeval.formats.tables import parse_json, parse_table
 from slaeval.formats.trn import parse_trn
 
@@ -58,14 +58,15 @@ def test_any_text_gives_words_or_a_clear_error(text: str) -> None:
     assert all(len(word.split()) == 1 for words in read.words.values() for word in words)
 
 
-def test_stm_round_trip() -> None:
+def test_stm_is_read_as_written() -> None:
     text = (
         "a 1 s1 0.0 1.79769e+308 <o,f0,male> { WIND / STURM } STARK\n"
         "b 1 s2 0.00 2.50 HEUTE NACHT\n"
         "c 1 s2 0.0 1.79769e+308\n"
     )
     segments = parse_stm(";; a comment\n" + text)
-    assert write_stm(segments) == text
+    written = ([*one[:5], *([one.label] if one.label else []), *one.words] for one in segments)
+    assert "".join(" ".join(columns) + "\n" for columns in written) == text
     assert segments[0].label == "<o,f0,male>"
     assert segments[0].words == ["{", "WIND", "/", "STURM", "}", "STARK"]
     assert segments[2].words == []
