@@ -184,12 +184,12 @@ class Cleanup(NamedTuple):
         line = rewrite(line, self.rules)
         return None if any(token in line for token in self.drop) else line
 
-    def changes(self, vocabulary: Iterable[str]) -> dict[str, str]:
-        """Return what becomes of those words that a line-level cleanup changes."""
+    def changes(self, vocabulary: Iterable[str]) -> dict[str, str | None]:
+        """Return what becomes of those words that a line-level cleanup changes; None: dropped."""
         may_change = re.compile("|".join([*_triggers(self.rules), *self.drop])).search
         may_drop = re.compile(self.drop_first or "(?!)").search
         return {
-            word: after
+            word: after or None
             for word in vocabulary
             if (may_change(word) or may_drop(" " + word)) and (after := self.word(word)) != word
         }

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slaeval.errors import UsageError, nearest
-from slaeval.formats.sentences import joined, lengths, vocabulary
+from slaeval.formats.sentences import lengths, vocabulary
 from slaeval.scoring.segments import AlignedSegment, AlignedSegments
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ class Score:
         elif grouping == "length":
             keys = map(length_range, lengths(self._columns.references))
         else:
-            keys = joined(self._columns.references)
+            keys = map(" ".join, self._columns.references)
         groups: dict[Any, list[str]] = {}
         for key, path in zip(keys, self._columns.paths, strict=True):
             groups.setdefault(key, []).append(path)

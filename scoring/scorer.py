@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from slaeval._version import __version__
 from slaeval.formats.hypotheses import Hypotheses
-from slaeval.formats.sentences import holding, joined, mapped, named, picked, replaced, vocabulary
+from slaeval.formats.sentences import holding, mapped, named, picked, replaced, vocabulary
 from slaeval.scoring.alignment import align
 from slaeval.scoring.protocols import OFFICIAL, Protocol, protocol
 from slaeval.scoring.score import Score
@@ -114,7 +114,7 @@ def _as_sclite_reads(
     read = {word: as_sclite_reads(word) for word in vocabulary(left, right)}
     marked = {word for word, plain in read.items() if plain != word or word == "@"}
     changed = {row: reference_as_sclite_reads(left[row]) for row in holding(left, marked)}
-    without = {word: "" if read[word] == "@" else read[word] for word in marked}
+    without = {word: None if read[word] == "@" else read[word] for word in marked}
     return replaced(left, changed), mapped(right, without)
 
 
@@ -172,7 +172,7 @@ def _first_alternatives(words: Sequence[str]) -> list[str]:
 def references_hash(references: Sequence[Reference]) -> str:
     """Return 12 hex digits of the SHA-256 of all ids and words, whatever their order."""
     known = References.of(references)
-    texts = joined(known.words)
+    texts = map(" ".join, known.words)
     return lines_hash([f"{id}\t{text}\n" for id, text in zip(known.ids, texts, strict=True)])
 
 

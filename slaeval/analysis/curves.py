@@ -137,7 +137,7 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
 
 
 def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
-    """Draw the word error rate on the development split by epoch, its best epoch marked.
+    """Draw the dev WER by epoch, its best epoch marked, and that of the convolution head.
 
     Parameters and result as :func:`loss_curve`; an epoch without evaluation is left out.
     """
@@ -155,6 +155,19 @@ def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
             return ax
         epochs, wers = zip(*points, strict=True)
         ax.plot(epochs, wers, color="#0072B2", marker="o", markersize=2.5)
+        convolution = _column(rows, "dev_wer_convolution")
+        drawn = [wer for wer in convolution if math.isfinite(wer)]
+        if drawn:
+            _, colour, dashes, width = _LINES["loss_convolution"]
+            style = {"color": colour, "linestyle": dashes, "linewidth": width}
+            ax.plot(_column(rows, "epoch"), convolution, label="convolution head", **style)
+            ax.legend(
+                frameon=False,
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                borderaxespad=0.1,
+                fontsize="small",
+            )
         best = min(points, key=lambda point: (point[1], point[0]))
         ax.plot(*best, marker="o", markersize=6, markerfacecolor="none", color="#D55E00")
         # Above the axes, where no curve can run through it.
@@ -167,7 +180,7 @@ def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
             fontsize="small",
             color="#A04700",
         )
-        ax.set_ylim(0, 1.08 * max(wers) or 1)
+        ax.set_ylim(0, 1.08 * max(*wers, *drawn) or 1)
     return ax
 
 

@@ -7,7 +7,7 @@ of words is made when it is asked for. The functions of this module take either 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, KeysView, Mapping, Sequence
 from itertools import chain, compress, groupby, pairwise
 from typing import TYPE_CHECKING, Any, overload
 
@@ -22,7 +22,6 @@ __all__ = [
     "Sentences",
     "collected",
     "holding",
-    "joined",
     "lengths",
     "mapped",
     "merged",
@@ -124,19 +123,6 @@ class Sentences(Sequence[list[str]]):
         every: list[str] = np.array(self.texts, object)[self.number].tolist()
         return every
 
-    def joined(self) -> list[str]:
-        """Return the words of each sentence with single blanks between them."""
-        import numpy as np
-
-        # One text of all, in which a sentence ends with a newline, which is in no word.
-        pieces = np.array([*self.texts, *(" " + text for text in self.texts), "\n"], object)
-        after = np.arange(len(self.number)) + np.repeat(np.arange(len(self)), np.diff(self.first))
-        every = np.full(len(self.number) + len(self), len(pieces) - 1)
-        every[after] = self.number + len(self.texts)
-        begins = self.first[:-1][np.diff(self.first) > 0]
-        every[after[begins]] -= len(self.texts)
-        return "".join(pieces[every].tolist()).split("\n")[:-1]
-
     def vocabulary(self) -> frozenset[str]:
         """Return the words that occur."""
         import numpy as np
@@ -218,11 +204,6 @@ def lengths(sentences: Sequence[Sequence[str]]) -> list[int]:
     return list(map(len, sentences))
 
 
-def joined(sentences: Sequence[Sequence[str]]) -> Iterable[str]:
-    """Return the words of each sentence with single blanks between them."""
-    return sentences.joined() if isinstance(sentences, Sentences) else map(" ".join, sentences)
-
-
 def holding(sentences: Sequence[Sequence[str]], words: Collection[str]) -> list[int]:
     """Return the places of the sentences that hold one of these words."""
     if not words:
@@ -243,8 +224,8 @@ def repeating(sentences: Sequence[Sequence[str]]) -> list[int]:
     return [row for row, words in enumerate(sentences) if any(map(str.__eq__, words, words[1:]))]
 
 
-def mapped(sentences: Sequence[list[str]], new: Mapping[str, str]) -> Sequence[list[str]]:
-    """Return sentences with other words for some; ``""`` leaves the word out."""
+def mapped(sentences: Sequence[list[str]], new: Mapping[str, str | None]) -> Sequence[list[str]]:
+    """Return sentences with other words for some; None leaves the word out."""
     if not new:
         return sentences
     if isinstance(sentences, Sentences):
@@ -252,13 +233,13 @@ def mapped(sentences: Sequence[list[str]], new: Mapping[str, str]) -> Sequence[l
 
         numbers = _Numbers()
         texts = [new.get(text, text) for text in sentences.texts]
-        table = np.array([numbers[text] if text else -1 for text in texts], np.int32)
+        table = np.array([-1 if text is None else numbers[text] for text in texts], np.int32)
         number = table[sentences.number]
         return Sentences(list(numbers), number, sentences.first).kept(number >= 0)
     return [
         words
         if new.keys().isdisjoint(words)
-        else [after for word in words if (after := new.get(word, word))]
+        else [after for word in words if (after := new.get(word, word)) is not None]
         for words in sentences
     ]
 

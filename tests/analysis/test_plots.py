@@ -389,3 +389,15 @@ def test_glosses_that_begin_with_an_underscore_are_in_the_legend() -> None:
     ax = posterior_strip(log_probs, ["__ON__", "_X"])
     names = [text.get_text() for text in ax.get_legend().get_texts()]
     assert names == ["blank", "__ON__", "_X"]
+
+
+def test_the_convolutions_wer_is_drawn_where_the_table_has_it() -> None:
+    from slaeval.analysis.curves import wer_curve
+
+    rows = [{"epoch": epoch, "loss": 1.0, "dev_wer": 30.0 - epoch} for epoch in (1, 2)]
+    assert wer_curve(rows).get_legend() is None
+    both = [{**row, "dev_wer_convolution": 40.0} for row in rows]
+    axes = wer_curve(both)
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+    assert lines["convolution head"] == [40.0, 40.0]
+    assert axes.get_ylim()[1] > 40

@@ -12,7 +12,6 @@ from slaeval.formats.sentences import (
     Sentences,
     collected,
     holding,
-    joined,
     lengths,
     mapped,
     merged,
@@ -44,7 +43,6 @@ def test_a_sequence_of_lists(lists: list[list[str]]) -> None:
     assert numbers[1:4] == lists[1:4]
     assert lengths(numbers) == lengths(lists) == list(map(len, lists))
     assert vocabulary(numbers) == vocabulary(lists)
-    assert list(joined(numbers)) == list(joined(lists))
     assert repeating(numbers) == repeating(lists)
     with pytest.raises(IndexError):
         numbers[len(lists)]
@@ -56,9 +54,9 @@ def test_which_hold_a_word(lists: list[list[str]], words: set[str]) -> None:
     assert holding(Sentences.of(lists), words) == holding(lists, words) == expected
 
 
-@given(SENTENCES, st.dictionaries(WORDS, st.sampled_from(["", "A", "B", "NEW"])))
-def test_other_words_for_some(lists: list[list[str]], new: dict[str, str]) -> None:
-    expected = [[new.get(w, w) for w in mine if new.get(w, w)] for mine in lists]
+@given(SENTENCES, st.dictionaries(WORDS, st.sampled_from([None, "", "A", "B", "NEW"])))
+def test_other_words_for_some(lists: list[list[str]], new: dict[str, str | None]) -> None:
+    expected = [[new.get(w, w) for w in mine if new.get(w, w) is not None] for mine in lists]
     for sentences in (lists, Sentences.of(lists)):
         after = mapped(sentences, new)
         assert _plain(after) == expected

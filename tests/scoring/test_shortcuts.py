@@ -106,3 +106,9 @@ def same_as_words(references, said, rules, clipped) -> None:
     ignored = ignored_ids(lists)
     assert ignored_ids(numbers) == ignored
     assert observations(numbers, spoken, ignored) == observations(lists, Hypotheses(said), ignored)
+
+
+def test_a_word_that_sclite_reads_as_nothing_stays_a_word() -> None:
+    said = Hypotheses({"a": [";", "A"]})
+    [segment] = score_segments([Reference("a", "", [";"])], said, "sclite").segments
+    assert segment.ops == "CI"
