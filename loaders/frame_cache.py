@@ -251,7 +251,7 @@ class CachedSplit(NamedTuple):
         stated = sum(sum(entry.sizes) for entry in entries)
         if not there == header.bytes == stated:
             raise InputError(
-                f"the frame cache is cut off: {there:,} bytes of {header.bytes:,} are there; "
+                f"the frame cache is truncated: {there:,} bytes of {header.bytes:,} are there; "
                 + header.remake(folder),
                 path,
             )
