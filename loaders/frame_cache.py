@@ -127,7 +127,7 @@ class StoredFrames:
         stream.seek(start)
         data = stream.read(end - start)
         if zlib.crc32(data) != self.checks[number]:
-            what = "is cut off" if len(data) < end - start else "is damaged"
+            what = "is truncated" if len(data) < end - start else "is damaged"
             raise InputError(
                 f"the frame cache {what} at byte {start}, frame {number} of sample {id!r}: "
                 + self.header.remake(os.path.dirname(self.path)),
