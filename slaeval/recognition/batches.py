@@ -17,6 +17,7 @@ import dataclasses
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from slaeval.errors import InputError, SlaevalError
 from slaeval.models.normalisation import NORMALISATIONS
 
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Self
 
     from slaeval.loaders.video import VideoClip
@@ -334,8 +336,8 @@ def _readers_uncounted() -> Iterator[None]:
         yield
 
 
-def _end_with_parent(_: int) -> None:
-    """End this reader when the process that wants its frames is gone, however it went.
+def _prepare_reader(_: int) -> None:
+    """End this reader with the process that wants its frames, and without a word about it.
 
     torch's own watch looks at the parent of the reader, which is the server that started it and
     which in turn lives as long as its readers.
@@ -348,6 +350,19 @@ def _end_with_parent(_: int) -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    sys.excepthook = _without_lost_connections
+
+
+def _without_lost_connections(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Report an error of a reader, unless it is that the other process left while frames went over.
+
+    After a Ctrl-C there, the thread that hands over memory (``multiprocessing.resource_sharer``)
+    finds a connection without its other end, and would print a traceback.
+    """
+    if not issubclass(kind, (EOFError, ConnectionError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 class _Plan:
@@ -419,7 +434,7 @@ class EntryLoader(Generic[Read]):
                 batch_sampler=self._plan,
                 collate_fn=_as_loaded,
                 num_workers=workers,
-                worker_init_fn=_end_with_parent,
+                worker_init_fn=_prepare_reader,
                 prefetch_factor=(2 if workers <= 4 else 1) if workers else None,
                 persistent_workers=workers > 0,
                 pin_memory=pin,

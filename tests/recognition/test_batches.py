@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,6 +193,26 @@ def test_ctrl_c_waits_until_the_readers_are_started(capfd: pytest.CaptureFixture
     assert Interrupting.handed_over == before + 2
     assert signal.getsignal(signal.SIGINT) is handler
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="memory goes over as on POSIX")
+def test_ctrl_c_as_frames_are_handed_over_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(connection: Any, key: bytes) -> None:
+        connection.close()
+        asked.append(key)
+        raise KeyboardInterrupt
+
+    asked: list[bytes] = []
+    monkeypatch.setattr("multiprocessing.connection.answer_challenge", interrupted)
+    with pytest.raises(KeyboardInterrupt), FrameLoader(invented(("a", 5)), workers=1) as reading:
+        try:
+            list(reading.batches([[0]]))
+        finally:
+            time.sleep(0.5)  # time enough for the reader to see that nobody is there
+    assert asked
+    assert capfd.readouterr().err == ""
 
 
 def test_readers_do_not_run_far_ahead(tmp_path: Path) -> None:
