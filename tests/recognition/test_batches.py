@@ -206,11 +206,10 @@ def test_ctrl_c_as_frames_are_handed_over_leaves_no_trace(
 
     asked: list[bytes] = []
     monkeypatch.setattr("multiprocessing.connection.answer_challenge", interrupted)
-    with pytest.raises(KeyboardInterrupt), FrameLoader(invented(("a", 5)), workers=1) as reading:
-        try:
+    with FrameLoader(invented(("a", 5)), workers=1) as reading:
+        with pytest.raises(KeyboardInterrupt):
             list(reading.batches([[0]]))
-        finally:
-            time.sleep(0.5)  # time enough for the reader to see that nobody is there
+        time.sleep(0.5)  # time enough for the reader to see that nobody is there
     assert asked
     assert capfd.readouterr().err == ""
 
