@@ -127,7 +127,7 @@ class StoredFrames:
         stream.seek(start)
         data = stream.read(end - start)
         if zlib.crc32(data) != self.checks[number]:
-            what = "is cut off" if len(data) < end - start else "is damaged"
+            what = "is truncated" if len(data) < end - start else "is damaged"
             raise InputError(
                 f"the frame cache {what} at byte {start}, frame {number} of sample {id!r}: "
                 + self.header.remake(os.path.dirname(self.path)),
@@ -251,7 +251,7 @@ class CachedSplit(NamedTuple):
         stated = sum(sum(entry.sizes) for entry in entries)
         if not there == header.bytes == stated:
             raise InputError(
-                f"the frame cache is cut off: {there:,} bytes of {header.bytes:,} are there; "
+                f"the frame cache is truncated: {there:,} bytes of {header.bytes:,} are there; "
                 + header.remake(folder),
                 path,
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from slaeval.console import warn
+from slaeval.console import tell, warn
 from slaeval.errors import UsageError
 from slaeval.evaluation.base import BaseEvaluation
 from slaeval.evaluation.request import Request
@@ -274,7 +274,7 @@ def chosen_decoding(
 def tell_references(references: ReferenceSet) -> None:
     """Say in which file the references of a corpus were found."""
     if references.corpus is not None:
-        click.echo(f"references: {references.path}", err=True)
+        tell("references:", str(references.path))
 
 
 def text_option(command: Callable[..., Any]) -> Callable[..., Any]:

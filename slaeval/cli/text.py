@@ -419,7 +419,7 @@ def render_comparison(result: TextComparison, top: int) -> str:
     ]
     for pair in result.pairs:
         out += ["", *_pair(pair, len(result.pairs) > 1, top)]
-    return "\n".join([*out, "", f"  {first.signature}", f"  {result.signature}"])
+    return "\n".join([*out, "", f"  {first.signature}", paragraph(result.signature)])
 
 
 def _pair(pair: TextPair, several: bool, top: int) -> list[str]:

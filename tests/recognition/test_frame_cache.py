@@ -309,9 +309,11 @@ def test_damage_is_found_where_it_is_read(corpus: Corpus, mine: Path) -> None:
     assert failures[0].split(" of sample ")[1].split(":")[0] in str(verifying.value)
 
     frames.write_bytes(data[:-100])
-    with pytest.raises(InputError, match=r"the frame cache is cut off: [\d,]+ bytes of [\d,]+ are"):
+    with pytest.raises(
+        InputError, match=r"the frame cache is truncated: [\d,]+ bytes of [\d,]+ are"
+    ):
         opened(mine, corpus)
-    with pytest.raises(InputError, match="the frame cache is cut off at byte"):
+    with pytest.raises(InputError, match="the frame cache is truncated at byte"):
         read_frames(clips[-1], (SIDE, SIDE))  # of a run that had opened it before
     frames.unlink()
     with pytest.raises(InputError, match="the frame cache cannot be read: No such file"):
@@ -492,7 +494,7 @@ def test_the_commands(
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 1
-    assert "cut off" in capsys.readouterr().err
+    assert "truncated" in capsys.readouterr().err
 
 
 def test_which_of_several(
