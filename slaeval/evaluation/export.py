@@ -87,7 +87,7 @@ def export_run(
     root : path-like, optional
         Folder of the corpus; the one the run was made on without it.
     fps : float, optional
-        Frames a second, where neither the videos nor the corpus say.
+        Frames per second, where neither the videos nor the corpus say.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def _films(run: Run, root: str | os.PathLike[str] | None, fps: float | None) -> 
     """Find out when frames begin: asked for, said by the videos, or known of the corpus."""
     if fps is not None:
         if not 0 < fps < float("inf"):
-            raise UsageError(f"--fps {fps:g}: expected frames a second above 0")
+            raise UsageError(f"--fps {fps:g}: expected frames per second above 0")
         return dict.fromkeys(run.alignments, _Film(fps, None, None))
     found = _filmed(run, root)
     known = _rate_of_corpus(run)
