@@ -180,7 +180,7 @@ def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
             fontsize="small",
             color="#A04700",
         )
-        ax.set_ylim(0, 1.08 * max(*wers, *drawn) or 1)
+        ax.set_ylim(0, 1.08 * max([*wers, *drawn]) or 1)
     return ax
 
 

@@ -33,7 +33,7 @@ def test_a_head_is_taken_over(tmp_path: Path, parallel: bool) -> None:
         "temporal_convolution.conv2.weight"
     )
     reasons = {name.removeprefix(module): why for name, why in head.left.items()}
-    assert "picture encoder" in reasons["conv2d.0.weight"]
+    assert "image encoder" in reasons["conv2d.0.weight"]
     assert "one classifier serves both" in reasons["conv1d.fc.weight"]
     assert "go on with their training" in reasons["rng_state"]
     assert reasons.keys() == {
@@ -212,7 +212,7 @@ def test_files_of_old_torch_are_named_as_such(tmp_path: Path) -> None:
     path = tmp_path / "old.pt"
     torch.save(trained(Vac()).state_dict(), path, _use_new_zipfile_serialization=False)
     for read in (read_checkpoint, lambda path: read_head(path, GLOSSES)):
-        with pytest.raises(InputError, match=r"before torch 1\.6.*torch\.load\('.*old\.pt'"):
+        with pytest.raises(InputError, match=r"torch before 1\.6.*torch\.load\('.*old\.pt'"):
             read(path)
 
 

@@ -312,7 +312,7 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="weights alone"):
         read_checkpoint(path)
     torch.save({"a": torch.zeros(2)}, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(InputError, match=r"of before torch 1\.6"):
+    with pytest.raises(InputError, match=r"torch before 1\.6"):
         read_checkpoint(path)
     for data, message in [
         (b"", "the file is empty"),
