@@ -39,7 +39,7 @@ class Checkpoint:
     preprocessing, decoding : dict
         What is done to frames, and to probabilities.
     corpus : dict
-        ``name``, ``setup``, ``labels`` and ``fps`` (frames a second) of what it was trained on.
+        ``name``, ``setup``, ``labels`` and ``fps`` (frames per second) of what it was trained on.
     protocol : str
         What its metrics were scored under.
     recipe, metrics : dict

@@ -1,7 +1,7 @@
 """Loaders: four corpora, one record.
 
-``load_corpus`` reads a corpus's own release, ``read_references_file`` whatever the community
-passes around; both give :class:`~slaeval.loaders.records.Sample`. ``find_video_clips`` and
+``load_corpus`` reads a corpus's official release, ``read_references_file`` the formats in
+circulation; both give :class:`~slaeval.loaders.records.Sample`. ``find_video_clips`` and
 ``read_frames`` turn samples into pictures. This package knows nothing of scoring, models or torch.
 """
 

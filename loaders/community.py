@@ -1,10 +1,10 @@
-"""References in the formats people pass around, read into the one record.
+"""References in the formats in circulation, read into the one record.
 
-STM; TRN; tables, JSON and Kaldi's text (:mod:`slaeval.formats.tables`), among them a corpus's own
+STM; TRN; tables, JSON and Kaldi's text (:mod:`slaeval.formats.tables`), including a corpus's own
 annotation file; the ``<split>_info.npy`` of VAC and its descendants (a pickled dict ``{'prefix':
 …, 0: {'fileid', 'folder', 'signer', 'label', 'num_frames', 'original_info'}, 1: …}``); the pickles
 of slt and TwoStreamNetwork (a list of dicts ``name, signer, gloss, text, num_frames, sign``). Any
-text or pickle may be packed with gzip. What a file is, is found out from its content.
+text or pickle may be gzipped. The format of a file is detected from its content.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["plain_id", "read_references_file"]
 
 
 def plain_id(name: str) -> str:
-    """Take a segment's id out of the path that some files write.
+    """Extract a segment's id from the path that some files write.
 
     ``fullFrame-210x260px/dev/<id>/1/<start of id>`` and ``dev/<id>`` become ``<id>``.
     """
@@ -44,7 +44,7 @@ def plain_id(name: str) -> str:
 def read_references_file(
     path: str | os.PathLike[str], corpus: str | None = None, split: str = "test"
 ) -> list[Sample]:
-    """Read references from a file of any format of this module.
+    """Read references from a file in any of this module's formats.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ def read_references_file(
         The corpus they belong to: its names for signers are used, and raw annotations are
         cleaned as its references are.
     split : str
-        The split they belong to, for the record and for that cleanup.
+        The split they belong to, for the records and for that cleanup.
 
     Raises
     ------
     InputError
-        The file cannot be read or is of none of the formats, or an id appears in it twice.
+        The file cannot be read or is in none of the formats, or an id appears in it twice.
     """
     path = os.fspath(path)
     known = None if corpus is None else layout(corpus)
@@ -181,7 +181,7 @@ def _who(item: dict[Any, Any]) -> str | None:
 
 
 def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
-    """Read a text file of any format; say whether its glosses are those of references already."""
+    """Read a text file of any format; say whether its glosses are already cleaned."""
     text = read_text(path, TEXTS)
     found = detect_format(text, "reference")
     if found == "ctm":
@@ -191,7 +191,7 @@ def _text_rows(path: str, split: str) -> tuple[list[Row], bool]:
             path,
         )
     if found in ("stm", None):
-        # What is not recognised may be an STM with a defect: its reader says best what is wrong.
+        # An unrecognised file may be a defective STM, whose reader can best say what is wrong.
         return [
             Row(row.name, " ".join(row.words), signer=row.signer, channel=row.channel)
             for row in parse_stm(text, path)

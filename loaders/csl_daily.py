@@ -1,6 +1,6 @@
 """CSL-Daily: Chinese Sign Language, daily life.
 
-18,401 training, 1077 development and 1176 test sentences by 10 signers, 30 frames a second,
+18,401 training, 1077 development and 1176 test sentences by 10 signers, 30 frames per second,
 512 by 512 pixels (Zhou, Zhou, Qi, Pu and Li, CVPR 2021). Research agreement with its owners,
 http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/.
 
@@ -37,7 +37,7 @@ _MAP = ("index", "name", "length", "gloss", "char", "word", "postag")
 
 
 class CSLDaily(Layout):
-    """The one setup it has, ``split_1``."""
+    """CSL-Daily in its only setup, ``split_1``."""
 
     name = "csl-daily"
     title = "CSL-Daily (Chinese Sign Language, daily life)"
@@ -70,7 +70,7 @@ class CSLDaily(Layout):
         return (f"sentence_label/{setup}.txt",)
 
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
-        """Join ``split_1.txt`` with ``video_map.txt``, or with the pickle without it."""
+        """Join ``split_1.txt`` with ``video_map.txt`` or, without that, the pickle."""
         folder = os.path.dirname(path)
         wanted = {}
         for number, cells in rows_of(path, "the CSL-Daily split file", ("name", "split")):
@@ -139,7 +139,7 @@ class CSLDaily(Layout):
             for _, cells in rows_of(beside, "the CSL-Daily split file", ("name", "split"))
             if cells[1].strip() == split
         }
-        # Its sentences are written with blanks between the characters.
+        # Its sentences have blanks between the characters.
         return [
             row._replace(translation=row.translation and row.translation.replace(" ", ""))
             for row in rows
@@ -147,7 +147,7 @@ class CSLDaily(Layout):
         ]
 
     def outside(self, base: str) -> list[str]:
-        """Return what ``video_map.txt`` describes and ``split_1.txt`` does not name."""
+        """Return the samples in ``video_map.txt`` that are not in ``split_1.txt``."""
         folder = os.path.join(base, "sentence_label")
         video_map = os.path.join(folder, "video_map.txt")
         if not os.path.isfile(video_map):
@@ -164,7 +164,7 @@ class CSLDaily(Layout):
         return match[1] if match else signer
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
-        """See :meth:`Layout.media`; resized copies stand in folders of another size."""
+        """See :meth:`Layout.media`; resized copies are in folders named by their size."""
         tops = ["sentence_frames-512x512", "sentence_frames-*", "sentence/frames_*"]
         return self.frame_folder(base, tops, sample.id)
 

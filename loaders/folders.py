@@ -1,9 +1,9 @@
-"""Where the corpora of this machine lie.
+"""Where the corpora are on this machine.
 
-In this order: the folder a user names, the folder registered with ``slaeval corpus add``, a
-subfolder of the folder in the environment variable ``SLAEVAL_DATA``. The registered folders
-stand in ``corpora.json`` in the user's configuration folder (``SLAEVAL_CONFIG_DIR`` names
-another one).
+Looked up in this order: the folder a user names, the folder registered with ``slaeval corpus
+add``, a subfolder of the folder in the environment variable ``SLAEVAL_DATA``. Registered folders
+are kept in ``corpora.json`` in the user's configuration folder (``SLAEVAL_CONFIG_DIR`` overrides
+it).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def config_file() -> str:
 
 
 def registered() -> dict[str, str]:
-    """Return corpus to registered folder.
+    """Return the registered folder of each corpus.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def find(name: str, root: str | os.PathLike[str] | None = None) -> str:
     name : str
         The corpus, in any spelling.
     root : path-like, optional
-        The folder a user named; it goes before everything else and need not exist.
+        The folder a user named; it takes precedence and need not exist.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _subfolder(data: str, name: str) -> str | None:
         try:
             by_name.setdefault(resolve(os.path.basename(path)), path)
         except UsageError:
-            continue  # a folder of something else
+            continue  # a folder of something other than a corpus
     exact = os.path.join(data, name)
     if os.path.isdir(exact):
         return exact

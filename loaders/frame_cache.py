@@ -1,20 +1,20 @@
 """Resized frames of a corpus in one file, made once and read by every process of every run.
 
 A release has its pictures in a million files, or in videos that are decoded again in every epoch.
-A frame cache holds them at the size that a model looks at::
+A frame cache holds them at the size that the model needs::
 
     phoenix2014t-multisigner-256-jpeg95/   one corpus and setup, one size, one coding
-        train/                             a split; there once it is whole
+        train/                             a split, complete
             frames.bin                     the coded frames of all clips, one after another
             index.jsonl                    a header, then one line per clip
-        dev.part/                          a split in the making
+        dev.part/                          a split being written
 
-Processes share what the system keeps of ``frames.bin`` in memory; none holds a copy. Each frame
-carries its CRC-32, each file its SHA-256. A cache belongs to the files it was made from: their
-names, sizes and times of change are compared whenever it is used, and their content where the
-times alone differ, as they do after a copy.
+Processes share the system's page cache of ``frames.bin``; none holds a copy. Each frame has a
+CRC-32, each file a SHA-256. A cache belongs to the files it was made from: their names, sizes and
+modification times are compared whenever it is used, and their content if only the times differ,
+as they do after a copy.
 
-``jpeg`` and ``webp`` change pixels a little, ``png`` does not; who uses a cache is told which.
+``jpeg`` and ``webp`` change pixels slightly, ``png`` does not; results name the coding used.
 """
 
 from __future__ import annotations
@@ -60,21 +60,21 @@ __all__ = [
 ]
 
 Pixels = NDArray[np.uint8]
-#: Instead of a folder: the cache in the usual place.
+#: In place of a folder: the cache in the default location.
 AUTO = "auto"
 
-#: Bytes read at once, and how many files are looked at at a time.
+#: Bytes read at once, and how many files are examined at a time.
 _PIECE, _AT_ONCE = 1 << 20, 8
 
 
 @dataclass(frozen=True)
 class StoredFrames:
-    """The frames of one clip in a cache, as far as a reader needs to know.
+    """What a reader needs to know about the frames of one clip in a cache.
 
     Attributes
     ----------
     header : Header
-        Of the split.
+        The split's header.
     path : str
         The file they are in.
     starts : int64 array [frames + 1]
@@ -82,7 +82,7 @@ class StoredFrames:
     checks : uint32 array [frames]
         CRC-32 of each.
     reason : str
-        Why there are none.
+        Why there are no frames.
     """
 
     header: Header
@@ -97,7 +97,7 @@ class StoredFrames:
         Raises
         ------
         InputError
-            Another size is wanted, or the file is missing, cut off or damaged.
+            The requested size is not the cache's, or the file is missing, truncated or damaged.
         """
         side = self.header.side
         if size != (side, side):
@@ -110,8 +110,8 @@ class StoredFrames:
             raise InputError(f"{self.reason} (as the frame cache was made)", self.path)
         out = np.empty((len(numbers), side, side, 3), np.uint8)
         try:
-            # Opened for each clip: nothing is held that a worker could not get, and a file that
-            # shrinks is an error to report, where a mapped one would end the process.
+            # Opened for each clip: there is no handle to pass to workers, and a file that shrinks
+            # is an error to report, where a memory map would crash the process.
             with open(self.path, "rb", buffering=0) as stream:
                 for place, number in enumerate(numbers):
                     out[place] = self._frame(stream, id, number)
@@ -142,13 +142,13 @@ class StoredFrames:
         return pixels
 
 
-# -- what it was made from --------------------------------------------------------------------
+# -- sources ----------------------------------------------------------------------------------
 
 
 def source_digest(clip: VideoClip) -> str:
-    """Return a digest of the names, sizes and times of change of a clip's files.
+    """Return a digest of the names, sizes and modification times of a clip's files.
 
-    ``""`` where one is missing: reading it will say so.
+    ``""`` if one is missing; reading it will report that.
     """
     digest = hashlib.sha256()
     for name, path in _files(clip):
@@ -190,7 +190,7 @@ def _files(clip: VideoClip) -> Iterator[tuple[str, str]]:
 
 
 def encoded(clip: VideoClip, side: int, coding: Coding) -> tuple[Entry, bytes]:
-    """Read a clip from its files and code it.
+    """Read a clip from its files and encode it.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def encoded(clip: VideoClip, side: int, coding: Coding) -> tuple[Entry, bytes]:
     return entry, b"".join(frames)
 
 
-# -- reading one ------------------------------------------------------------------------------
+# -- reading ----------------------------------------------------------------------------------
 
 
 class CachedSplit(NamedTuple):
@@ -241,7 +241,7 @@ class CachedSplit(NamedTuple):
 
     @classmethod
     def open(cls, folder: str) -> CachedSplit:
-        """Open one; see :func:`open_frame_cache` for errors."""
+        """Open a split; see :func:`open_frame_cache` for errors."""
         header, entries = read_index(index_file(folder))
         path = frames_file(folder)
         try:
@@ -258,12 +258,12 @@ class CachedSplit(NamedTuple):
         return cls(folder, header, {entry.id: entry for entry in entries})
 
     def check_source(self, clips: Sequence[VideoClip]) -> list[str]:
-        """See that clips are what the cache was made from; return those with other times.
+        """Check that the cache was made from these clips; return those with other times.
 
         Raises
         ------
         InputError
-            They are not.
+            It was made from others.
         """
 
         def look(clip: VideoClip) -> tuple[str, bool]:
@@ -274,7 +274,7 @@ class CachedSplit(NamedTuple):
                 return "", False
             if not entry.reason and entry.content == content_digest(clip):
                 return "", True
-            return "has other pictures than when the frame cache was made", False
+            return "has changed since the frame cache was made", False
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(look, clips))
@@ -301,14 +301,14 @@ class CachedSplit(NamedTuple):
 
 
 class FrameCache:
-    """A frame cache that is there; see :func:`open_frame_cache`.
+    """An existing frame cache; see :func:`open_frame_cache`.
 
     Attributes
     ----------
     folder : str
         Where it is.
     side : int or None
-        Side of the frames that are needed; None for whatever it has.
+        Required side of the frames; None for any.
     """
 
     def __init__(self, folder: str, side: int | None = None) -> None:
@@ -356,9 +356,10 @@ class FrameCache:
             split = self.split(corpus.name, corpus.setup, name)
             if moved := split.check_source(members):
                 warn(
-                    f"the files of {counted(len(moved), 'sample')} of {name} have other times than "
-                    "when the frame cache was made, and were read to compare them; 'slaeval corpus "
-                    f"cache {corpus.name}' once, with the options it was made with, notes the times"
+                    f"the modification times of the files of {counted(len(moved), 'sample')} of "
+                    f"{name} have changed since the frame cache was made, so the files were read "
+                    f"to compare them; to record the new times, run 'slaeval corpus cache "
+                    f"{corpus.name}' once with the options it was made with"
                 )
             stored = dict(split.stored())
             found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in members}
@@ -370,7 +371,7 @@ class FrameCache:
         return {name: split.header for name, split in self._splits.items()}
 
     def record(self) -> dict[str, Any]:
-        """Return what a run keeps of where its frames came from, as JSON can hold it."""
+        """Return what a run records about the source of its frames, ready for JSON."""
         return {
             name: {
                 "coding": str(header.coding),
@@ -382,9 +383,9 @@ class FrameCache:
         }
 
     def notes(self) -> list[str]:
-        """Return what a reader of a figure should know: that frames were not quite their own."""
+        """Return what a reader of a figure should know: that the frames were lossily coded."""
         return [
-            f"frames of {name} are from a cache that loses a little ({header})"
+            f"frames of {name} are from a lossy cache ({header})"
             for name, header in sorted(self.headers.items())
             if not header.coding.lossless
         ]
@@ -394,9 +395,9 @@ class FrameCache:
 
 
 def cache_folder(corpus: str, setup: str, side: int, coding: Coding) -> str:
-    """Return where a frame cache is by default.
+    """Return the default location of a frame cache.
 
-    Below the folder in the environment variable ``SLAEVAL_CACHE_DIR``, or the user's own one.
+    Below the folder in the environment variable ``SLAEVAL_CACHE_DIR``, or the user's cache folder.
     """
     name = f"{corpus}-{setup}-{side}-{str(coding).replace(' ', '')}"
     return os.path.join(_usual_place(), name)
@@ -419,16 +420,16 @@ def open_frame_cache(
     Parameters
     ----------
     folder : path-like
-        Where it is; ``"auto"`` for the one in the usual place.
+        Where it is; ``"auto"`` for the one in the default location.
     corpus, setup : str
         Canonical names.
     side : int
-        Side of the frames that are needed.
+        Required side of the frames.
 
     Raises
     ------
     InputError
-        There is none, or several in the usual place.
+        There is none, or several in the default location.
     """
     folder = os.fspath(folder)
     if folder != AUTO:
@@ -456,7 +457,7 @@ def _absent(folder: str, corpus: str, setup: str, split: str, side: int | None) 
     return InputError(
         f"no frame cache of {what}"
         + ("" if side is None else f" with {side} pixels")
-        + (", only the beginning of one" if unfinished else "")
+        + (", only an unfinished one" if unfinished else "")
         + f": make it with 'slaeval corpus cache {corpus} --setup {setup}{size}'",
         folder,
     )
@@ -468,19 +469,19 @@ def verified(folder: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
     Parameters
     ----------
     folder : str
-        Of the split.
+        The split's folder.
     torn : bool
         It is still being made: the index has no hash yet.
 
     Returns
     -------
     tuple of Header and list of Entry
-        The index; with the size and hash that were found.
+        The index, with the size and hash that were found.
 
     Raises
     ------
     InputError
-        A byte is not what it was.
+        The content differs from the index.
     """
     header, entries = read_index(index_file(folder), torn=torn)
     path = frames_file(folder)

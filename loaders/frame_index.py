@@ -1,7 +1,7 @@
-"""The index of a frame cache: what a split of it is, and where each clip lies in its file.
+"""The index of a frame cache: what a split is, and where each clip is in its file.
 
-The first line is a header, each further one a clip, all of them JSON. While a split is being made
-lines are appended, each after its frames; the hash in the header comes last.
+The first line is a header, each further line a clip, all in JSON. While a split is being made,
+lines are appended, each after its frames; the hash in the header is written last.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = [
 Pixels = NDArray[np.uint8]
 Format = Literal["jpeg", "webp", "png"]
 
-#: The version goes up when the layout changes, or when ``read_frames`` gives other pixels.
+#: Incremented when the layout changes, or when ``read_frames`` gives other pixels.
 _FORMAT, _VERSION = "slaeval-frame-cache", 1
 
-#: What the folder of a split in the making ends with.
+#: Suffix of the folder of an unfinished split.
 PART = ".part"
 
 
@@ -47,7 +47,7 @@ class Coding:
     Attributes
     ----------
     format : {"jpeg", "webp", "png"}
-        JPEG keeps the full resolution of colours (4:4:4); PNG loses nothing.
+        JPEG keeps the full resolution of colours (4:4:4); PNG is lossless.
     quality : int or None
         1 to 100, None for PNG.
     """
@@ -57,18 +57,18 @@ class Coding:
 
     def __post_init__(self) -> None:
         if self.format not in get_args(Format):
-            raise UsageError(f"frames are stored as jpeg, webp or png, not {self.format!r}")
+            raise UsageError(f"frames can be stored as jpeg, webp or png, not {self.format!r}")
         if self.format == "png":
             if self.quality is not None:
                 raise UsageError("png is lossless: it has no quality")
         elif self.quality is None:
             object.__setattr__(self, "quality", 95)
         elif not 1 <= self.quality <= 100:
-            raise UsageError(f"the quality is 1 to 100, not {self.quality}")
+            raise UsageError(f"the quality must be 1 to 100, not {self.quality}")
 
     @property
     def lossless(self) -> bool:
-        """Whether frames come back as they were."""
+        """Whether decoding restores frames exactly."""
         return self.format == "png"
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class Coding:
         if self.format == "jpeg":
             options["subsampling"] = 0
         elif self.format == "webp":
-            options["method"] = 2  # of 0 to 6; above, it takes three times as long for 5 % less
+            options["method"] = 2  # of 0 to 6; more takes three times as long to save 5 %
         else:
             options = {"compress_level": 1}
         stream = io.BytesIO()
@@ -90,7 +90,7 @@ class Coding:
         return stream.getvalue()
 
     def decode(self, data: bytes) -> Pixels:
-        """Return the frame behind the bytes of a picture."""
+        """Return the frame encoded in the bytes of a picture."""
         from PIL import Image
 
         with Image.open(io.BytesIO(data), formats=(self.format,)) as picture:
@@ -104,13 +104,13 @@ class Header:
     Attributes
     ----------
     corpus, setup, split : str
-        Whose frames.
+        Where the frames belong.
     side : int
         Height and width of a frame.
     coding : Coding
         How they are stored.
     frames, bytes : int
-        How many there are, and the size of their file; 0 while it is being made.
+        Their number, and the size of their file; 0 while it is being made.
     hash : str
         SHA-256 of the file.
     """
@@ -134,7 +134,7 @@ class Header:
         return self.corpus, self.setup, self.side, self.coding
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
+        """Return the fields, ready for JSON."""
         return vars(self) | {"coding": self.coding.format, "quality": self.coding.quality}
 
     def line(self) -> str:
@@ -148,7 +148,7 @@ class Header:
         Raises
         ------
         InputError
-            It is something else, or of another version.
+            It is something else, or has another version.
         """
         try:
             values = json.loads(line)
@@ -172,7 +172,7 @@ class Header:
         return header
 
     def remake(self, folder: str) -> str:
-        """Return what to do about a split, in this folder, that is of no use."""
+        """Return the command that replaces an unusable split in this folder."""
         quality = "" if self.coding.quality is None else f" --quality {self.coding.quality}"
         return (
             f"make it again: slaeval corpus cache {self.corpus} --setup {self.setup} --split "
@@ -189,11 +189,11 @@ class Entry(NamedTuple):
     id : str
         The sample.
     sizes, checks : list of int
-        Of each frame how many bytes it takes, and their CRC-32.
+        Size of each frame in bytes, and its CRC-32.
     source, content : str
         Digests of the files it was made from: :func:`source_digest`, :func:`content_digest`.
     reason : str
-        Why its frames could not be read; empty where they could.
+        Why its frames could not be read; empty if they could.
     """
 
     id: str
@@ -226,12 +226,12 @@ def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
     path : str
         The file.
     torn : bool
-        Whether its last line may be cut off, as in one that is being made.
+        Whether its last line may be truncated, as while it is being made.
 
     Raises
     ------
     InputError
-        It is missing, damaged, or of another version.
+        It is missing, damaged, or has another version.
     """
     lines = read_bytes(path, "the index of a frame cache").decode("utf-8", "replace").split("\n")
     rest = lines.pop()
@@ -256,5 +256,5 @@ def _are_counts(values: object) -> bool:
 
 
 def damaged(path: str, line: int | None = None) -> InputError:
-    """Return the error about a file that is not what a cache has there."""
+    """Return the error about a damaged file of a cache."""
     return InputError("this frame cache is damaged; make it again with --restart", path, line)

@@ -1,6 +1,6 @@
 """Isharah: Saudi Sign Language, recorded with smartphones.
 
-Three nested editions of 500, 1000 and 2000 sentences (Alyami and others, 2025), for research.
+Three nested editions of 500, 1000 and 2000 sentences (Alyami et al., 2025), for research use.
 Two setups: SI (signer-independent) and US (unseen sentences).
 
 ======  ====================  ==================  =======
@@ -12,11 +12,10 @@ subset  SI train/dev/test     US train/dev/test   glosses
 ======  ====================  ==================  =======
 
 Layout of a release: ``Annotations/{SI,US}/{train,dev,test}.txt`` with rows ``id|gloss|text``.
-The edition of Isharah-1000 that the 2025 challenge handed out has 10,000/949/3800 (SI) and
+The edition of Isharah-1000 distributed by the 2025 challenge has 10,000/949/3800 (SI) and
 9900/550/550 (US). The challenge copies of Isharah-2000 have ``{SI,US}/{train,dev,test}.csv``
 with ``id|gloss``, other sizes, and a test split without glosses. Ids are
-``<signer>_<sentence>``. Glosses are kept byte for byte; :func:`normalised` is there for those who
-want a normal form.
+``<signer>_<sentence>``. Glosses are kept byte for byte; :func:`normalised` gives a normal form.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from slaeval.loaders.records import UNPUBLISHED, Facts, Sample
 
 __all__ = ["Isharah500", "Isharah1000", "Isharah2000", "normalised"]
 
-#: Of a sample's pictures: a folder, or a video file as telephones and browsers write them.
+#: Endings of a sample's pictures: a folder, or a video file from a phone or browser.
 _ENDINGS = (
     "",
     *(
@@ -47,16 +46,16 @@ _TATWEEL = "\u0640"
 
 
 def normalised(gloss: str, *, tatweel: bool = True, diacritics: bool = True) -> str:
-    """Bring an Arabic gloss to a normal form.
+    """Normalise an Arabic gloss.
 
     Parameters
     ----------
     gloss : str
         As annotated.
     tatweel : bool
-        Take the stretching stroke away.
+        Remove the stretching stroke.
     diacritics : bool
-        Take vowel marks (Unicode category Mn) away.
+        Remove vowel marks (Unicode category Mn).
 
     Returns
     -------
@@ -93,12 +92,12 @@ class _Isharah(Layout):
         )
 
     def locate(self, root: str, setup: str, split: str) -> tuple[str, str]:
-        """See :meth:`Layout.locate`; another edition is not taken for this one.
+        """See :meth:`Layout.locate`; another edition is not mistaken for this one.
 
         Raises
         ------
         InputError
-            Also where what is there is named as another edition.
+            Also if the folder's name is that of another edition.
         """
         path, base = super().locate(root, setup, split)
         for part in reversed(os.path.abspath(path).split(os.sep)):
@@ -158,7 +157,7 @@ class _Isharah(Layout):
         for folder in ("Videos", "videos", "frames", "Frames"):
             for below in (folder, f"{folder}/{sample.signer}"):
                 if not os.path.isdir(os.path.join(base, below)):
-                    continue  # a hundred names a sample are not to be tried in vain
+                    continue  # do not try a hundred names per sample in vain
                 for ending in _ENDINGS:
                     if os.path.exists(os.path.join(base, below, sample.id + ending)):
                         return folder, f"{below}/{sample.id}{ending}"
@@ -175,7 +174,7 @@ def _facts(
     other_si: _Sizes = (0, 0, 0),
     other_us: _Sizes = (0, 0, 0),
 ) -> dict[tuple[str, str], tuple[Facts, ...]]:
-    """Return the sizes of train, dev and test in either setup, of the release and an edition."""
+    """Return the sizes of train, dev and test in each setup, of the release and an edition."""
     return {
         (setup, split): (Facts(count), *((Facts(other, edition=edition),) if edition else ()))
         for setup, counts, others in (("SI", si, other_si), ("US", us, other_us))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Layout", "rows_of"]
 
-#: How deep below the folder a user names its annotations may lie.
+#: Greatest depth of the annotations below the folder a user names.
 _DEPTH = 4
 
 
@@ -31,37 +31,37 @@ class Layout(ABC):
     name, title, licence, source : str
         Canonical name, and what a user should know.
     homes : tuple of str
-        Names the corpus's own folder may have within what a user names.
+        Names the corpus's own folder may have within the folder a user names.
     setups : tuple of str
         Ways to split the corpus, the default first.
     splits : tuple of str
         Names of the splits.
     fps : float or None
-        Frames a second.
+        Frames per second.
     facts : mapping
-        (setup, split) to the published counts, one entry an edition.
+        (setup, split) to the published counts, one entry per edition.
     broken : mapping
         Ids that the community leaves out of training, and why.
     vocabulary : int or None
         Published number of distinct raw glosses over all splits.
     spellings : tuple of str
-        Other names people give it; letter case and punctuation do not matter.
+        Other names in use; letter case and punctuation do not matter.
     container : str or None
-        Folder that its release shares with others, by name.
+        Name of the folder that its release shares with others.
     language : str
         Language tag of its glosses (BCP 47), for fonts and line breaking.
     ids : str or None
-        Regular expression that its segment ids match, to tell whose a foreign file is.
+        Regular expression that its segment ids match, to tell which corpus a file belongs to.
     release_protocol : str or None
-        Protocol of the release's own script, where papers use that beside the official one.
+        Protocol of the release's own script, if papers use that besides the official one.
     translations : CorpusDefault or None
-        Protocol its translations are scored under; None where it has none.
+        Protocol its translations are scored under; None if it has none.
     header : tuple of str
-        First columns of its annotation file, by which a file without a name is known; empty
-        where they say nothing.
+        First columns of its annotation file, by which such a file is recognised; empty if they
+        are not distinctive.
     sample : str
-        ``module:name`` of the :class:`~slaeval.loaders.sample.draft.SampleMaker` that invents
-        one; ``""`` for none.
+        ``module:name`` of the :class:`~slaeval.loaders.sample.draft.SampleMaker` that generates
+        a sample corpus; ``""`` for none.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Layout(ABC):
 
     @abstractmethod
     def patterns(self, setup: str, split: str) -> tuple[str, ...]:
-        """Return where a split's annotation may lie in the corpus's own folder."""
+        """Return where a split's annotation may be in the corpus's own folder."""
 
     @abstractmethod
     def read(self, path: str, base: str, setup: str, split: str) -> list[Sample]:
@@ -97,7 +97,7 @@ class Layout(ABC):
         return signer or None
 
     def words(self, id: str, signer: str, annotation: str, split: str) -> list[str]:
-        """Return the glosses of a raw annotation, as the corpus's references have them."""
+        """Return the glosses of a raw annotation, as in the corpus's references."""
         return split_words(annotation)
 
     def rows_of_split(self, rows: list[Row], path: str, split: str) -> list[Row]:
@@ -107,8 +107,8 @@ class Layout(ABC):
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
         """Return the pictures of a sample as ``(folder of the split or corpus, path)``.
 
-        None where the corpus's annotation does not say. The path is a file, or a folder of
-        frames; it is looked for only where the first folder is there.
+        None if the corpus's annotation does not say. The path is a file, or a folder of
+        frames; it is looked for only if the first folder exists.
         """
         return None
 
@@ -121,9 +121,9 @@ class Layout(ABC):
             The corpus's own folder.
         tops : sequence of str
             Folders that hold all samples, the release's first. ``*`` stands for the size in the
-            name of a resized copy; of several the largest comes first.
+            name of a resized copy; the largest is preferred.
         below : str
-            The sample's folder in there; releases have or lack a last folder ``1``.
+            The sample's folder in there; some releases have a further folder ``1``.
         """
         shorter = below[:-2] if below.endswith("/1") else below
         there = [found for top in tops for found in _matching(base, top)]
@@ -135,11 +135,11 @@ class Layout(ABC):
         return top, f"{top}/{below}"
 
     def outside(self, base: str) -> list[str]:
-        """Return samples that the annotation describes but no split holds."""
+        """Return samples that are in the annotation but in no split."""
         return []
 
     def setup_of(self, setup: str | None) -> str:
-        """Return the setup of that name, or the default.
+        """Return the setup of this name, or the default.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class Layout(ABC):
         )
 
     def split_of(self, split: str) -> str:
-        """Return the split of that name.
+        """Return the split of this name.
 
         Raises
         ------
@@ -177,11 +177,11 @@ class Layout(ABC):
     def locate(self, root: str, setup: str, split: str) -> tuple[str, str]:
         """Find the annotation file of a split at or below `root`.
 
-        All splits of a setup come from one folder. That is the one in `root` itself, or in the
-        corpus's own folder there; else one further below. A folder there that is named after
-        nothing but the setup must hold the first split too, or be in a folder with the
-        corpus's name: what a system wrote for one split in that layout is not an annotation.
-        Of several, it is the one with most splits.
+        All splits of a setup come from one folder: `root` itself or the corpus's own folder in
+        it, or else one further below. A folder further below that is named only after the setup
+        must also have the first split, or be in a folder with the corpus's name; otherwise it
+        may be a system's output in that layout. Of several folders, the one with most splits
+        is taken.
 
         Returns
         -------
@@ -191,8 +191,8 @@ class Layout(ABC):
         Raises
         ------
         InputError
-            It is not there, and the message lists what was looked for; or several folders could
-            be meant, and it lists them.
+            It is not found, or several folders could be meant; the message lists what was looked
+            for, or those folders.
         """
         if not os.path.isdir(root):
             raise InputError(
@@ -220,7 +220,7 @@ class Layout(ABC):
             message = f"this is a folder inside the {self.name} corpus: name {inside}"
         if split in unlikely:
             message += (
-                f"\n  found {unlikely[split]}: it may be what a system wrote; if it is the "
+                f"\n  found {unlikely[split]}: it may be a system's output; if it is the "
                 "annotation, name its folder with --root, or the file with --ref"
             )
         raise InputError(message, root)
@@ -232,7 +232,7 @@ class Layout(ABC):
         -------
         tuple
             The corpus's own folder, the file of each split there, and files elsewhere that are
-            likely no annotation.
+            probably not annotations.
         """
         found: dict[str, tuple[str, dict[str, str]]] = {}
         unlikely: dict[str, str] = {}
@@ -275,11 +275,11 @@ class Layout(ABC):
         return None
 
     def _homes(self, folder: str) -> list[str]:
-        """Return a folder, and those of the corpus's name in it."""
+        """Return a folder, and the folders with the corpus's name in it."""
         return [*(os.path.join(folder, home) for home in self.homes), folder]
 
     def _files(self, base: str, setup: str) -> dict[str, dict[str, str]]:
-        """Return the annotation files below a corpus's folder: of each folder, by split."""
+        """Return the annotation files below a corpus's folder, by folder and split."""
         folders: dict[str, dict[str, str]] = {}
         if not os.path.isdir(base):
             return folders
@@ -292,7 +292,7 @@ class Layout(ABC):
 
 
 def _matching(base: str, top: str) -> list[str]:
-    """Return the folders below `base` of a name with or without ``*``, of large frames first."""
+    """Return the folders below `base` that match a name, ``*`` allowed, largest frames first."""
     found = glob.glob(top, root_dir=base)
     found.sort(key=lambda name: [-int(number) for number in re.findall(r"\d+", name)])
     return [name.replace(os.sep, "/") for name in found if os.path.isdir(os.path.join(base, name))]
@@ -313,7 +313,7 @@ def _folders(root: str) -> Iterator[tuple[int, str]]:
                         if entry.is_dir() and not _holds_pictures(entry.name)
                     )
             except OSError:
-                continue  # a folder we may not read holds nothing for us
+                continue  # skip a folder we may not read
         level = following
 
 
@@ -337,7 +337,7 @@ def rows_of(
     columns : sequence of str
         Names of its columns; more columns at the end are allowed.
     separator : str
-        Between columns.
+        Separator of the columns.
     header : bool
         Whether the first line must name the columns.
 

@@ -1,6 +1,6 @@
 """RWTH-PHOENIX-Weather 2014: German Sign Language, television weather forecasts.
 
-5672 training, 540 development and 629 test sentences by 9 signers, 25 frames a second, 210 by
+5672 training, 540 development and 629 test sentences by 9 signers, 25 frames per second, 210 by
 260 pixels (Koller, Forster and Ney, CVIU 2015). Licence CC BY-NC-SA, RWTH Aachen,
 https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/.
 
@@ -12,9 +12,9 @@ Layout of ``phoenix2014-release/``::
     phoenix-2014-signerindependent-SI5/annotations/manual/{train,dev,test}.SI5.corpus.csv
 
 Annotation: ``id|folder|signer|annotation``, UTF-8, no quoting, double blanks possible. The
-training annotation is raw; with the rules of the evaluation script, applied to the whole line
-with the STM's columns in front, it becomes the published training STM. Dev and test are clean
-already and must not be cleaned again (``S H  VOR`` would become one gloss).
+training annotation is raw; the rules of the evaluation script, applied to the whole line with
+the STM's columns in front, turn it into the published training STM. Dev and test are already
+clean and must not be cleaned again (``S H  VOR`` would become one gloss).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _COLUMNS = ("id", "folder", "signer", "annotation")
 
 
 def clean_train(id: str, signer: str, annotation: str) -> list[str]:
-    """Clean a raw training annotation as the published STM has it.
+    """Clean a raw training annotation as in the published STM.
 
-    The rules see the line with the STM's columns in front: those that need a blank before the
+    The rules see the line with the STM's columns in front, so those that need a blank before the
     first letter find one.
     """
     line = f"{id} 1 {signer} 0.0 1.79769e+308 {annotation}"
@@ -104,7 +104,7 @@ class Phoenix2014(Layout):
         return signer[0].upper() + signer[1:] if signer else None
 
     def words(self, id: str, signer: str, annotation: str, split: str) -> list[str]:
-        """Return the glosses; those of training are raw in the annotation."""
+        """Return the glosses, cleaned for training, where the annotation is raw."""
         if split == "train":
             return clean_train(id, signer, annotation)
         return split_words(annotation)

@@ -1,6 +1,6 @@
 """RWTH-PHOENIX-Weather 2014 T: the weather corpus with German translations.
 
-7096 training, 519 development and 642 test sentences by 9 signers, 25 frames a second, 210 by
+7096 training, 519 development and 642 test sentences by 9 signers, 25 frames per second, 210 by
 260 pixels (Camgoz, Hadfield, Koller, Ney and Bowden, CVPR 2018). Licence CC BY-NC-SA,
 https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/.
 
@@ -11,7 +11,7 @@ Layout of ``PHOENIX-2014-T-release-v3/``::
     PHOENIX-2014-T/evaluation/sign-recognition/
 
 Annotation: ``name|video|start|end|speaker|orth|translation``; start and end are -1. The
-published STM files hold the ``orth`` column as it is, in every sentence: no cleanup.
+published STM files hold the ``orth`` column unchanged in every sentence: no cleanup.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _COLUMNS = ("name", "video", "start", "end", "speaker", "orth", "translation")
 
 
 class Phoenix2014T(Layout):
-    """The one setup it has."""
+    """The corpus in its only setup."""
 
     name = "phoenix2014t"
     title = "RWTH-PHOENIX-Weather 2014 T (German Sign Language, weather, translations)"
@@ -50,7 +50,7 @@ class Phoenix2014T(Layout):
     translations = CorpusDefault(
         "signjoey",
         "papers since Camgöz et al. (CVPR 2020) take references and metrics from slt, where "
-        "every sentence ends in a full stop of its own; gloss-free work since GFSLT often has no "
+        "every sentence ends in a separate full stop; gloss-free work since GFSLT often has no "
         "full stop on either side, which is the protocol gfslt",
         ("gfslt", "unpunctuated"),
     )
@@ -89,7 +89,7 @@ class Phoenix2014T(Layout):
         ]
 
     def media(self, base: str, sample: Sample) -> tuple[str, str] | None:
-        """See :meth:`Layout.media`; some releases have a folder ``1`` between."""
+        """See :meth:`Layout.media`; some releases have a further folder ``1``."""
         _, _, below = (sample.frames or "").partition(f"/{sample.split}/")
         return self.frame_folder(
             base,

@@ -26,7 +26,7 @@ __all__ = [
 
 
 def read_split(described: Layout, root: str, setup: str, split: str) -> list[Sample]:
-    """Read one split; an id twice is an error.
+    """Read one split; a duplicate id is an error.
 
     Raises
     ------
@@ -74,8 +74,8 @@ def load_corpus(
     Parameters
     ----------
     exclude_broken : bool
-        Leave out the samples that the community leaves out of training; they stand in
-        ``Corpus.excluded`` with the reason. Off by default: published counts hold them.
+        Leave out the samples that the community leaves out of training; they are listed in
+        ``Corpus.excluded`` with the reason. Off by default: published counts include them.
     """
     described = layout(name)
     setup = described.setup_of(setup)
@@ -108,7 +108,7 @@ def load_references(
     Raises
     ------
     InputError
-        As :func:`read_references`.
+        As for :func:`read_references`.
     """
     samples = read_references(name, root, split, setup)
     return [(sample.id, sample.signer or "", list(sample.glosses)) for sample in samples]
@@ -125,7 +125,7 @@ def read_references(
     Raises
     ------
     InputError
-        The references are not there, or withheld.
+        The references are missing or withheld.
     """
     described = layout(name)
     folder = find(described.name, root)
@@ -142,7 +142,7 @@ def read_references(
 def split_ids(
     name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
 ) -> dict[str, set[str]]:
-    """Return the ids of every split that is there."""
+    """Return the ids of every existing split."""
     return {
         split: {sample.id for sample in samples}
         for split, samples in _splits(name, root, setup).items()
@@ -159,14 +159,14 @@ def _splits(
         try:
             found[split] = read_split(described, folder, described.setup_of(setup), split)
         except InputError:
-            continue  # this is asked for a hint: a missing split gives none
+            continue  # only used for hints: a missing split gives none
     return found
 
 
 def glosses(
     name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
 ) -> set[str]:
-    """Return the glosses of every split that is there, as annotated and as references hold them."""
+    """Return the glosses of every existing split, as annotated and as in the references."""
     return {
         gloss
         for samples in _splits(name, root, setup).values()
@@ -181,7 +181,7 @@ def annotation_folders(name: str, root: str | os.PathLike[str] | None = None) ->
     try:
         folder = find(described.name, root)
     except InputError:
-        return set()  # what is not there need not be guarded
+        return set()  # nothing to protect
     folders = set()
     for setup in described.setups:
         for split in described.splits:

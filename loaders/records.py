@@ -28,23 +28,23 @@ class Sample:
     corpus, setup, split : str
         Where it belongs: ``"phoenix2014"``, ``"multisigner"``, ``"test"``.
     signer : str or None
-        Who signs; None where the source does not say.
+        Who signs; None if the source does not say.
     glosses_raw : str or None
-        The annotation as written; None where it is withheld.
+        The annotation as written; None if it is withheld.
     glosses : tuple of str
-        The annotation as references hold it, after the corpus's own cleanup.
+        The annotation as in the references, after the corpus's own cleanup.
     translation : str or None
         The spoken-language sentence.
     frames, video : str or None
-        Where the pictures lie below the corpus's folder: a pattern of frame files, or a file.
+        Where the pictures are below the corpus's folder: a pattern of frame files, or a file.
     num_frames : int or None
-        How many frames, where the annotation says so.
+        Number of frames, if the annotation gives it.
     fps : float or None
-        Frames a second.
+        Frames per second.
     source : str
         The file this was read from.
     channel : str or None
-        Channel of the recording, where an STM file says one.
+        Channel of the recording, if an STM file gives one.
     """
 
     id: str
@@ -73,7 +73,7 @@ class CorpusDefault(NamedTuple):
     reason : str
         Why this one.
     also : tuple of str
-        Protocols whose figures readers may take for it: they are given beside it.
+        Protocols whose figures readers may mistake for it: they are shown beside it.
     """
 
     protocol: str
@@ -81,14 +81,14 @@ class CorpusDefault(NamedTuple):
     also: tuple[str, ...] = ()
 
 
-#: Of a corpus with translations for which nobody published the code of their scores.
+#: For a corpus with translations for which no scoring code has been published.
 UNPUBLISHED = CorpusDefault(
     "plain", "no published code for this corpus is known to us: sacrebleu's own defaults"
 )
 
 
 class Facts(NamedTuple):
-    """What was published about one split; None where nothing was.
+    """What was published about one split; None where nothing was published.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Corpus(Sequence[Sample]):
     root : str
         The folder it was read from.
     samples : tuple of Sample
-        What it holds.
+        The samples.
     excluded : mapping
         Id to the reason it was left out.
     """
@@ -145,7 +145,7 @@ class Corpus(Sequence[Sample]):
         return iter(self.samples)
 
     def references(self) -> dict[str, list[str]]:
-        """Return segment to glosses.
+        """Return the glosses of each segment.
 
         Raises
         ------
@@ -191,9 +191,9 @@ class Corpus(Sequence[Sample]):
         )
 
     def verify(self) -> list[Issue]:
-        """Hold the corpus's folder against what was published about it.
+        """Compare the corpus's folder with what was published about it.
 
-        See :func:`slaeval.loaders.verification.verify`; always looks at every split.
+        See :func:`slaeval.loaders.verification.verify`; always checks every split.
         """
         from slaeval.loaders.verification import verify
 

@@ -1,4 +1,4 @@
-"""What scoring needs of a file with references; of an STM without a record of each segment."""
+"""Read only what scoring needs of references; an STM is read without a record per segment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slaeval.formats.stm import stm_columns
 
 __all__ = ["TEXTS", "read_reference_columns", "start_of"]
 
-#: What a file with references may be, for messages.
+#: The formats of a file with references, for messages.
 TEXTS = "references: STM, TRN, a table, JSON, .npy or pickle"
 
 
@@ -21,7 +21,7 @@ def read_reference_columns(
 ) -> tuple[Sequence[str], Sequence[str], Sequence[list[str]], Sequence[str]]:
     """Read what scoring needs of references: ids, signers, words and channels of all segments.
 
-    As :func:`slaeval.loaders.read_references_file`; ``""`` where the file says no signer or
+    As :func:`slaeval.loaders.read_references_file`; ``""`` where the file gives no signer or
     channel.
     """
     path = os.fspath(path)
@@ -42,11 +42,11 @@ def read_reference_columns(
 
 
 def start_of(path: str) -> bytes:
-    """Return the first bytes of a file, of one packed with gzip those within."""
+    """Return the first bytes of a file, uncompressed if it is gzipped."""
     start = read_start(path, "a file with references", 1 << 10)
     if start[:2] != b"\x1f\x8b":
         return start
     try:
         return zlib.decompressobj(wbits=31).decompress(start, 8)
     except zlib.error:
-        return b""  # whoever reads it says what is wrong
+        return b""  # the reader will report the error

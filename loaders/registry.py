@@ -1,7 +1,7 @@
 """Names of corpora, and where each is described.
 
-Another package adds a corpus with an entry point in the group ``slaeval.corpora`` whose object
-is a :class:`slaeval.loaders.layout.Layout` subclass.
+Another package can add a corpus with an entry point in the group ``slaeval.corpora`` that names
+a :class:`slaeval.loaders.layout.Layout` subclass.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def resolve(name: str) -> str:
     Raises
     ------
     UsageError
-        No such corpus; names the nearest.
+        No such corpus; the message suggests the nearest.
     """
     key = _key(name)
     for known in _LAYOUTS:
@@ -111,9 +111,9 @@ def names() -> list[str]:
 
 
 def labelled(label: str | None) -> Layout | None:
-    """Return the description behind the label of a score, ``"isharah500/US"`` for one.
+    """Return the description of the corpus in a score's label, such as ``"isharah500/US"``.
 
-    None where the label is no corpus's.
+    None if the label names no corpus.
     """
     name = (label or "").split("/")[0]
     return layout(name) if name and (name in _LAYOUTS or name in _entry_points()) else None

@@ -1,7 +1,7 @@
-"""Holding a corpus's folder against what was published about it.
+"""Comparing a corpus's folder with what was published about it.
 
-Every deviation says what it does to a score, because that is what a user has to know: a frame
-that is missing spoils a run, a reference that is missing changes the WER of everyone.
+Every deviation states its effect on a score, because that is what a user needs to know: a
+missing frame spoils a run, a missing reference changes everyone's WER.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Issue(NamedTuple):
         ``"error"``: changes a score; ``"warning"``: may spoil training or a run; ``"note"``:
         known and harmless.
     what : str
-        What was looked at, with its split.
+        What was checked, with its split.
     expected, found : str
-        What was published, and what is there.
+        What was published, and what was found.
     effect : str
-        What it does to a score.
+        Its effect on a score.
     """
 
     severity: Literal["error", "warning", "note"]
@@ -48,7 +48,7 @@ class Issue(NamedTuple):
 def verify(
     name: str, root: str | os.PathLike[str] | None = None, setup: str | None = None
 ) -> list[Issue]:
-    """Hold a folder against the published facts of its corpus.
+    """Compare a folder with the published facts of its corpus.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def verify(
     root : path-like, optional
         Its folder; see :func:`slaeval.loaders.folders.find`.
     setup : str, optional
-        Which setup; the default one without it.
+        Which setup; the default one if not given.
 
     Returns
     -------
-    list of Deviation
-        Errors first; empty where all is as published.
+    list of Issue
+        Errors first; empty if everything is as published.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
                 f"{split}: samples",
                 known,
                 str(len(samples)),
-                "the WER is over another set than everyone else's: not comparable",
+                "the WER is over a different set from everyone else's: not comparable",
             )
         ]
     edition = fitting[0]
@@ -142,7 +142,7 @@ def _counts(described: Layout, setup: str, split: str, samples: list[Sample]) ->
                 f"{split}: gloss tokens",
                 str(edition.glosses),
                 str(tokens),
-                "the WER is over other references than everyone else's: not comparable",
+                "the WER is over different references from everyone else's: not comparable",
             )
         )
     signers = len({sample.signer for sample in samples if sample.signer})
@@ -245,7 +245,7 @@ def _vocabulary(described: Layout, splits: dict[str, list[Sample]]) -> list[Issu
 
 
 def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> list[Issue]:
-    """Look for every sample's pictures, where the folder for them is there at all."""
+    """Look for every sample's pictures, if their folder exists at all."""
     found = []
     absent: dict[str, list[str]] = {}
     for split, samples in splits.items():
@@ -282,7 +282,7 @@ def _media(described: Layout, base: str, splits: dict[str, list[Sample]]) -> lis
 
 
 def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Issue]:
-    """Count the frames in folders where the annotation says how many there are."""
+    """Count the frames in folders, if the annotation gives their number."""
     counted = {
         sample: len(frame_files(path, frame_ending(sample)))
         for sample, path in places
@@ -291,7 +291,7 @@ def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Issue]:
     differing = [
         f"{sample.id} has {count} for {sample.num_frames}"
         for sample, count in counted.items()
-        if count not in (0, sample.num_frames)  # none is said above
+        if count not in (0, sample.num_frames)  # 0 is reported above
     ]
     if not differing:
         return []
@@ -302,7 +302,7 @@ def _frame_counts(split: str, places: list[tuple[Sample, str]]) -> list[Issue]:
             "as many as annotated",
             f"{len(differing)} of {len(counted)} samples differ: {', '.join(differing[:3])}"
             + (", …" if len(differing) > 3 else ""),
-            "a model sees other pictures there than everyone else's: check which are missing",
+            "a model sees different pictures from everyone else's: check which are missing",
         )
     ]
 
@@ -315,7 +315,7 @@ def _holds(path: str) -> bool:
 
 
 def _outside(described: Layout, base: str) -> list[Issue]:
-    """Name samples that are described but in no split."""
+    """Name samples that are annotated but in no split."""
     return [
         Issue(
             "note",

@@ -1,10 +1,9 @@
 """Pictures in: frame folders and video files, found for a corpus and read as arrays.
 
-Phoenix and CSL-Daily come as folders of PNG or JPEG frames, Isharah and what users film as video
-files. PIL reads the first, :mod:`slaeval.loaders.video_file` the second; both shrink while they
-decode where they can, so that a 512 by 512 JPEG never exists at full size on its way to 224. What
-is missing or broken is named with its file and its sample. Needs the extra ``run``; nothing here
-knows of torch.
+Phoenix and CSL-Daily come as folders of PNG or JPEG frames, Isharah and users' recordings as video
+files. PIL reads the former, :mod:`slaeval.loaders.video_file` the latter; both shrink while
+decoding where they can, so a 512 by 512 JPEG is never decoded at full size to give 224. Errors
+name the file and the sample. Needs the extra ``run``; nothing here uses torch.
 """
 
 from __future__ import annotations
@@ -49,11 +48,11 @@ __all__ = [
 Pixels = NDArray[np.uint8]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-#: Rates that differ by less are one.
+#: Rates that differ by less are treated as equal.
 _SAME_RATE = 0.01
-#: How many samples are looked for at a time.
+#: Number of samples looked for at a time.
 _AT_ONCE = 8
-#: EXIF's tag for how a camera was held: 1 upright, 2 to 8 turned or mirrored.
+#: EXIF's tag for orientation: 1 upright, 2 to 8 rotated or mirrored.
 _ORIENTATION = 0x0112
 #: What PIL raises for a picture that is damaged, truncated or something else.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
@@ -74,15 +73,15 @@ class VideoClip:
     num_frames : int
         How many frames are read, at least one.
     decoder : {"decord", "pyav"}
-        What reads a video file.
+        The reader of a video file.
     fps : float or None
-        Frames a second it was filmed at, on average; None where nobody says.
+        Frames per second it was filmed at, on average; None if unknown.
     times : float64 array [frames + 1] or None
-        Of a video file: when each of its frames begins and the last one ends, in seconds.
+        For a video file: when each of its frames begins and the last one ends, in seconds.
     taken : tuple of int or None
-        Which of its frames are read, where that is not all of them: see :meth:`at_rate`.
+        Which of its frames are read, if not all: see :meth:`at_rate`.
     filmed : int
-        How many there are, where not all are read.
+        Total number of frames, if not all are read.
     stored : StoredFrames or None
         Where they are read from, if not from `path`; see :mod:`slaeval.loaders.frame_cache`.
     """
@@ -100,20 +99,20 @@ class VideoClip:
 
     @property
     def frames_there(self) -> int:
-        """How many frames there are, read or not."""
+        """Total number of frames, read or not."""
         return self.num_frames if self.taken is None else self.filmed
 
     def at_rate(self, fps: float) -> VideoClip:
         """Return the clip as if it had been filmed at another rate.
 
-        At each moment the frame nearest in time is taken: of 50 frames a second every other one
-        for 25, of telephones that film at a varying rate what the file's own times say. A clip
-        of that rate to a hundredth, evenly filmed, and one of an unknown rate stay as they are.
+        At each moment the frame nearest in time is taken: every other one to get from 50 to 25
+        frames per second; for phones that film at a varying rate, by the file's timestamps. An
+        evenly filmed clip within a hundredth of that rate, or one of unknown rate, is unchanged.
 
         Parameters
         ----------
         fps : float
-            Frames a second.
+            Frames per second.
         """
         if self.fps is None or self.taken is not None:
             return self
@@ -132,7 +131,7 @@ class VideoClip:
         )
 
     def span_there(self, start: int, end: int) -> tuple[int, int]:
-        """Return a span [start, end) of the frames that are read in the frames there are."""
+        """Convert a span [start, end) of the frames read to one of all frames."""
         if self.taken is None:
             return start, end
         after = self.taken[end] if end < len(self.taken) else self.frames_there
@@ -146,8 +145,8 @@ def find_video_clips(
 ) -> tuple[list[VideoClip], dict[str, str]]:
     """Find the pictures of every sample of a corpus.
 
-    Frames are listed, not read; a video file is opened to count its frames. Several at a time:
-    it waits for the disk, and decord and the system let go of Python's lock.
+    Frames are listed, not read; a video file is opened to count its frames. Several samples are
+    processed at a time: this waits for the disk, and decord and the system release the GIL.
 
     Parameters
     ----------
@@ -156,11 +155,11 @@ def find_video_clips(
     on_missing : {"stop", "skip"}
         What to do about a sample without pictures.
     cache : FrameCache, optional
-        What frames are read from; it must have been made from the pictures that are found.
+        Where to read frames from; it must have been made from the pictures found.
 
     Returns
     -------
-    list of Footage
+    list of VideoClip
         In the order of the corpus.
     dict
         Id to reason, for the samples that were skipped.
@@ -168,8 +167,8 @@ def find_video_clips(
     Raises
     ------
     InputError
-        With ``"stop"``: a sample's pictures are missing or no pictures; names both. The cache is
-        damaged or was made from other pictures.
+        With ``"stop"``: a sample's pictures are missing or not pictures; the message names both.
+        The cache is damaged or was made from other pictures.
     SlaevalError
         The extra ``run`` is not installed.
     """
@@ -210,8 +209,8 @@ def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[
     ----------
     corpus : Corpus
         The annotation.
-    footage : sequence of Footage
-        What :func:`find_video_clips` found of it.
+    footage : sequence of VideoClip
+        The clips that :func:`find_video_clips` found for it.
 
     Returns
     -------
@@ -235,8 +234,8 @@ def miscount_note(corpus: Corpus, footage: Sequence[VideoClip]) -> str:
         f"{name}: {n} for {annotated}" for name, (annotated, n) in [*counts.items()][:3]
     )
     return (
-        f"{len(counts)} of {len(footage)} samples have another number of frames than the "
-        f"annotation says ({named}{'; …' if len(counts) > 3 else ''})"
+        f"{len(counts)} of {len(footage)} samples have a different number of frames from the "
+        f"annotation ({named}{'; …' if len(counts) > 3 else ''})"
     )
 
 
@@ -245,7 +244,7 @@ def _same_rate(one: float | None, other: float) -> bool:
 
 
 def common_rate(footage: Sequence[VideoClip]) -> float | None:
-    """Return the frames a second of most clips, their median; None if no clip gives one."""
+    """Return the frames per second of the clips, their median; None if no clip gives one."""
     rates = [clip.fps for clip in footage if clip.fps is not None]
     return None if not rates else round(float(np.median(rates)), 3)
 
@@ -261,16 +260,16 @@ def rate_note(footage: Sequence[VideoClip], fps: float) -> str:
         how = []
         if other:
             rates = ", ".join(other[:4]) + (", …" if other[4:] else "")
-            how.append(f"at {rates} frames a second")
+            how.append(f"at {rates} frames per second")
         if any(_same_rate(clip.fps, fps) for clip in changed):
             how.append("unevenly")
         notes.append(
             f"{of} {'were' if len(changed) > 1 else 'was'} filmed {' or '.join(how)}: frames are "
-            f"taken by time, {fps:.4g} a second"
+            f"taken by time, {fps:.4g} per second"
         )
     if unknown:
         of = f"of {unknown} of {len(footage)} videos " if len(footage) > 1 else ""
-        notes.append(f"the frame rate {of}is not known: taken to be {fps:.4g} a second")
+        notes.append(f"the frame rate {of}is not known: taken to be {fps:.4g} per second")
     return "; ".join(notes)
 
 
@@ -300,9 +299,9 @@ def open_footage(
     path : path-like
         The file or folder.
     id : str, optional
-        What to call it; its name without ending if not given.
+        Id of the clip; its name without extension if not given.
     fps : float, optional
-        Frames a second, where it does not say so itself, as a folder of frames.
+        Frames per second, if it does not say so itself, as with a folder of frames.
 
     Raises
     ------
@@ -322,7 +321,7 @@ def open_footage(
 
 
 def _with_pictures(path: str) -> str:
-    """Return the folder below one without pictures that has some, as releases have ``1``.
+    """Return the subfolder with pictures of a folder without any, such as ``1`` in releases.
 
     Raises
     ------
@@ -365,14 +364,14 @@ def _opened(path: str, id: str, ending: str, fps: float | None) -> VideoClip:
 
 
 def frame_ending(sample: Sample) -> str:
-    """Return the ending that a sample's annotation gives its frames, ``""`` where it gives none."""
+    """Return the frames' file extension from a sample's annotation, ``""`` if it gives none."""
     return os.path.splitext(sample.frames or "")[1].casefold()
 
 
 def frame_files(folder: str, ending: str) -> tuple[str, ...]:
-    """Return the pictures of a folder in natural order, those of the expected ending first of all.
+    """Return the pictures of a folder in natural order: those with the expected extension.
 
-    A release whose frames were converted has another ending; then all pictures count.
+    If there are none, as in a release whose frames were converted, all pictures.
     """
     try:
         with os.scandir(folder) as entries:
@@ -403,12 +402,12 @@ def read_frames(
 
     Parameters
     ----------
-    footage : Footage
+    footage : VideoClip
         What to read.
     size : (int, int), optional
-        Height and width of the result, whatever the shape of the frames; as they are if not
-        given. Pictures are shrunk with an antialiased bilinear filter, video by its decoder. A
-        clip from a frame cache has one size only.
+        Height and width of the result, whatever the shape of the frames; unchanged if not given.
+        Pictures are shrunk with an antialiased bilinear filter, video by its decoder. A clip
+        from a frame cache has one size only.
     indices : sequence of int, optional
         Which frames, in any order; all if not given.
 
@@ -421,14 +420,14 @@ def read_frames(
     ------
     InputError
         A frame is missing, damaged or of another size than the first, the video is damaged, or
-        it has no frame of that number. Names the file and the sample.
+        it has no frame of that number. The message names the file and the sample.
     SlaevalError
         The extra ``run`` is not installed.
 
     Notes
     -----
-    Changed bytes within a video are seen only where the decoder gives up on them: FFmpeg patches
-    what it can from neighbouring frames, and decord passes on no mark of it.
+    Corruption within a video is noticed only where the decoder fails: FFmpeg conceals what it can
+    from neighbouring frames, and decord does not report it.
     """
     if size is not None and min(size) < 1:
         raise ValueError(f"size must be at least 1 by 1, not {size}")
@@ -445,7 +444,7 @@ def read_frames(
         return footage.stored.read(footage.id, size, wanted)
     if footage.files:
         return _read_pictures(footage, size, wanted)
-    # Rising, so that the decoder never goes back; a frame asked for twice is decoded once.
+    # Ascending, so that the decoder never seeks back; a repeated frame is decoded once.
     numbers, places = np.unique(np.asarray(wanted, dtype=np.intp), return_inverse=True)
     out = read_video(
         footage.path,
@@ -498,10 +497,10 @@ def _read_pictures(
 
 
 def _rgb(picture: Image, size: tuple[int, int] | None) -> Pixels:
-    """Decode one picture [H, W, 3], as it is to be looked at."""
+    """Decode one picture [H, W, 3] in its display orientation."""
     held = picture.getexif().get(_ORIENTATION, 1)
     if size is not None and picture.format == "JPEG" and size != picture.size[::-1]:
-        # The decoder leaves out what is finer than twice the target; the filter does the rest.
+        # The decoder drops detail finer than twice the target; the filter does the rest.
         side = 2 * max(size)
         picture.draft("RGB", (2 * size[1], 2 * size[0]) if held == 1 else (side, side))
     decoded = picture
@@ -524,7 +523,7 @@ def _rgb(picture: Image, size: tuple[int, int] | None) -> Pixels:
 
 
 def _eight_bits(picture: Image) -> Image:
-    """Bring a grey picture of 16 bits to 8; PIL's own conversion cuts off instead."""
+    """Scale a 16-bit grey picture to 8 bits; PIL's own conversion clips instead."""
     from PIL import Image
 
     values = np.asarray(picture)
@@ -538,10 +537,10 @@ def _by(size: tuple[int, int]) -> str:
 
 
 def frame_times(footage: VideoClip) -> tuple[float, list[float]] | None:
-    """Return frames a second, and when each frame begins and the last one ends.
+    """Return frames per second, and when each frame begins and the last one ends.
 
-    Telephones film at a varying rate: a frame's time is what the file says of it, not its number
-    by the rate. Frames of a folder have a rate only where their corpus says one.
+    Phones film at a varying rate: a frame's time is its timestamp in the file, not its number
+    divided by the rate. Frames of a folder have a rate only if their corpus gives one.
 
     Parameters
     ----------
@@ -551,8 +550,8 @@ def frame_times(footage: VideoClip) -> tuple[float, list[float]] | None:
     Returns
     -------
     tuple of float and list of float, or None
-        Frames a second on average; seconds from the first frame on, one more than there are
-        frames. None where nobody says.
+        Frames per second on average; seconds from the first frame on, one more than there are
+        frames. None if unknown.
     """
     if footage.fps is None:
         return None

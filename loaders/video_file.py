@@ -1,8 +1,8 @@
 """Video files: how many frames, when each one is shown, and their pixels.
 
-decord reads nearly all of them. PyAV reads what decord cannot: files without a duration, as a
-browser records them, and MPEG transport streams; and mirrored video, as some telephones store
-what their front camera saw, which decord turns but does not mirror.
+decord reads nearly all of them. PyAV reads what decord cannot: files without a duration, as
+recorded by browsers; MPEG transport streams; and mirrored video from the front cameras of some
+phones, which decord rotates but does not mirror.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ __all__ = ["Decoder", "VideoFacts", "examine", "read_video"]
 Pixels = NDArray[np.uint8]
 Decoder = Literal["decord", "pyav"]
 
-#: A stream shorter than its file says by so many seconds, and this share, was truncated.
+#: A stream shorter than stated in its file by this many seconds, and this share, is truncated.
 _MISSING_SECONDS, _MISSING_SHARE = 0.5, 0.1
 
 
 class VideoFacts(NamedTuple):
-    """What a video file says of itself.
+    """What a video file says about itself.
 
     Attributes
     ----------
     num_frames : int
         How many frames, at least one.
     decoder : {"decord", "pyav"}
-        What reads it.
+        The reader to use.
     times : float64 array [num_frames + 1] or None
         When each frame begins and the last one ends, in seconds from the first one on; None
-        where the file does not say.
+        if the file does not say.
     """
 
     num_frames: int
@@ -51,12 +51,12 @@ class VideoFacts(NamedTuple):
 
 
 def examine(path: str, id: str) -> VideoFacts:
-    """Count the frames of a video file and find out what reads it.
+    """Count the frames of a video file and find out which decoder reads it.
 
     Raises
     ------
     InputError
-        It is not a video, has no frames, is truncated, or is shown at an angle and mirrored.
+        It is not a video, has no frames, is truncated, or is both mirrored and shown at an angle.
     SlaevalError
         The extra ``run`` is not installed.
     """
@@ -72,7 +72,7 @@ def examine(path: str, id: str) -> VideoFacts:
         try:
             reader = decord.VideoReader(path, num_threads=1)
             facts = VideoFacts(len(reader), "decord", _decord_times(reader))
-        except Exception as error:  # decord has no class of its own for this
+        except Exception as error:  # decord has no specific class for this
             if look is None:
                 raise InputError(
                     f"sample {id!r}: not a decodable video, or it is truncated "
@@ -107,14 +107,14 @@ def read_video(
     size : (int, int), optional
         Height and width of the result.
     numbers : sequence of int
-        Which frames, rising.
+        Which frames, ascending.
     num_frames : int
-        How many there were when it was examined.
+        The number of frames when it was examined.
 
     Returns
     -------
     uint8 array [T, H, W, 3]
-        RGB, as it is to be looked at.
+        RGB, in display orientation.
 
     Raises
     ------
@@ -151,11 +151,11 @@ def read_video(
 
 
 class _EndedError(Exception):
-    """There is no more, after so many frames."""
+    """The video ended after this many frames."""
 
 
 def _chosen(frames: Iterator[Any], numbers: Sequence[int]) -> Iterator[Any]:
-    """Yield the frames of these numbers, which rise."""
+    """Yield the frames with these numbers, which must ascend."""
     at = -1
     for number in numbers:
         for frame in frames:
@@ -170,7 +170,7 @@ def _chosen(frames: Iterator[Any], numbers: Sequence[int]) -> Iterator[Any]:
 def _changed(path: str, id: str, found: int, expected: int) -> InputError:
     return InputError(
         f"sample {id!r}: the video has {found} frames, but {expected} when it was found: it "
-        "changed meanwhile",
+        "changed in the meantime",
         path,
     )
 
@@ -183,7 +183,7 @@ def _stacked(
         if out is None:
             out = np.empty((len(numbers), *frame.shape), np.uint8)
         if frame.shape != out.shape[1:]:
-            raise ValueError(f"its size changes from frame {numbers[place]} on")
+            raise ValueError(f"its size changes at frame {numbers[place]}")
         out[place] = frame
     if out is None:
         return np.empty((0, *(size or (0, 0)), 3), np.uint8)
@@ -194,7 +194,7 @@ def _stacked(
 
 
 class _Look(NamedTuple):
-    """What PyAV sees of a file at first: form and duration are of the container's own words."""
+    """What PyAV first sees of a file: format and duration are as the container states them."""
 
     form: str
     mirrored: bool
@@ -203,7 +203,7 @@ class _Look(NamedTuple):
 
 
 def _first_look(path: str) -> _Look | None:
-    """Look at a file's head and first frame; None where PyAV finds no video."""
+    """Read a file's header and first frame; None if PyAV finds no video."""
     import av
 
     try:
@@ -223,7 +223,7 @@ def _decoded(container: Any) -> Iterator[Any]:
     stream.codec_context.thread_count = 1
     for frame in container.decode(stream):
         if frame.is_corrupt:
-            raise ValueError("a frame cannot be decoded whole")
+            raise ValueError("a frame cannot be fully decoded")
         yield frame
 
 
@@ -240,12 +240,12 @@ def _matrix(frame: Any) -> tuple[int, int, int, int]:
 
 
 def _upright(frame: Any, size: tuple[int, int] | None) -> Pixels:
-    """Return the pixels of a frame as it is to be looked at."""
+    """Return the pixels of a frame in display orientation."""
     a, b, c, d = _matrix(frame)
     turned = abs(b) + abs(c) > abs(a) + abs(d)
     smaller, larger = sorted((abs(a) + abs(d), abs(b) + abs(c)))
     if smaller * 100 > larger:
-        raise ValueError("it is to be shown at an angle that is not a quarter turn")
+        raise ValueError("it is rotated by an angle that is not a quarter turn")
     scaled: dict[str, Any] = {}
     if size is not None:
         height, width = size[::-1] if turned else size
@@ -257,7 +257,7 @@ def _upright(frame: Any, size: tuple[int, int] | None) -> Pixels:
 
 
 def _decode_to_the_end(path: str, id: str) -> VideoFacts:
-    """Count the frames of a file that does not say how many they are."""
+    """Count the frames of a file that does not state their number."""
     import av
 
     begins: list[float | None] = []
@@ -280,9 +280,9 @@ def _decode_to_the_end(path: str, id: str) -> VideoFacts:
 
 
 def _check_whole(path: str, id: str, facts: VideoFacts, look: _Look) -> None:
-    """See that a file whose head says how long it is has not lost its tail.
+    """Check that a file is as long as its header says.
 
-    mp4 needs no such look: what lies beyond the end of the file cannot be decoded.
+    mp4 needs no such check: what lies beyond the end of the file cannot be decoded.
     """
     if look.form == "avi" and look.frames > facts.num_frames + 1:
         message = f"the file says {look.frames} frames, {facts.num_frames} are there"
@@ -297,7 +297,7 @@ def _check_whole(path: str, id: str, facts: VideoFacts, look: _Look) -> None:
 
 
 def _end_of_all(path: str) -> float:
-    """Return when the last of all streams ends, in seconds: sound may outlast the picture."""
+    """Return when the last stream ends, in seconds: sound may outlast the picture."""
     import av
 
     with av.open(path) as container:
@@ -321,11 +321,11 @@ _importing = threading.Lock()
 
 
 def _decord() -> Any:
-    """Import decord, and keep it from opening CUDA's libraries to everyone.
+    """Import decord without letting it load CUDA's libraries globally.
 
-    On import, decord2 3.4 loads whatever the nvidia-* packages hold, with all symbols global.
-    nvBLAS is among it, and takes the place of the BLAS of a torch that is imported later: the
-    first product of matrices ends the process.
+    On import, decord2 3.4 loads every library of the nvidia-* packages with global symbols.
+    Among them is nvBLAS, which overrides the BLAS of a torch imported later: the first matrix
+    product then kills the process.
     """
     with _importing:
         if "decord" not in sys.modules:
@@ -334,7 +334,7 @@ def _decord() -> Any:
             try:
                 importlib.import_module("decord")
             except (ImportError, OSError):
-                pass  # not installed, as the next import says; or built for CUDA and in need of it
+                pass  # not installed, as the next import will report; or a build that needs CUDA
             finally:
                 del sys.modules["nvidia"]
                 if held is not None:
@@ -344,7 +344,7 @@ def _decord() -> Any:
         except ImportError:
             require("run", "reading video")
             raise
-    # Its own lines on stderr name neither sample nor remedy.
+    # Its own messages on stderr name neither sample nor remedy.
     decord.logging.set_level(decord.logging.QUIET)
     return decord
 
@@ -353,12 +353,12 @@ def _decord_times(reader: Any) -> NDArray[np.float64] | None:
     if not len(reader):
         return None
     spans = reader.get_frame_timestamp(range(len(reader))).astype(np.float64)
-    # decord has them in single precision.
+    # decord gives them in single precision.
     return _in_order(np.append(spans[:, 0], spans[-1, 1]).round(4))
 
 
 def _in_order(times: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return times from the first one on, None where they make no sense."""
+    """Return times relative to the first, None if they are not plausible."""
     times = (times - times[0]).round(4)
     if not 0 < times[-1] < float("inf") or not (np.diff(times) >= 0).all():
         return None
@@ -366,9 +366,9 @@ def _in_order(times: NDArray[np.float64]) -> NDArray[np.float64] | None:
 
 
 def _unpadded(frame: Pixels) -> Pixels:
-    """Take away what decord leaves at the end of each row.
+    """Remove the padding that decord leaves at the end of each row.
 
-    Where the bytes of a padded row are a multiple of the width (32, 48, 96, 144 …), decord2 3.4
+    If the bytes of a padded row are a multiple of the width (32, 48, 96, 144 …), decord2 3.4
     takes the padding for more channels, and its ``get_batch`` refuses such frames.
     """
     height, width, channels = frame.shape
@@ -381,7 +381,7 @@ def _is_text(start: bytes) -> bool:
     try:
         text = start.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character cut in two at the end is text all the same.
+        # A character truncated at the end is still text.
         if error.start < len(start) - 3:
             return False
         text = start[: error.start].decode("utf-8")

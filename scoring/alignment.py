@@ -1,25 +1,25 @@
 """Alignment of word sequences as sclite does it.
 
-Costs: correct 0, substitution 4, insertion 3, deletion 3. The path is read from the end of
-both sequences backwards; of the moves that reach a cell at minimal cost the diagonal (correct
-or substitution) comes first, then the insertion, then the deletion (``ties="insertion"``).
-With these ties the path, not only its cost, is sclite's. Case folding is ASCII, as in sclite's
-8-bit mode: ``regen`` is ``REGEN``, ``süden`` is not ``SÜDEN``.
+Costs: correct 0, substitution 4, insertion 3, deletion 3. The path is traced back from the end
+of both sequences; of the moves that reach a cell at minimal cost, the diagonal (correct or
+substitution) is preferred, then the insertion, then the deletion (``ties="insertion"``). With
+these ties the path, not only its cost, is sclite's. Case folding is ASCII-only, as in sclite's
+8-bit mode: ``regen`` matches ``REGEN``, ``süden`` does not match ``SÜDEN``.
 
 The recurrence
 --------------
-Instead of the smallest cost, take the largest V = (3 (i + j) - cost) / 2 of the cell after i
+Instead of minimising the cost, maximise V = (3 (i + j) - cost) / 2 at the cell after i
 reference and j hypothesis words: a match adds 3, a mismatch 1, a gap nothing. Neighbouring
-cells of V differ by 0 to 3, so a column of the table takes three bits a reference word, one in
-each of three whole numbers. :func:`step` computes a column from the one before it in some
-thirty operations on these numbers, for all reference words at once; the carries of two sums
-travel down its runs of equal cells (the idea is Myers's, JACM 1999). Two bits of each cell are
-kept for the way back: the diagonal is optimal; the preferred gap is.
+cells of V differ by 0 to 3, so a column of the table takes three bits per reference word, one in
+each of three integers. :func:`step` computes a column from the previous one in about thirty
+operations on these integers, for all reference words at once; the carries of two sums
+propagate down runs of equal cells (Myers's idea, JACM 1999). Two bits per cell are kept for
+the traceback: whether the diagonal is optimal, and whether the preferred gap is.
 
-:func:`step` runs over plain Python integers, as wide as the reference, which start at once; over
-arrays of numpy, a number a pair (:mod:`slaeval.scoring.lanes`); and compiled, over numbers of 64
-bits (:mod:`slaeval.scoring.kernels`), which is fastest and takes a quarter of a second to load.
-:func:`_driver` chooses; the answer is the same.
+:func:`step` runs over plain Python integers as wide as the reference, with no start-up cost; over
+numpy arrays, one number per pair (:mod:`slaeval.scoring.lanes`); and compiled, over 64-bit
+integers (:mod:`slaeval.scoring.kernels`), which is fastest and takes a quarter of a second to
+load. :func:`_driver` chooses; the answer is the same.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["FOLD", "Counts", "Engine", "Ties", "align", "count", "folded", "path
 Ties = Literal["insertion", "deletion"]
 Engine = Literal["auto", "python", "numpy", "numba"]
 
-#: ASCII letters to lower case, for ``str.translate``: what sclite folds, and no more.
+#: ASCII letters to lower case, for ``str.translate``: exactly what sclite folds.
 FOLD = str.maketrans({chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)})
 
 #: Columns that plain Python computes in the time that loading the compiled code takes.
@@ -56,14 +56,14 @@ def folded(word: str) -> str:
 
 
 class Counts(NamedTuple):
-    """Errors of many pairs, one entry a pair.
+    """Errors of many pairs, one entry per pair.
 
     Attributes
     ----------
     substitutions, deletions, insertions : list of int
         Counts.
     reference_words : list of int
-        Length of each reference: what an error rate divides by.
+        Length of each reference: the denominator of an error rate.
     """
 
     substitutions: list[int]
@@ -85,11 +85,11 @@ def align(
     Parameters
     ----------
     references, hypotheses : sequence of sequences of str
-        Words, as many of one as of the other.
+        Words; as many references as hypotheses.
     fold : bool
         Compare without regard to ASCII letter case.
     ties : {"insertion", "deletion"}
-        Which of the two goes first at equal cost.
+        Which of the two is preferred at equal cost.
     engine : {"auto", "python", "numpy", "numba"}
         How to compute; the answer is the same.
 
@@ -101,7 +101,7 @@ def align(
     Raises
     ------
     ValueError
-        Not as many references as hypotheses, or an unknown order of ties or engine.
+        References and hypotheses differ in number, or `ties` or `engine` is unknown.
     """
     chosen = _driver(references, hypotheses, ties, engine)
     if chosen != "python":
@@ -145,7 +145,7 @@ def count(
 
 
 class _Spent:
-    """Columns that this process has computed in plain Python, or the time of as many."""
+    """Columns that this process has computed in plain Python, or their equivalent in time."""
 
     columns = 0
 
@@ -153,23 +153,23 @@ class _Spent:
 def _driver(
     references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], ties: str, engine: str
 ) -> Engine:
-    """Validate what all drivers take, and choose one.
+    """Validate the arguments common to all drivers, and choose one.
 
-    Plain integers where there is little to do, numpy where there are many pairs, compiled loops
-    once the others have taken, or would take now, as long as it takes to load them. So a process
-    never spends much more than twice the time it had to, however its work is cut.
+    Plain integers for little work, numpy for many pairs, compiled loops once the others have
+    taken, or would take now, as long as it takes to load them. So a process never spends much
+    more than twice the minimum time, however its work is divided into calls.
     """
     if ties not in get_args(Ties):
-        raise ValueError(f"ties is one of {get_args(Ties)}, not {ties!r}")
+        raise ValueError(f"ties must be one of {get_args(Ties)}, not {ties!r}")
     if engine not in get_args(Engine):
-        raise ValueError(f"engine is one of {get_args(Engine)}, not {engine!r}")
+        raise ValueError(f"engine must be one of {get_args(Engine)}, not {engine!r}")
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references, {len(hypotheses)} hypotheses")
     if engine != "auto":
         return engine  # type: ignore[return-value]
     each = lengths(hypotheses)
     columns = sum(each)
-    # In a column of 1,000 rows the digits of the integers begin to matter.
+    # From about 1,000 rows per column on, the width of the integers begins to matter.
     long = sum(map(mul, each, lengths(references))) // 1000
     many = columns >= MANY
     _Spent.columns += (columns // _LANES if many else columns) + long
@@ -181,7 +181,7 @@ def _driver(
 def _without_case(
     *sides: Sequence[Sequence[str]],
 ) -> tuple[Sequence[Sequence[str]], Sequence[Sequence[str]]]:
-    """Return both sides with words that are the same where only ASCII letter case differs."""
+    """Return both sides with words that differ only in ASCII letter case made equal."""
     after = {word: folded(word) for word in vocabulary(*sides)}
     if len(set(after.values())) < len(after):
         sides = tuple([list(map(after.__getitem__, words)) for words in side] for side in sides)
@@ -192,7 +192,7 @@ def _without_case(
 def _compared(
     references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]], fold: bool
 ) -> tuple[Array, Array, Array, Array]:
-    """Return numbers, equal for words that are the same, and where each sentence begins."""
+    """Return a number per word, equal for equal words, and where each sentence begins."""
     import numpy as np
 
     left, right = numbered(references), numbered(hypotheses)
@@ -208,14 +208,14 @@ def _compared(
 
 
 def step(equal: Any, n1: Any, n2: Any, n3: Any, c1: Any, c2: Any, c3: Any) -> tuple[Any, ...]:
-    """Compute a column of the table; see the head of this module.
+    """Compute a column of the table; see the module docstring.
 
     Parameters
     ----------
     equal : int or unsigned array
-        A bit for each reference word: it is the hypothesis word of this column.
+        One bit per reference word: it equals the hypothesis word of this column.
     n1, n2, n3 : int
-        Of the column before: the bits of ``nk`` are set where V grows by less than k from one
+        From the previous column: the bits of ``nk`` are set where V grows by less than k from one
         row to the next. All are set before the first column.
     c1, c2, c3 : int
         1 where V grows by k or more into this column in the row above the first bit; 0 at the
@@ -224,9 +224,9 @@ def step(equal: Any, n1: Any, n2: Any, n3: Any, c1: Any, c2: Any, c3: Any) -> tu
     Returns
     -------
     tuple of int
-        Bits of the cells to which the diagonal is optimal, and the insertion; ``n1, n2, n3``
-        of this column, of which ``n1`` marks where the deletion is optimal too; three numbers
-        whose highest bits are ``c1, c2, c3`` of the words below.
+        Bits of the cells to which the diagonal is optimal, and of those to which the insertion
+        is; ``n1, n2, n3`` of this column, where ``n1`` also marks where the deletion is optimal;
+        three numbers whose highest bits are ``c1, c2, c3`` of the words below.
     """
     run = equal & n1
     a3 = (n1 + run + c3) ^ n1 ^ run
@@ -251,9 +251,9 @@ def step(equal: Any, n1: Any, n2: Any, n3: Any, c1: Any, c2: Any, c3: Any) -> tu
 
 
 def path(reference: Sequence[Any], hypothesis: Sequence[Any], insertion_first: bool) -> str:
-    """Align one pair over plain integers; words may be of any kind that can be hashed."""
+    """Align one pair over plain integers; words may be any hashable objects."""
     n, m = len(reference), len(hypothesis)
-    # Equal last words are always aligned: nothing else is as cheap and preferred.
+    # Equal last words are always aligned: no cheaper or preferred move exists.
     while n and m and reference[n - 1] == hypothesis[m - 1]:
         n -= 1
         m -= 1
@@ -288,7 +288,7 @@ def path(reference: Sequence[Any], hypothesis: Sequence[Any], insertion_first: b
 def _walk(
     reference: Sequence[Any], hypothesis: Sequence[Any], insertion_first: bool, steps: list[str]
 ) -> tuple[int, int]:
-    """Compute all columns, walk back from the end to an edge, and return where it was met."""
+    """Compute all columns, trace back from the end to an edge, and return where it was met."""
     where: dict[Any, int] = {}
     bit = 1
     for word in reference:

@@ -7,7 +7,7 @@
        HYP:  WIND  *****  KOMMEN  ABEND  WARM
                    D              I      S
 
-Stars stand where a side has no word. Columns are as wide in terminal cells as the wider word.
+Stars mark a missing word. Each column is as wide, in terminal cells, as its wider word.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def alignment_lines(
     segments : iterable of AlignedSegment
         What was scored.
     correct : bool
-        Show segments without an error too.
+        Also show segments without errors.
     columns : int
-        Cells after which the words go on in three new lines.
+        Width in cells at which the words continue on three new lines.
 
     Yields
     ------
     str
-        Lines without their ends, an empty one after each segment. A segment is headed by its
-        number in the score, its id, its signer, and its errors of so many reference words.
+        Lines without line ends, an empty one after each segment. A segment's heading gives its
+        number in the score, id, signer, and errors out of reference words.
     """
     for number, segment in enumerate(segments, 1):
         if not segment.errors and not correct:

@@ -1,23 +1,23 @@
 """References that offer alternatives, ``{ WIND / STURM }``, aligned as sclite does.
 
-Such a reference is a small network of words; the hypothesis is aligned with the path through it
-that costs least. Costs are those of plain words, correct 0, substitution 4, insertion and
-deletion 3. What decides between paths of the same cost:
+Such a reference is a small network of words; the hypothesis is aligned with the cheapest path
+through it. Costs are those of plain words: correct 0, substitution 4, insertion and deletion 3.
+Paths of equal cost are ranked as follows:
 
-- On the way back from the end a diagonal step is taken first, then an insertion, then a
-  deletion, as for plain words.
+- In the traceback a diagonal step is preferred, then an insertion, then a deletion, as for
+  plain words.
 - Of the words that can precede a word, the one written first is taken.
 - ``@``, the alternative without words, is itself a word of the network whose deletion costs
-  0.001: it is neither counted nor reported, yet of two otherwise equal paths the one with fewer
-  of them wins. sclite adds in single precision, and which path is cheaper depends on rounding
-  where it has several ``@``; so here too every sum is rounded to single precision.
+  0.001: it is neither counted nor reported, but of two otherwise equal paths the one with fewer
+  of them wins. sclite adds in single precision, so with several ``@`` rounding decides which
+  path is cheaper; every sum is therefore rounded to single precision here too.
 
 How sclite reads braces
 -----------------------
 Braces nest. ``/`` separates alternatives anywhere within braces, even inside a word:
-``{ A/B }`` offers two words. *An alternative without anything in it does not exist*:
-``{ A / }`` demands ``A``; it takes ``{ A / @ }`` to make it optional. Outside braces ``/`` is an
-ordinary word, and ``@`` still no word. sclite crashes at ``{ }``; here it offers nothing.
+``{ A/B }`` offers two words. *Empty alternatives are ignored*: ``{ A / }`` requires ``A``;
+``{ A / @ }`` makes it optional. Outside braces ``/`` is an ordinary word, while ``@`` still
+means no word. sclite crashes on ``{ }``; here it offers nothing.
 
 Source: NIST SCTK, ``src/sclite`` (``net_dp.c``, ``net_adt.c``, ``word.c``), compared by running
 it; see ``tests/scoring/test_against_sclite.py``.
@@ -48,12 +48,12 @@ _INSERTION = 3.0
 _DELETION = 3.0
 _DELETION_OF_NOTHING = 0.001
 
-#: Cells from which it pays to load numpy.
+#: Number of cells from which loading numpy pays off.
 _WORTH_NUMPY = 100_000
 
-#: sclite copies each column of a CTM line into a buffer of so many bytes.
+#: Size in bytes of the buffer into which sclite copies each column of a CTM line.
 _LONGEST_WORD = 500
-#: The tag that sclite keeps apart from a word begins with a semicolon that is not escaped.
+#: An unescaped semicolon begins the tag that sclite splits off a word.
 _TAG = re.compile(r"(?<!\\);.*", re.DOTALL)
 
 
@@ -89,7 +89,7 @@ def align_alternatives(
     Raises
     ------
     InputError
-        An opening brace without its closing one.
+        An opening brace without a closing one.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def align_alternatives(
     """
     arcs, ends = _network(words)
     compared = [folded(word) for word in hypothesis] if fold else list(hypothesis)
-    # Equal last words are always aligned; with @ rounding may decide otherwise.
+    # Equal last words are always aligned; with @, rounding may decide otherwise.
     tail: list[str] = []
     if all(arc.word != _NOTHING for arc in arcs):
         while (
@@ -135,13 +135,13 @@ def _written(arcs: list[_Arc], arc: int, fold: bool) -> str:
 
 
 def _network(words: Sequence[str]) -> tuple[list[_Arc], list[int]]:
-    """Return the arcs, each after all that can come before it, and those that can be last.
+    """Return the arcs in topological order, and those that can be last.
 
     Arc 0 is the start and has no word.
     """
     arcs = [_Arc("", [])]
     ends = [0]
-    # One a brace still open: where its alternatives start, where those read so far end.
+    # One entry per open brace: where its alternatives start, where those read so far end.
     choices: list[tuple[list[int], list[int]]] = []
     for token in _tokens(words):
         if token == "{":
@@ -163,7 +163,7 @@ def _network(words: Sequence[str]) -> tuple[list[_Arc], list[int]]:
 
 
 def _tokens(words: Iterable[str]) -> Iterator[str]:
-    """Yield the words; within braces ``/`` inside a word is split off."""
+    """Yield the words, splitting off a ``/`` inside a word within braces."""
     depth = 0
     for word in words:
         if word == "{":
@@ -182,11 +182,11 @@ class _Moves(NamedTuple):
     Attributes
     ----------
     ops : bytes
-        Letters, ``@`` for the deletion of none.
+        Letters; ``@`` for the deletion of an ``@``.
     before : list of int
         The arcs that can come before this one.
     choice : sequence of int or None
-        Which of them is the cheapest in each column; None where there is one.
+        Which of them is cheapest in each column; None where there is only one.
     """
 
     ops: bytes
@@ -206,7 +206,7 @@ class _Moves(NamedTuple):
 def _fill(
     arcs: list[_Arc], ends: list[int], compared: list[str], fold: bool
 ) -> tuple[int, list[_Moves]]:
-    """Compute all cells (arc, hypothesis words recognised); return the cheapest end, and the moves.
+    """Compute all cells (arc, hypothesis words consumed); return the cheapest end and the moves.
 
     The costs of an arc are kept until the last arc that needs them.
     """
@@ -234,22 +234,22 @@ def _fill(
             if needed[arc] == index:
                 del costs[arc]
         if index not in needed:
-            del costs[index]  # behind the end that is left
+            del costs[index]  # past the end that remains after trimming
     return min(ends, key=lambda end: costs[end][-1]), moves
 
 
 def _row(
     rows: list[array[float]], word: str, compared: list[str]
 ) -> tuple[array[float], bytes, Sequence[int] | None]:
-    """Compute the costs of an arc, the moves, and the arc before it that was taken.
+    """Compute the costs of an arc, the moves, and the preceding arc that was taken.
 
-    Costs are arrays of type ``f``, which rounds every sum to single precision.
+    Costs are arrays of type ``f``, so every sum is rounded to single precision.
     """
     nothing = word == _NOTHING
     deletion, deleted = (_DELETION_OF_NOTHING, _NOTHING) if nothing else (_DELETION, "D")
     above, choice = rows[0], None
     if len(rows) > 1:
-        # min() keeps the first of equals: the alternative written first.
+        # min() keeps the first of equal costs: the alternative written first.
         places = range(len(rows))
         choice = array("l", [min(places, key=at.__getitem__) for at in zip(*rows, strict=True)])
         above = array("f", [rows[place][column] for column, place in enumerate(choice)])
@@ -278,7 +278,7 @@ def _row(
 
 
 def _row_at_once(rows: list[Any], word: str, compared: Any) -> tuple[Any, bytes, Any]:
-    """As :func:`_row`, for whole numbers, which are exact in either precision."""
+    """As :func:`_row`, for integers, which are exact in either precision."""
     import numpy as np
 
     above, choice = rows[0], None
@@ -290,7 +290,7 @@ def _row_at_once(rows: list[Any], word: str, compared: Any) -> tuple[Any, bytes,
     best = above + np.int32(_DELETION)
     delete = best[1:].copy()
     best[1:] = np.minimum(diagonal, delete)
-    # What insertions cost on the way is taken off, so that the cheapest start is the smallest.
+    # Subtract the cost of the insertions so far, so that the cheapest start is the smallest.
     on_the_way = np.arange(best.size, dtype=np.int32) * np.int32(_INSERTION)
     row = np.minimum.accumulate(best - on_the_way) + on_the_way
     insert = row[:-1] + np.int32(_INSERTION)
@@ -304,11 +304,11 @@ def _row_at_once(rows: list[Any], word: str, compared: Any) -> tuple[Any, bytes,
 
 
 def as_sclite_reads(word: str) -> str:
-    r"""Return what sclite compares of a word, in references and in CTM files alike.
+    r"""Return the part of a word that sclite compares, in references and CTM files alike.
 
-    A ``;`` begins a tag that is not compared, unless a backslash stands before it; backslashes
-    vanish; then one ``*`` at the end does. What is left may be ``""``, a word like any other,
-    or ``@``, which is none.
+    A ``;`` not preceded by a backslash begins a tag that is not compared; then backslashes are
+    removed, then one ``*`` at the end. What is left may be ``""``, which is a word like any
+    other, or ``@``, which is not a word.
 
     Examples
     --------
@@ -324,22 +324,22 @@ def as_sclite_reads(word: str) -> str:
 
 
 def reference_as_sclite_reads(words: Iterable[str]) -> list[str]:
-    """Return the words of a reference without sclite's marks; ``/`` is split off in braces."""
+    """Return the words of a reference without sclite's marks, ``/`` split off in braces."""
     return [as_sclite_reads(word) for word in _tokens(words)]
 
 
 def unusual(word: str) -> str | None:
-    """Say what sclite does to a hypothesis word that is scored otherwise here.
+    """Say what sclite does to a hypothesis word that is scored differently here.
 
     Returns
     -------
     str or None
-        The end of a sentence that begins with "sclite", None for nearly every word.
+        The rest of a sentence that begins with "sclite"; None for nearly every word.
 
     Examples
     --------
     >>> unusual("<ALT_BEGIN>")
-    'takes it for a mark of alternatives in a CTM'
+    'takes it for an alternatives marker in a CTM'
     >>> unusual("REGEN*"), unusual("(AEH)"), unusual("%HES"), unusual("[EMPTY]")
     (None, None, None, None)
     """
@@ -347,5 +347,5 @@ def unusual(word: str) -> str | None:
     if len(word) > _LONGEST_WORD // 4 and len(word.encode()) > _LONGEST_WORD:
         return f"cuts it after {_LONGEST_WORD} bytes in a hypothesis"
     if folded(word).startswith("<alt"):
-        return "takes it for a mark of alternatives in a CTM"
+        return "takes it for an alternatives marker in a CTM"
     return None

@@ -19,7 +19,7 @@ def character_errors(score: Score) -> float:
     """Return the character error rate of a score in percent; see :attr:`Score.cer`."""
     try:
         fold = protocol(score.protocol).fold
-    except UsageError:  # of a protocol that was not registered
+    except UsageError:  # the protocol was never registered
         fold = False
     errors = characters = 0
     for segment in score.segments:
@@ -34,9 +34,9 @@ def character_errors(score: Score) -> float:
 def distance(one: Sequence[str], other: Sequence[str]) -> int:
     """Return the Levenshtein distance: substitution, insertion and deletion cost 1.
 
-    A column of the matrix is held as the bits of two integers, the places where it goes up and
-    those where it goes down (G. Myers, "A Fast Bit-Vector Algorithm for Approximate String
-    Matching Based on Dynamic Programming", J. ACM 46, 1999).
+    A column of the matrix is held as the bits of two integers: where it goes up and where it
+    goes down (G. Myers, "A Fast Bit-Vector Algorithm for Approximate String Matching Based on
+    Dynamic Programming", J. ACM 46, 1999).
     """
     if one == other:
         return 0

@@ -1,13 +1,13 @@
-"""How sure a WER is: intervals over segments.
+"""How certain a WER is: intervals over segments.
 
-Segments, not words, are the unit: errors within a sentence hang together. The WER is a ratio
-of two sums over segments, R = Σe / Σw.
+Segments, not words, are the unit, because errors within a sentence are correlated. The WER is
+a ratio of two sums over segments, R = Σe / Σw.
 
 *Linearised* (Cochran, *Sampling Techniques*, 1977, §6): the variance of R is
-n/(n-1) · Σ(e_i − R·w_i)² / (Σw)², and the interval R ± z·√variance. It costs one pass.
+n/(n-1) · Σ(e_i − R·w_i)² / (Σw)², and the interval R ± z·√variance. It takes one pass.
 
-*Bootstrap* (Bisani and Ney, ICASSP 2004): n segments are drawn with replacement, many times,
-and the interval is that of the percentiles of their WER.
+*Bootstrap* (Bisani and Ney, ICASSP 2004): n segments are drawn with replacement, many times;
+percentiles of their WERs bound the interval.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["bootstrap", "linearised"]
 #: Two-sided 95 % quantile of the normal distribution.
 _Z95 = 1.959963984540054
 
-#: Random numbers held at a time by the bootstrap: what fits the cache.
+#: Random numbers the bootstrap holds at a time: as many as fit the cache.
 _CHUNK = 250_000
 
-#: Up to so many segments, two are drawn at a time.
+#: Up to this many segments, two are drawn at a time.
 _PAIRED = 1024
 
 
@@ -47,7 +47,7 @@ def linearised(
     -------
     tuple of float or None
         Low and high in percent, low not below 0; None with fewer than two segments, without
-        reference words, or without an error: where nothing varies, the estimate of zero width
+        reference words, or without errors: where nothing varies, an interval of zero width
         would look like certainty.
     """
     n, total = len(errors), sum(words)
@@ -105,11 +105,11 @@ def resampled(columns: np.ndarray[Any, Any], resamples: int, seed: int) -> np.nd
     Parameters
     ----------
     columns : int64 array (k, n)
-        Numbers from 0.
+        Non-negative numbers.
     resamples : int
         How many times to draw n of the n places.
     seed : int
-        The draws depend on it and on n alone, not on what stands in the columns.
+        The draws depend on it and on n alone, not on the values in the columns.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def resampled(columns: np.ndarray[Any, Any], resamples: int, seed: int) -> np.nd
     import numpy as np
 
     count, n = columns.shape
-    # As many columns as fit travel in one number, which is drawn and added up once.
+    # As many columns as fit are packed into one number, which is drawn and added up once.
     bits = max(1, int(n * columns.max(initial=1)).bit_length())
     together = max(1, 62 // bits)
     out = np.empty((count, resamples), np.int64)
@@ -132,12 +132,12 @@ def resampled(columns: np.ndarray[Any, Any], resamples: int, seed: int) -> np.nd
 
 
 def _drawn(values: np.ndarray[Any, Any], resamples: int, seed: int) -> np.ndarray[Any, Any]:
-    """Return sums of as many values as there are, drawn with replacement."""
+    """Return sums of n values drawn with replacement, n being their number."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     n = values.size
-    # One place among the n² pairs is two places among n: half the draws.
+    # Drawing one of n² pairs gives two places among n: half the draws.
     by_pairs = n <= _PAIRED
     table, draws = ((values[:, None] + values).ravel(), n // 2) if by_pairs else (values, n)
     out = np.empty(resamples, np.int64)

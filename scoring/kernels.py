@@ -1,19 +1,19 @@
 """Compiled alignment of pairs of any number and length.
 
-Words come as numbers. Costs, ties and the recurrence are those of
-:mod:`slaeval.scoring.alignment`, here over numbers of 64 bits. Imported only where the input is
+Words are given as numbers. Costs, ties and the recurrence are those of
+:mod:`slaeval.scoring.alignment`, here over 64-bit integers. Imported only where the input is
 large enough to pay for numba. Indices are unsigned where it matters: a signed one is checked
 for being negative at each access.
 
-A pair of which up to 64 reference words are left when equal ends are cut takes one number a
-column. A longer one takes several, and memory that grows with its length alone: of its columns
-every so-manyth is kept, and those behind it are computed once more when the way back gets there.
+A pair with up to 64 reference words left after equal ends are trimmed takes one number per
+column. A longer one takes several, and memory that grows only with its length: columns are kept
+at regular intervals, and those in between are recomputed when the traceback reaches them.
 
-A pair that is longer still is aligned twice. First in a narrow band along the diagonal, which
-gives a cost that the best path does not exceed, so a number of gaps that it does not exceed. A path
-that leaves the diagonal needs a gap for each step away and back: so the second time only the band
-is computed that no best path can leave. At its edges a cell has the value of its neighbour within,
-as by a gap: what is computed is the cost of some path everywhere, and of the best ones within.
+A pair that is longer still is aligned twice. The first pass, in a narrow band along the diagonal,
+bounds the cost of the best path and so the number of its gaps. A path that leaves the diagonal
+needs a gap for each step away and back, so the second pass computes only the band that no best
+path can leave. At its edges a cell takes the value of its neighbour inside, as by a gap: every
+value computed is the cost of some path, and inside the band that of the best one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CORRECT, _SUBSTITUTION, _DELETION, _INSERTION = map(ord, "CSDI")
 #: Reference words that fit one number per column.
 _NARROW = 64
 
-#: Numbers a column from which a pair is first aligned in a band, of so many rows to either side.
+#: Numbers per column from which a pair is first aligned in a band, and its rows to either side.
 _LONG = 64
 _ROWS = 1024
 
@@ -49,17 +49,18 @@ def align_many(
     Parameters
     ----------
     left, left_first : int32 and int64 arrays
-        Words of all references, numbers from 0, and where each begins (one more).
+        Words of all references, numbered from 0, and where each reference begins, with one
+        entry more for the end.
     right, right_first : arrays
-        The same of the hypotheses.
+        The same for the hypotheses.
     insertion_first : bool
-        Whether an insertion goes before a deletion at equal cost.
+        Whether an insertion is preferred to a deletion at equal cost.
 
     Returns
     -------
     tuple of arrays
-        Bytes, and where in them the path of each pair, over C, S, D and I, begins. It ends
-        where the words of both sides would, were they written there.
+        Bytes, and where in them the path of each pair, over C, S, D and I, begins. Each pair
+        has room for the words of both sides, and its path ends where that room ends.
     """
     ops = np.zeros(left.size + right.size, np.uint8)
     begin = np.empty(left_first.size - 1, np.int64)
@@ -85,7 +86,7 @@ def count_many(
 
 
 def _room(left: Array, left_first: Array, right: Array) -> tuple[Array, Array, Array, Array]:
-    """Return room for :func:`_index`: for every word, and for the longest reference."""
+    """Allocate arrays for :func:`_index`: for every word, and for the longest reference."""
     longest = np.diff(left_first).max(initial=0)
     words = max(left.max(initial=0), right.max(initial=0)) + 1 if longest > _NARROW else 0
     counts, begins, rows = np.zeros((3, words), np.uint64)
@@ -104,7 +105,7 @@ def _align(left, left_first, right, right_first, insertion_first, room, ops, beg
         a, b = np.uint64(left_first[pair]), np.uint64(right_first[pair])
         i, j = np.uint64(left_first[pair + one]) - a, np.uint64(right_first[pair + one]) - b
         place = a + i + b + j
-        # Equal last words are always aligned: nothing else is as cheap and preferred.
+        # Equal last words are always aligned: no cheaper or preferred move exists.
         while i > none and j > none and left[a + i - one] == right[b + j - one]:
             i, j = i - one, j - one
             if ops is not None:
@@ -146,7 +147,7 @@ def _align(left, left_first, right, right_first, insertion_first, room, ops, beg
                 )
             i, j = i + same, j + same
         if counts is not None:
-            # What is left of one side holds what is left of the other.
+            # What is left of one side begins with what is left of the other.
             counts[pair, 0] = wrong
             counts[pair, 1] = deleted + i - min(i, j)
             counts[pair, 2] = inserted + j - min(i, j)
@@ -189,7 +190,7 @@ def _narrow(left, a, n, right, b, m, insertion_first, planes):  # type: ignore[n
 
 @compiled
 def _back(left, a, i, right, b, j, low, base, words, insertion_first, planes, ops, place):  # type: ignore[no-untyped-def]
-    """Walk back from the cell (i, j) to row 0 or column `low`.
+    """Trace back from the cell (i, j) to row 0 or column `low`.
 
     Parameters
     ----------
@@ -198,16 +199,16 @@ def _back(left, a, i, right, b, j, low, base, words, insertion_first, planes, op
     i, j, low : unsigned int
         Cells.
     base, words : unsigned int
-        The first of the numbers of a column that are in `planes`, and how many are.
+        Which numbers of a column are in `planes`: the first, and how many.
     planes : uint64 array (2, columns * words)
         From column `low` on: where the diagonal is optimal, and where the preferred gap is.
     ops, place
-        Where to write the steps, from the last one before `place` on; None for nowhere.
+        Where to write the steps, the last one just before `place`; None to write none.
 
     Returns
     -------
     tuple of unsigned int
-        The cell that was reached, the place, substitutions, deletions, insertions.
+        The cell reached, the place, substitutions, deletions, insertions.
     """
     none, one, six, mask = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
     wrong = deleted = inserted = none
@@ -236,11 +237,11 @@ def _back(left, a, i, right, b, j, low, base, words, insertion_first, planes, op
 
 @compiled
 def _index(left, a, n, room):  # type: ignore[no-untyped-def]
-    """List the places of each reference word, and give a row of bits to those that stand often.
+    """List the places of each reference word, and give frequent words a row of bits.
 
-    ``counts[word]`` places stand in ``places`` from ``begins[word]`` on. A word that stands
-    oftener than a column has numbers keeps its bits ready in ``bits[rows[word]]``; fewer than 64
-    words do. The others, of row 0, set theirs there while they are looked at.
+    ``places`` holds ``counts[word]`` places of a word from ``begins[word]`` on. A word that occurs
+    more often than a column has numbers keeps its bits in ``bits[rows[word]]``; fewer than 64
+    words do. The others share row 0 and set their bits there while they are in use.
     """
     counts, begins, rows, places = room
     none, one, six, mask = np.uint64(0), np.uint64(1), np.uint64(6), np.uint64(63)
@@ -252,7 +253,7 @@ def _index(left, a, n, room):  # type: ignore[no-untyped-def]
         word = left[a + i]
         if begins[word] == none:
             end += counts[word]
-            begins[word] = end  # one place further down for each place written
+            begins[word] = end  # moves down by one for each place written
             if counts[word] > words:
                 often += one
                 rows[word] = often
@@ -277,7 +278,7 @@ def _forget(left, a, n, room):  # type: ignore[no-untyped-def]
 
 @compiled
 def _first_place(places, first, last, begin):  # type: ignore[no-untyped-def]
-    """Return the first of some rising places that is not before a number of the column."""
+    """Return the first of some ascending places that is not before a number of the column."""
     if begin == np.uint64(0):
         return first
     while first < last:
@@ -291,9 +292,9 @@ def _first_place(places, first, last, begin):  # type: ignore[no-untyped-def]
 
 @compiled
 def _band(band, n, rise, run, below, above):  # type: ignore[no-untyped-def]
-    """Write which numbers of each column are computed: from ``band[0]`` on, before ``band[1]``.
+    """Write which numbers of each column are computed: ``band[0]`` up to but not ``band[1]``.
 
-    The rows are those from `below` rows before to `above` rows behind the line that rises `rise`
+    The rows are those from `below` rows before to `above` rows after the line that rises `rise`
     rows in `run` columns.
     """
     none, one, six = np.uint64(0), np.uint64(1), np.uint64(6)
@@ -307,22 +308,22 @@ def _band(band, n, rise, run, below, above):  # type: ignore[no-untyped-def]
 def _columns(  # type: ignore[no-untyped-def]
     right, b, first, stop, top, band, room, bits, now, insertion_first, planes, base, kept
 ):
-    """Compute the columns `first` to `stop` within a band, from `now` in place.
+    """Compute the columns `first` to `stop` within a band, updating `now` in place.
 
     Parameters
     ----------
     right, b
         Words of the hypotheses, and where those of this pair begin.
     first, stop, top : unsigned int
-        Columns, and the number of a column to end before.
+        Columns, and the number within a column to stop before.
     band : uint64 array (2, columns)
         See :func:`_band`.
     room, bits
         See :func:`_index`.
     now : uint64 array (3, numbers)
-        The column before; then the last one.
+        The previous column; on return the last one.
     insertion_first, planes, base, kept
-        The bits of the `kept` numbers from `base` on go to `planes`; None for nowhere.
+        The bits of the `kept` numbers from `base` on go to `planes`; None to keep none.
 
     Returns
     -------
@@ -369,7 +370,7 @@ def _column(equal, begin, end, now, insertion_first, planes, place):  # type: ig
 
 @compiled
 def _cost_at_most(n, right, b, m, band, room, bits, now, insertion_first):  # type: ignore[no-untyped-def]
-    """Return the cost of the best path in a narrow band; `now` is used."""
+    """Return the cost of the best path in a narrow band; overwrites `now`."""
     none, one, three = np.uint64(0), np.uint64(1), np.uint64(3)
     words = np.uint64(now.shape[1])
     _band(band, n, n, m, np.uint64(_ROWS), np.uint64(_ROWS))
@@ -385,7 +386,7 @@ def _cost_at_most(n, right, b, m, band, room, bits, now, insertion_first):  # ty
 
 @compiled
 def _long(left, a, n, right, b, m, insertion_first, room, ops, place):  # type: ignore[no-untyped-def]
-    """Align a pair of any length; returns what :func:`_back` does."""
+    """Align a pair of any length; return what :func:`_back` does."""
     none, one = np.uint64(0), np.uint64(1)
     bits = _index(left, a, n, room)
     words = (n + np.uint64(63)) >> np.uint64(6)
@@ -395,12 +396,12 @@ def _long(left, a, n, right, b, m, insertion_first, room, ops, place):  # type: 
     if words > np.uint64(_LONG):
         cost = _cost_at_most(n, right, b, m, band, room, bits, now, insertion_first)
         now[:] = ~none
-        # A path d rows off the diagonal has d gaps before, and those from there to the end.
+        # A path d rows off the diagonal has d gaps before that point, and the rest after it.
         more, fewer = max(n, m) - m, max(n, m) - n
         spare = (cost // np.uint64(3) - more - fewer) >> one
         below, above = fewer + spare, more + spare
     _band(band, n, one, one, below, above)
-    # So that as much room goes to the columns kept as to those computed once more.
+    # Give as much memory to the columns kept as to those recomputed.
     block = np.uint64(max(16, int((1.5 * m) ** 0.5)))
     blocks = (m + block - one) // block
     widest = none

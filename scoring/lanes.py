@@ -1,7 +1,7 @@
-"""Alignment of many short pairs side by side with numpy: the recurrence, a lane a pair.
+"""Alignment of many short pairs side by side with numpy, one lane per pair.
 
-Between plain integers, which cost a pair some microseconds, and compiled loops, which cost a
-process a quarter of a second before the first pair. Costs, ties and the recurrence are those of
+A middle way between plain integers, which take some microseconds per pair, and compiled loops,
+which take a quarter of a second to load. Costs, ties and the recurrence are those of
 :mod:`slaeval.scoring.alignment`.
 """
 
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 _CORRECT, _SUBSTITUTION, _DELETION, _INSERTION = map(ord, "CSDI")
 
-#: Longest hypothesis that gets a lane; longer ones would keep a loop of numpy going for few.
+#: Longest hypothesis that gets a lane; for longer ones the numpy loop would run for few pairs.
 _LONGEST = 256
 
 
@@ -30,7 +30,7 @@ def align_lanes(
     ops = np.zeros(left.size + right.size, np.uint8)
     i, j = np.diff(left_first), np.diff(right_first)
     place = left_first[1:] + right_first[1:]
-    # Equal last words are always aligned: nothing else is as cheap and preferred.
+    # Equal last words are always aligned: no cheaper or preferred move exists.
     lane = np.flatnonzero((i > 0) & (j > 0))
     while lane.size:
         last = left[left_first[lane] + i[lane] - 1] == right[right_first[lane] + j[lane] - 1]
@@ -49,7 +49,7 @@ def align_lanes(
         ops[place[pair] - len(steps) : place[pair]] = np.frombuffer(steps, np.uint8)
         place[pair] -= len(steps)
         i[pair] = j[pair] = 0
-    # The longest hypothesis first, so that the lanes still busy in a column are the first ones.
+    # Longest hypothesis first, so that the lanes still busy in a column are the first ones.
     lanes = np.flatnonzero(fits)
     lanes = lanes[np.argsort(-j[lanes], kind="stable")]
     if lanes.size:
@@ -63,14 +63,14 @@ def align_lanes(
 
 
 class _Lanes:
-    """Pairs of up to 64 reference words, by falling length of the hypothesis.
+    """Pairs of up to 64 reference words, longest hypothesis first.
 
     Parameters
     ----------
     left, a, n : arrays
-        Words, and where and how many are those of each pair.
+        Words, and where those of each pair begin and how many they are.
     right, b, m : arrays
-        The same of the hypotheses.
+        The same for the hypotheses.
     """
 
     def __init__(self, left: Array, a: Array, n: Array, right: Array, b: Array, m: Array) -> None:
@@ -78,7 +78,7 @@ class _Lanes:
         self.right, self.b, self.m = right, b, m
 
     def align(self, insertion_first: bool, ops: Array, place: Array) -> tuple[Array, Array, Array]:
-        """Write all paths back to an edge of the table; return where it was met."""
+        """Trace all paths back to an edge of the table; return where it was met."""
         columns, diagonals, gaps = self._columns(insertion_first)
         one = diagonals.dtype.type(1)
         lane = np.arange(self.n.size)

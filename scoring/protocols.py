@@ -1,28 +1,28 @@
 """Evaluation protocols: what exactly is compared when a paper says "WER".
 
-The word error rate of one hypothesis file differs by half a point and more between the
-scripts in use, because each cleans up glosses in its own way before it aligns. A protocol
+The word error rate of one hypothesis file differs by half a point or more between the
+scripts in use, because each cleans up glosses in its own way before aligning. A protocol
 names one such way: what happens to the reference, what happens to the hypothesis, and how the
 two are aligned. :data:`OFFICIAL` is what nearly every paper reports on every corpus.
 
 Conventions
 -----------
-*Level.* ``"line"``: the rules see one line of a CTM file at a time, so one word; a rule over
-several words never fires. ``"stm-line"``: the rules see an STM line, columns first.
+*Level.* ``"line"``: the rules see one line of a CTM file at a time, so one word; a rule that
+spans words never fires. ``"stm-line"``: the rules see an STM line, columns included.
 ``"sentence"``: the rules see the words of a segment joined by single blanks.
 
-*Side.* A rule that works on the hypothesis alone punishes a model that was trained on the raw
+*Side.* A rule that applies to the hypothesis alone penalises a model trained on the raw
 annotation; the floor of a protocol is the WER of a perfect transcript.
 
 Sources
 -------
 ``evaluatePhoenix2014.sh`` and ``evaluatePHOENIX-2014-T-signrecognition.sh`` of the two RWTH
-releases; ``slr_eval/`` of VAC_CSLR (ycmin95), carried along by CorrNet, SEN and AdaptSign
+releases; ``slr_eval/`` of VAC_CSLR (ycmin95), copied by CorrNet, SEN and AdaptSign
 (hulianyuyy); ``phoenix_cleanup.py`` of slt (neccam) and TwoStreamNetwork (FangyunWei/SLRT);
 ``utils/metrics.py`` of the Isharah challenge starter kit (gufranSabri).
 
-A new protocol is one :class:`Protocol` given to :func:`register`, or an entry point of another
-package in the group ``slaeval.protocols``.
+To add a protocol, pass a :class:`Protocol` to :func:`register`, or declare an entry point in the
+group ``slaeval.protocols`` of another package.
 """
 
 from __future__ import annotations
@@ -76,18 +76,18 @@ class Cleanup(NamedTuple):
     Attributes
     ----------
     level : {"none", "line", "stm-line", "sentence"}
-        What the rules get to see; ``"none"`` leaves the words alone.
+        What the rules see; ``"none"`` leaves the words alone.
     rules : tuple of Rule
-        Rewriting steps in their order.
+        Rewriting steps, in order.
     drop : tuple of str
         A line that still holds one of these after the rules is dropped.
     drop_first : str
-        Regular expression; a line in which it is found is dropped before the rules.
+        Regular expression; a line it matches anywhere is dropped before the rules.
     collapse : {"", "adjacent", "lines"}
-        Merge equal words side by side; ``"lines"`` as awk compares the last column of lines
+        Merge adjacent equal words; ``"lines"`` as awk compares the last column of lines
         (words that look like numbers compare as numbers).
     empty : str
-        The word that stands for an empty hypothesis; ``""`` for none.
+        The word that replaces an empty hypothesis; ``""`` for none.
     sort : bool
         Sort the lines of a segment by start time **as text**, as the 2014 script does.
     clip_last : bool
@@ -109,15 +109,15 @@ class Cleanup(NamedTuple):
         return "" if line is None else line[len(_CTM_COLUMNS) :].rstrip(BLANKS)
 
     def sentence(self, words: Sequence[str]) -> list[str]:
-        """Return the words of a segment after a cleanup of its whole text."""
+        """Return the words of a segment after cleaning up its whole text."""
         after = self.sentence_words(words)
         return [word for word, _ in groupby(after)] if self.collapse else after
 
     def sentence_words(self, words: Sequence[str]) -> list[str]:
-        """As :meth:`sentence`, before equal words side by side are merged."""
+        """As :meth:`sentence`, before adjacent equal words are merged."""
         text = " ".join(words)
         if self.level == "stm-line":
-            # A rule may eat the blank in front of the first word, which is lost then.
+            # A rule may consume the blank before the first word, which is then lost.
             return split_words(rewrite(_STM_COLUMNS + text, self.rules))[5:]
         if self.level == "sentence":
             return split_words(rewrite(text.strip(BLANKS), self.rules))
@@ -141,7 +141,7 @@ class Cleanup(NamedTuple):
         return _trace(head + " ".join(words), self.rules)[0]
 
     def touched(self, segments: Sequence[Sequence[str]]) -> list[int]:
-        """Return the places of the segments that a rule may have to do with, by their words."""
+        """Return the places of the segments whose words a rule may apply to."""
         may_change = re.compile("|".join(_triggers(self.rules))).search
         interesting = set(filter(may_change, vocabulary(segments)))
         return sorted({*holding(segments, interesting), *repeating(segments)})
@@ -156,9 +156,9 @@ class Cleanup(NamedTuple):
     def hypotheses(self, hypotheses: Hypotheses) -> Mapping[str, list[str]]:
         """Clean up hypotheses.
 
-        Rules for single lines are applied to each different word once, those for whole sentences
-        to the sentences that have something for them. A segment that loses all its words keeps
-        its entry. Segments that the file does not hold are the caller's business.
+        Line rules are applied to each distinct word once, sentence rules only to the sentences
+        they may change. A segment that loses all its words keeps its entry. Segments missing
+        from the file are up to the caller.
         """
         words: Mapping[str, list[str]] = hypotheses.words
         if self.level == "line" and hypotheses.lines is not None:
@@ -178,14 +178,14 @@ class Cleanup(NamedTuple):
         return named(words, cleaned)
 
     def _line(self, line: str) -> str | None:
-        """Apply rules and drops to one line, as sed, perl and grep do."""
+        """Apply rules and drops to one line, as sed, perl and grep would."""
         if self.drop_first and re.search(self.drop_first, line):
             return None
         line = rewrite(line, self.rules)
         return None if any(token in line for token in self.drop) else line
 
     def changes(self, vocabulary: Iterable[str]) -> dict[str, str | None]:
-        """Return what becomes of those words that a line-level cleanup changes; None: dropped."""
+        """Return the words that a line-level cleanup changes and their result; None: dropped."""
         may_change = re.compile("|".join([*_triggers(self.rules), *self.drop])).search
         may_drop = re.compile(self.drop_first or "(?!)").search
         return {
@@ -195,9 +195,9 @@ class Cleanup(NamedTuple):
         }
 
     def _lines(self, lines: Iterable[str]) -> dict[str, list[str]]:
-        """Clean up CTM lines in the way of the shell scripts, line by line.
+        """Clean up CTM lines as the shell scripts do, line by line.
 
-        The id is kept out of the rules: where the scripts damage it, sclite gives no score.
+        The rules do not see the id: where the scripts damage it, sclite gives no score.
         """
         written: dict[str, int] = {}
         rows: dict[str, list[tuple[str, str]]] = {}
@@ -249,21 +249,21 @@ class Protocol:
     name : str
         What users type.
     version : int
-        Grows when a number this protocol gives changes.
+        Incremented when a number this protocol gives changes.
     title, used_by : str
         What it is, and whose numbers it explains.
     reference, hypothesis : Cleanup
-        What happens to either side.
+        What happens to each side.
     fold : bool
         Compare as sclite does: without regard to ASCII letter case, and words as
         :func:`~slaeval.scoring.alternatives.as_sclite_reads` gives them.
     ties : {"insertion", "deletion"}
-        Of moves at equal cost, the one taken after the diagonal.
+        Which gap is preferred at equal cost, after the diagonal.
     swapped : bool
-        Reference and hypothesis change places before the alignment: errors over hypothesis
-        length, insertions and deletions exchanged.
+        Reference and hypothesis are exchanged before the alignment: errors over hypothesis
+        length, insertions and deletions swapped.
     caveat : str
-        What a reader of the number has to know.
+        What a reader of the number must know.
     """
 
     name: str
@@ -337,7 +337,7 @@ def _register_entry_points() -> None:
     Raises
     ------
     UsageError
-        One cannot be loaded, is not a :class:`Protocol`, or takes a name that is taken.
+        One cannot be loaded, is not a :class:`Protocol`, or has a name that is already taken.
     """
     from importlib.metadata import entry_points
 
@@ -355,12 +355,12 @@ def _register_entry_points() -> None:
 
 
 def _triggers(rules: Sequence[Rule]) -> list[str]:
-    """Return the patterns of words that may have to do with a change."""
+    """Return the patterns of words that may cause a change."""
     return list(dict.fromkeys(rule.trigger for rule in rules))
 
 
 def _trace(text: str, rules: Sequence[Rule]) -> tuple[list[str], str]:
-    """Apply rules and name each that changed something, once."""
+    """Apply rules and name, once, each that changed something."""
     fired: dict[str, None] = {}
     for rule in rules:
         after = rule.apply(text)[0]
@@ -374,7 +374,7 @@ _AWK_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def _awk_value(word: str) -> str | float:
-    """Return what awk compares a column by: a number where it looks like one."""
+    """Return the value by which awk compares a column: a number where it looks like one."""
     looks_like_one = word[0] in "0123456789.+-" and _AWK_NUMBER.fullmatch(word)
     return float(word) if looks_like_one else word
 

@@ -1,15 +1,15 @@
-"""Aligned utterances with all that sclite prints about them, and the reports that show them all.
+"""Aligned utterances with everything sclite prints about them, and the reports that list them.
 
 ====================  =======================================================================
 here                  sclite
 ====================  =======================================================================
 :func:`pra`           ``-o pra``: REF, HYP and Eval lines, speaker by speaker
 :func:`prf`           ``-o prf``: the same with times and confidences, in the order of the files
-:func:`snt`           ``-o snt``: lines and counts of each utterance, one file a speaker
+:func:`snt`           ``-o snt``: lines and counts of each utterance, one file per speaker
 :func:`sgml`          ``-o sgml`` and ``nl.sgml``: the paths for other programs
 ====================  =======================================================================
 
-The tables (``sum``, ``rsum``, ``dtl``, ``spk``) need the words and paths alone; they and the
+The tables (``sum``, ``rsum``, ``dtl``, ``spk``) need only the words and paths; they and the
 conventions are in :mod:`slaeval.scoring.sclite_reports`.
 
 Source: NIST SCTK 2.4.12, ``src/sclite`` (``path.c``, ``scores.c``, ``sc_dtl.c``), compared by
@@ -46,19 +46,19 @@ __all__ = [
 LINE_WIDTH = 1000
 #: The same for ``snt``.
 _SNT_WIDTH = 120
-#: Confidences are kept so far from 0 and 1.
+#: Least distance of a confidence from 0 and 1.
 _LEAST = 0.0000001
 _LOG2_E = 1 / math.log(2)
-#: What a number too large for an int becomes in C.
+#: The value in C of a number too large for an int.
 _OVERFLOW = -(2**31)
-#: Least width of a word's column where times or confidences stand under it.
+#: Least width of a word's column with times or confidences under it.
 _NUMBER_WIDTH = 7
 
 _UPPER = {ord(lower): upper for upper, lower in FOLD.items()}
 
 
 class Mark(NamedTuple):
-    """What a CTM says about a word: start and end in seconds, and how sure the system is."""
+    """What a CTM says about a word: start and end in seconds, and the system's confidence."""
 
     start: float
     end: float
@@ -73,7 +73,7 @@ class Utterance(NamedTuple):
     name : str
         ``"(signer03-017)"``.
     segment : AlignedSegment
-        Words and path; its signer is the speaker. Where case does not count, all in lower case.
+        Words and path; its signer is the speaker. All in lower case where case is ignored.
     file, channel, labels : str or None
         Columns 1 and 2 of the STM or CTM and the STM's label field; None in transcripts.
     span : tuple of float or None
@@ -83,7 +83,7 @@ class Utterance(NamedTuple):
     confident : tuple of two bool
         Whether the CTM of that side holds confidences.
     written : tuple of two sequences of str, or None
-        Words as SGML writes them, where they are not those of the segment.
+        Words as written to SGML, where they differ from those of the segment.
     sequence : int
         Place in the order of alignment.
     """
@@ -119,9 +119,9 @@ class System(NamedTuple):
     utterances : sequence of Utterance
         What was aligned.
     fold : bool
-        Whether case did not count.
+        Whether case was ignored.
     reference_file, hypothesis_file, date : str
-        As they stand in the heads of ``prf`` and ``sgml``.
+        As printed at the top of ``prf`` and ``sgml``.
     characters, fragments, deletable : bool
         Whether characters were aligned (``-c``); whether fragments (``-F``) and words in
         parentheses (``-D``) were forgiven.
@@ -149,7 +149,7 @@ class System(NamedTuple):
 
 
 class Entropies(NamedTuple):
-    """Normalised cross entropy of confidences: of each speaker, and of all words."""
+    """Normalised cross entropy of confidences: per speaker, and over all words."""
 
     speakers: dict[str, float]
     total: float
@@ -159,12 +159,12 @@ def entropies(system: System) -> Entropies | None:
     """Return how well the confidences of a hypothesis tell right words from wrong ones.
 
     The information they give in bits, over that of a perfect system: 1 at best, 0 where they
-    say nothing but how many words are right, nan where all words are right or all wrong.
+    tell only how many words are right, nan where all words are right or all are wrong.
 
     Returns
     -------
     Entropies or None
-        None where not every utterance has confidences.
+        None unless every utterance has confidences.
     """
     if not system.utterances or not all(one.confident[1] for one in system.utterances):
         return None
@@ -181,7 +181,7 @@ def entropies(system: System) -> Entropies | None:
 
 
 def _information(utterances: Iterable[Utterance]) -> tuple[float, int]:
-    """Return the logarithm of the probability given to what is the case, and the words."""
+    """Return the log probability assigned to the actual outcomes, and the number of words."""
     sums = {True: 0.0, False: 0.0}
     words = 0
     for utterance in utterances:
@@ -231,7 +231,7 @@ def pra(system: System, line_width: int = LINE_WIDTH) -> Iterator[str]:
 def prf(system: System, line_width: int = LINE_WIDTH) -> Iterator[str]:
     """Yield the aligned words with times and confidences, in the order of alignment.
 
-    Parameters and pieces as :func:`pra`.
+    Parameters and pieces as for :func:`pra`.
     """
     speakers = system.by_speaker()
     yield "NIST_TEXT_ALIGNMENT\nVERSION 0.1\n"
@@ -272,7 +272,7 @@ def prf(system: System, line_width: int = LINE_WIDTH) -> Iterator[str]:
 
 
 def snt(system: System) -> dict[str, str]:
-    """Return the report of each speaker's utterances, with sums that grow from one to the next."""
+    """Return the report of each speaker's utterances, with running totals."""
     rule = "=" * 79
     reports = {}
     for name, utterances in system.by_speaker().items():
@@ -299,7 +299,7 @@ def sgml(system: System, *, lines: bool = False) -> Iterator[str]:
     system : System
         What was aligned.
     lines : bool
-        A line for every field (``nl.sgml``), not ``:`` and ``,`` between them.
+        One line per field (``nl.sgml``), instead of ``:`` and ``,`` between them.
 
     Yields
     ------
@@ -375,7 +375,7 @@ def _path_steps(utterance: Utterance, comma: str) -> Iterator[str]:
 
 
 def _places(ops: str) -> Iterator[tuple[str, int | None, int | None]]:
-    """Yield each step with the places of its words, None where it has no word on that side."""
+    """Yield each step with the positions of its words, None where a side has no word."""
     reference = hypothesis = 0
     for op in ops:
         yield op, None if op == "I" else reference, None if op == "D" else hypothesis
@@ -414,7 +414,7 @@ def _printed(utterance: Utterance, line_width: int, fold: bool, characters: bool
 
 
 def _aligned_lines(utterance: Utterance, line_width: int, fold: bool) -> Iterator[str]:
-    """Yield REF, HYP and Eval lines, broken before they get longer than a line may be."""
+    """Yield REF, HYP and Eval lines, broken before they exceed the line width."""
     columns = list(_columns(utterance, fold))
     titles = _titles(utterance)
     first = 0
@@ -454,7 +454,7 @@ def _titles(utterance: Utterance) -> list[str]:
 
 
 class _Column(NamedTuple):
-    """What is shown of one step of a path, row by row, and how many bytes wide."""
+    """What is shown of one step of a path, row by row, and its width in bytes."""
 
     width: int
     cells: list[str]
@@ -523,10 +523,10 @@ def half_up(value: float, digits: int = 1) -> float:
 
 
 def byte_width(text: str) -> int:
-    """Return the length in bytes, which is what sclite pads by."""
+    """Return the length in bytes, by which sclite pads."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
 
 def padded(text: str, width: int) -> str:
-    """Fill up with blanks to so many bytes."""
+    """Pad with blanks to `width` bytes."""
     return text.ljust(width) if text.isascii() else text + " " * (width - byte_width(text))

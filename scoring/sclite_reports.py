@@ -1,26 +1,26 @@
-"""Reports in the shape of sclite's, so that scripts that read its files keep working.
+"""Reports in sclite's formats, so that scripts that read its files keep working.
 
 ====================  =======================================================================
 here                  sclite
 ====================  =======================================================================
 :func:`pra`           ``-o pra``: REF, HYP and Eval lines of each segment, speaker by speaker
 :func:`dtl`           ``-o dtl``: totals, confusion pairs, insertions, deletions, …
-:func:`spk`           ``-o spk``: the same for each speaker, one file a speaker
-:func:`summary`       ``-o sum`` and ``-o rsum``: one row a speaker, percentages or counts
+:func:`spk`           ``-o spk``: the same for each speaker, one file per speaker
+:func:`summary`       ``-o sum`` and ``-o rsum``: one row per speaker, percentages or counts
 ====================  =======================================================================
 
 Conventions, all sclite's
 -------------------------
 Speakers come in the order of their first segment, segments in the order given, numbered from 0
-within their speaker: ``(signer03-017)``. Where case does not count, ids, speakers and words are
-in lower case and the wrong words of ``pra`` in upper case: ASCII letters only, ``süden`` becomes
+within their speaker: ``(signer03-017)``. Where case is ignored, ids, speakers and words are in
+lower case and the wrong words of ``pra`` in upper case: ASCII letters only, ``süden`` becomes
 ``SüDEN``. Columns are as wide as the longer word *in bytes of UTF-8*, so lines with umlauts,
-Chinese or Arabic look ragged, as they do there. Percentages have one decimal, half up.
+Chinese or Arabic look ragged, as sclite's do. Percentages have one decimal, rounded half up.
 
-The text is sclite's to the byte where sclite's own is defined, but for:
+Where sclite's output is well defined, the text matches it byte for byte, except for:
 
-- the system name, ``slaeval`` unless `title` says otherwise, where sclite names the file of the
-  hypotheses;
+- the system name, ``slaeval`` unless `title` says otherwise, where sclite prints the name of the
+  hypothesis file;
 - the stars beside an inserted or deleted word of more than 40 bytes: sclite prints whatever lies
   before its 40 stars in memory;
 - a word that is longer than the line (1,000 bytes): sclite never returns;
@@ -43,7 +43,7 @@ __all__ = ["dtl", "pra", "spk", "summary"]
 Segments = Iterable[AlignedSegment] | Mapping[str, Sequence[AlignedSegment]]
 
 _PAGE_WIDTH = 80
-#: What sclite writes over a row it takes out.
+#: What sclite writes over a row it removes.
 _TAKEN_OUT = -1000.0
 
 _COUNTS = (
@@ -63,7 +63,7 @@ _FALSELY_RECOGNIZED_NOTE = """\
 """
 
 _HEADING = (" SPKR", " # Snt", "# Wrd", "Corr", " Sub", " Del", " Ins", " Err", "S.Err")
-#: What is between two columns of the summary.
+#: What separates the columns of the summary.
 _BETWEEN = "| |     "
 _WORDLESS_NOTE = """
 * No Reference words for this/these speaker(s).  Word counts supplied
@@ -89,7 +89,7 @@ def pra(
     title : str
         Name of the system.
     fold : bool
-        Whether case did not count in scoring; False gives the output of ``sclite -s``.
+        Whether case was ignored in scoring; False gives the output of ``sclite -s``.
     channel : str
         Column 2 of the STM.
 
@@ -127,16 +127,16 @@ def dtl(segments: Iterable[AlignedSegment], *, title: str = "slaeval", fold: boo
     -------
     str
         Totals, confusion pairs, insertions, deletions, substitutions and falsely recognised
-        words; in each list the most frequent first, equals in the order of their bytes.
+        words; each list has the most frequent first, ties in byte order.
     """
-    # Only sums and sorted lists follow: the order of the speakers does not matter.
+    # Only sums and sorted lists are printed: the order of the speakers does not matter.
     return f"DETAILED OVERALL REPORT FOR THE SYSTEM: {title}\n\n" + _details(list(segments), fold)
 
 
 def spk(segments: Segments, *, title: str = "slaeval", fold: bool = True) -> dict[str, str]:
     """Return the detailed report of each speaker; see :func:`dtl`.
 
-    sclite writes each to a file of its own, ``NAME.spk.SPEAKER``.
+    sclite writes each to a separate file, ``NAME.spk.SPEAKER``.
     """
     return {
         name: f"SCORING FOR SPEAKER: {name}\n     of {title}\n\n" + _details(of_speaker, fold)
@@ -188,7 +188,7 @@ def _details(segments: Sequence[AlignedSegment], fold: bool) -> str:
 
 
 def _listings(segments: Sequence[AlignedSegment], fold: bool) -> str:
-    """Return which words were confused, inserted, deleted and replaced, and how often."""
+    """Return the lists of words confused, inserted, deleted and replaced, with counts."""
     pairs = Counter(
         (op, _lower(reference, fold), _lower(hypothesis, fold))
         for segment in segments
@@ -223,7 +223,7 @@ def _listings(segments: Sequence[AlignedSegment], fold: bool) -> str:
 
 
 def _listing(title: str, counts: Counter[str]) -> str:
-    """Return a list of words with counts, the most frequent first, equals by their bytes."""
+    """Return a list of words with counts, the most frequent first, ties in byte order."""
     rows = sorted(
         counts.items(),
         key=lambda item: (-item[1], item[0].encode("utf-8", "surrogateescape")),
@@ -247,7 +247,7 @@ def summary(
     characters: bool = False,
     entropies: Entropies | None = None,
 ) -> str:
-    """Return the table with a row a speaker.
+    """Return the table with one row per speaker.
 
     Parameters
     ----------
@@ -262,14 +262,14 @@ def summary(
     characters : bool
         The words are characters.
     entropies : Entropies, optional
-        Normalised cross entropies of confidences, for a column of their own.
+        Normalised cross entropies of confidences, shown in a separate column.
 
     Returns
     -------
     str
         Sentences, words, correct, S, D, I, errors and wrong sentences of each speaker; their sum;
         mean, standard deviation and median over speakers. A speaker without reference words has
-        counts marked ``*`` and no part in the means of the percentages.
+        counts marked ``*`` and is left out of the means of the percentages.
     """
     speakers = _by_speaker(segments, fold)
     counted = [_counts(of_speaker) for of_speaker in speakers.values()]
@@ -307,7 +307,7 @@ def summary(
         heading.append("NCE")
         between += "|"
         for (measured, _), row, name in zip(counted, rows, speakers, strict=True):
-            # Counts in place of percentages are no reason to leave the entropy out.
+            # The entropy is shown even where counts replace percentages.
             row.append(_entropy(entropies.speakers[name]) + " " if measured[1] else "# ")
         total.append(_entropy(entropies.total) + " ")
         values = list(entropies.speakers.values())
@@ -319,7 +319,7 @@ def summary(
 
 
 def _figures(size: tuple[int, int], counts: list[int], raw: bool) -> list[float]:
-    """Return what is printed of correct, S, D, I, errors and wrong sentences."""
+    """Return the printed values of correct, S, D, I, errors and wrong sentences."""
     row = [float(count) for count in counts]
     if not raw:
         row[-1] = _ratio(counts[-1], size[0])
@@ -342,10 +342,10 @@ def _row_cells(size: tuple[int, int], row: list[float], raw: bool) -> list[str]:
 
 
 def _rated(figures: list[list[float]], wanted: list[bool]) -> list[list[float]]:
-    """Return the rows that means are of; which these are follows sclite.
+    """Return the rows that sclite averages.
 
-    It takes out a row where it stood before others were taken out, so that from the second
-    speaker without words on it takes the wrong one.
+    sclite removes rows by their original index without allowing for those already removed, so
+    from the second speaker without words on it removes the wrong one.
     """
     rows = [row[:-1] for row in figures]
     for place, stays in enumerate(wanted):
@@ -376,15 +376,15 @@ def _table(title: str, everything: list[list[str]], between: str) -> str:
     title : str
         The first line.
     everything : list of list of str
-        Heading, a row a speaker, their sum, three of statistics.
+        Heading, one row per speaker, their sum, three rows of statistics.
     between : str
-        What is between two columns, a character each.
+        The separators of the columns, one character each.
     """
     heading, *rows, total, mean, deviation, middle = everything
     texts = [max(map(byte_width, column)) for column in zip(*everything, strict=True)]
     narrow = sum(texts) + len(between)
     inside = max(narrow, byte_width(title))
-    # A title wider than the columns spreads them.
+    # The columns are spread under a wider title.
     spread = [
         math.floor((inside - narrow) * place / len(texts) + 0.5) for place in range(len(texts) + 1)
     ]
@@ -431,12 +431,12 @@ def _deviation(values: Sequence[float]) -> float:
     total = 0.0
     for value in values:
         total += (value - mean) * (value - mean)
-    # Of one value it is 0, or nan as that value is.
+    # For a single value it is 0, or nan if that value is nan.
     return math.sqrt(total / (len(values) - 1)) if len(values) > 1 else total
 
 
 def _median(values: Sequence[float]) -> float:
-    # statistics takes longer to import than a small report to write.
+    # Importing statistics takes longer than writing a small report.
     ordered = sorted(values)
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
@@ -468,7 +468,7 @@ def _percent(count: int, of: int) -> str:
 
 
 def _folded(segment: AlignedSegment, name: str, fold: bool) -> AlignedSegment:
-    """Return a segment as sclite holds it."""
+    """Return a segment as sclite stores it."""
     if not fold:
         return segment._replace(signer=name)
     return AlignedSegment(

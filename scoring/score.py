@@ -3,8 +3,8 @@
 Conventions
 -----------
 WER = (S + D + I) / reference words, in percent. Rates of S, D and I are over the reference
-words too. A segment is in error when its path holds anything but ``C``. A set without
-reference words has no WER: ``nan``.
+words too. A segment is in error if its path has anything but ``C``. Without reference words
+the WER is ``nan``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Confusion(NamedTuple):
     reference, hypothesis : str
         The two words; ``""`` on one side for an insertion or a deletion.
     count : int
-        How often.
+        How often it happened.
     """
 
     reference: str
@@ -81,7 +81,7 @@ class Counts:
 
     @classmethod
     def of(cls, name: str, paths: Sequence[str]) -> Counts:
-        """Count over segments of these alignment paths."""
+        """Count over segments with these alignment paths."""
         path = "".join(paths)
         correct = path.count("C")
         return cls(
@@ -147,17 +147,17 @@ class Score:
     dataset, split : str or None
         What the references are, where known; the dataset with its setup.
     signature : str
-        One line with all that is needed to come to the same number again.
+        One line with everything needed to reproduce the number.
     warnings : tuple of str
         What a reader of the number should know about this hypothesis.
     bootstrap : int
         Resamples for the interval; 0 for the linearised estimator.
     bleu : dict
-        BLEU and chrF over glosses with sacrebleu's signatures, where asked for.
+        BLEU and chrF over glosses with sacrebleu's signatures, if requested.
     floor : Counts or None
-        What a perfect transcript scores under this protocol, where it was computed.
+        What a perfect transcript scores under this protocol, if computed.
     other_readings : tuple of Score
-        The same file under another protocol that readers may take for the official one.
+        The same file under another protocol that readers may mistake for the official one.
     """
 
     segments: Sequence[AlignedSegment]
@@ -201,12 +201,12 @@ class Score:
 
     @property
     def deletions(self) -> int:
-        """Reference words without counterpart."""
+        """Reference words without a counterpart."""
         return self.total.deletions
 
     @property
     def insertions(self) -> int:
-        """Hypothesis words without counterpart."""
+        """Hypothesis words without a counterpart."""
         return self.total.insertions
 
     @property
@@ -231,9 +231,9 @@ class Score:
 
     @property
     def wer_ci(self) -> tuple[float, float] | None:
-        """95 % interval of the WER in percent over segments; None where it makes no sense.
+        """95 % interval of the WER in percent over segments; None where it is not meaningful.
 
-        The linearised ratio estimator, or the percentile bootstrap where `bootstrap` gives a
+        The linearised ratio estimator, or the percentile bootstrap if `bootstrap` gives a
         number of resamples.
         """
         from slaeval.scoring import intervals
@@ -259,7 +259,7 @@ class Score:
         return Counter(chain.from_iterable(self._columns.hypotheses))
 
     def with_bootstrap(self, resamples: int) -> Score:
-        """Return the same score with a bootstrap interval of so many resamples."""
+        """Return the same score with a bootstrap interval over `resamples` resamples."""
         return replace(self, bootstrap=resamples)
 
     def by(self, grouping: str) -> list[Counts]:
@@ -279,7 +279,7 @@ class Score:
         return [Counts.of(name, paths) for name, paths in self.paths_by(grouping).items()]
 
     def paths_by(self, grouping: str) -> dict[str, list[str]]:
-        """Return the alignments by group: its name to the ops of its segments; as :meth:`by`."""
+        """Return the alignment paths of each group's segments, by group name; see :meth:`by`."""
         if grouping not in GROUPINGS:
             raise UsageError(
                 f"cannot group by {grouping!r}{nearest(grouping, GROUPINGS)}; known: "
@@ -321,14 +321,14 @@ class Score:
         return {op: _by_frequency(pairs) for op, pairs in self._columns.errors().items()}
 
     def alignments(self, *, correct: bool = False, columns: int = 100) -> str:
-        """Return the aligned words of every segment in error, as text for people.
+        """Return the aligned words of every segment in error, as human-readable text.
 
         Parameters
         ----------
         correct : bool
-            Show segments without an error too.
+            Also show segments without errors.
         columns : int
-            Cells of a line.
+            Line width in cells.
         """
         from slaeval.scoring.alignment_text import alignment_lines
 
@@ -339,8 +339,8 @@ class Score:
         """Character error rate in percent, unrounded; nan without reference characters.
 
         Levenshtein distance of the segments' words joined by single blanks, over the characters
-        of the references, blanks among them: jiwer's ``cer``. The words are those the protocol
-        compares, and letter case counts as in the protocol.
+        of the references, blanks included: jiwer's ``cer``. The words are those the protocol
+        compares, and letter case is treated as in the protocol.
         """
         from slaeval.scoring.characters import character_errors
 
@@ -448,19 +448,19 @@ def _by_frequency(pairs: Mapping[tuple[str, str], int]) -> list[Confusion]:
 
 
 def finite(value: float) -> float | None:
-    """Return a number as JSON can hold it: None for nan."""
+    """Return a number that JSON can represent: None for nan."""
     return value if value == value else None
 
 
 def percent(value: float, sign: str = "", unit: str = "") -> str:
-    """Return a rate in percent as people read it: two decimals, ``"undefined"`` for nan.
+    """Format a rate in percent: two decimals, ``"undefined"`` for nan.
 
     Parameters
     ----------
     value : float
         In percent, or a difference in points.
     sign : str
-        ``"+"`` to show the sign of a positive number too.
+        ``"+"`` to show the sign of positive numbers too.
     unit : str
         What follows a number, such as ``" %"``.
     """
@@ -468,14 +468,14 @@ def percent(value: float, sign: str = "", unit: str = "") -> str:
 
 
 def length_range(length: int) -> tuple[int, int | None]:
-    """Return the range of reference lengths that `length` belongs to; None: no upper end."""
+    """Return the range of reference lengths that contains `length`; None: no upper end."""
     return next(
         (low, high) for low, high in _LENGTHS if length >= low and (high is None or length <= high)
     )
 
 
 def range_name(key: tuple[int, int | None], unit: str = "words") -> str:
-    """Name a range of lengths for people."""
+    """Return a human-readable name for a range of lengths."""
     low, high = key
     if high is None:
         return f"{low} {unit} and more"

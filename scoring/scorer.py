@@ -22,10 +22,10 @@ __all__ = [
     "signature",
 ]
 
-#: Letters with a meaning to sclite, in references or in words of either side.
+#: Characters with a meaning to sclite, in references or in words of either side.
 _MARKS = frozenset(";\\*@{")
 
-#: sclite leaves a reference out whose text holds one of these, in any letter case.
+#: sclite leaves out a reference whose text contains one of these, in any letter case.
 _IGNORED = ("IGNORE_TIME_SEGMENT_IN_SCORING", "IGNORETIMESEGMENTINSCORING")
 
 
@@ -47,8 +47,8 @@ def score_segments(
     references : sequence of Reference
         Every segment to score, each id once.
     hypotheses : Hypotheses
-        What was recognised. A reference without hypothesis counts as empty; a hypothesis
-        without reference is left out.
+        What was recognised. A reference without a hypothesis is scored against an empty one; a
+        hypothesis without a reference is left out.
     rules : str or Protocol
         The protocol.
     dataset, split : str, optional
@@ -57,9 +57,9 @@ def score_segments(
         The reference file ends without a newline; matters to protocols that lose a letter
         there.
     warnings : tuple of str
-        Handed on to the score.
+        Passed on to the score.
     ignored : collection of str, optional
-        What :func:`ignored_ids` says of the references, where it is known already.
+        The result of :func:`ignored_ids` for the references, if already known.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def score_segments(
     if rules.swapped:
         left, right = right, left
     chosen = {}
-    # Braces offer alternatives, and @ is the word that is none.
+    # Braces offer alternatives, and @ means no word.
     if marks and (branching := holding(left, ("{", "@"))):
         from slaeval.scoring.alternatives import align_alternatives
 
@@ -108,7 +108,7 @@ def score_segments(
 def _as_sclite_reads(
     left: Sequence[list[str]], right: Sequence[list[str]]
 ) -> tuple[Sequence[list[str]], Sequence[list[str]]]:
-    """Take sclite's marks off the words of both sides; ``@`` in a hypothesis is not a word."""
+    """Strip sclite's marks from the words of both sides; ``@`` in a hypothesis is not a word."""
     from slaeval.scoring.alternatives import as_sclite_reads, reference_as_sclite_reads
 
     read = {word: as_sclite_reads(word) for word in vocabulary(left, right)}
@@ -133,7 +133,7 @@ def ignored_ids(references: Sequence[Reference]) -> set[str]:
 def signature(
     rules: Protocol, dataset: str | None, split: str | None, segments: int, references: str
 ) -> str:
-    """Return the line that names all that is needed to come to the same number again."""
+    """Return the line that names everything needed to reproduce the number."""
     return (
         f"dataset:{dataset or 'own'}|split:{split or 'own'}|protocol:{rules.identifier}|"
         f"segments:{segments}|references:{references}|slaeval:{__version__}"
@@ -145,7 +145,7 @@ def floor(
 ) -> Score:
     """Return the score of a perfect transcript: the references as hypotheses.
 
-    Of alternatives the first is chosen.
+    The first of several alternatives is chosen.
     """
     known = References.of(references)
     chosen = {row: _first_alternatives(known.words[row]) for row in holding(known.words, "{")}
@@ -154,9 +154,9 @@ def floor(
 
 
 def _first_alternatives(words: Sequence[str]) -> list[str]:
-    """Return the words with the first branch of each ``{ A / B }``, ``@`` being none."""
+    """Return the words with the first branch of each ``{ A / B }``; ``@`` is dropped."""
     chosen: list[str] = []
-    branches: list[int] = []  # the branch we are in, a level
+    branches: list[int] = []  # the current branch, one per level
     for word in words:
         if word == "{":
             branches.append(0)
@@ -180,5 +180,5 @@ def lines_hash(lines: Iterable[str]) -> str:
     """Return 12 hex digits of the SHA-256 of sorted lines of text."""
     import hashlib
 
-    # Characters sort as their UTF-8 does.
+    # Characters sort in the same order as their UTF-8.
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:12]

@@ -11,7 +11,7 @@ from slaeval.formats.sentences import Sentences
 
 __all__ = ["AlignedSegment", "AlignedSegments", "Reference", "References"]
 
-#: For each step a table of ``bytes.translate``: 1 for this step, 0 for others.
+#: For each step a table for ``bytes.translate``: 1 for this step, 0 for others.
 _CHOOSE = {op: bytes(code == ord(op) for code in range(256)) for op in "SDI"}
 
 
@@ -50,7 +50,7 @@ class AlignedSegment(NamedTuple):
         Words as compared, after the protocol's cleanup (original letter case).
     ops : str
         The alignment path over ``C`` (correct), ``S`` (substitution), ``D`` (deletion) and
-        ``I`` (insertion), left to right. ``C`` and ``S`` take a word of either side, ``D``
+        ``I`` (insertion), left to right. ``C`` and ``S`` consume a word of each side, ``D``
         one of the reference, ``I`` one of the hypothesis.
     """
 
@@ -72,12 +72,12 @@ class AlignedSegment(NamedTuple):
 
     @property
     def deletions(self) -> int:
-        """Reference words without counterpart."""
+        """Reference words without a counterpart."""
         return self.ops.count("D")
 
     @property
     def insertions(self) -> int:
-        """Hypothesis words without counterpart."""
+        """Hypothesis words without a counterpart."""
         return self.ops.count("I")
 
     @property
@@ -102,11 +102,11 @@ Record = TypeVar("Record", Reference, AlignedSegment)
 
 
 class _Records(Sequence[Record]):
-    """Records kept column by column: one is made when it is asked for."""
+    """Records stored column by column; each is made on access."""
 
     __slots__ = ()
 
-    #: Makes a record of its values.
+    #: Makes a record from its values.
     _record: ClassVar[Any]
 
     @property
@@ -139,7 +139,7 @@ class _Records(Sequence[Record]):
 
 
 class References(_Records[Reference]):
-    """References, kept column by column.
+    """References, stored column by column.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class References(_Records[Reference]):
         return self.ids, self.signers, self.words, self.channels
 
     def without(self, ids: Collection[str]) -> References:
-        """Return those that have none of these ids."""
+        """Return the references with none of these ids."""
         if not ids:
             return self
         return References.of([reference for reference in self if reference.id not in ids])
@@ -189,7 +189,7 @@ class References(_Records[Reference]):
 
 
 class AlignedSegments(_Records[AlignedSegment]):
-    """Scored segments, kept column by column.
+    """Scored segments, stored column by column.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ class AlignedSegments(_Records[AlignedSegment]):
         -------
         dict
             For each of ``S``, ``D`` and ``I`` the pairs of reference and hypothesis word, ``""``
-            for no word, with how often they met.
+            for no word, with their counts.
         """
         path = "".join(self.paths).encode()
         left, right = self.references, self.hypotheses
@@ -264,7 +264,7 @@ class AlignedSegments(_Records[AlignedSegment]):
 def _numbered_errors(
     path: bytes, left: Sentences, right: Sentences
 ) -> dict[str, Mapping[tuple[str, str], int]]:
-    """Count the words of all errors by their numbers; see :meth:`AlignedSegments.errors`."""
+    """Count the words of all errors with numpy; see :meth:`AlignedSegments.errors`."""
     import numpy as np
 
     steps = np.frombuffer(path, np.uint8)
@@ -272,7 +272,7 @@ def _numbered_errors(
     left_texts, right_texts = (*left.texts, ""), (*right.texts, "")
 
     def counted(of_left: Any, of_right: Any) -> dict[tuple[str, str], int]:
-        """Count pairs of numbers; the last text of a side stands for no word."""
+        """Count pairs of numbers; the last text of each side means no word."""
         pairs = np.int64(len(right_texts)) * of_left + of_right
         each, times = np.unique(pairs, return_counts=True)
         one, other = np.divmod(each, len(right_texts))

@@ -1,15 +1,15 @@
 """Tests of whether the difference between two systems is more than chance.
 
-Both systems answered the same segments, so every test here is paired.
+Both systems recognised the same segments, so every test here is paired.
 
 *MAPSSWE*, the matched-pairs sentence-segment word error test (Gillick and Cox, ICASSP 1989), as
 NIST's ``sc_stats`` computes it: two alignments over the same references are walked together;
-where both systems have two words right in a row, a segment ends; d is the difference in
-errors of a segment, segments without an error in either system are left out, and
+a segment ends where both systems have two consecutive words right; d is the difference in
+errors within a segment, segments without an error in either system are left out, and
 Z = mean(d) / (sd(d)/√n) is compared with the normal distribution.
 
-*Permutation*: were the systems equal, each segment's difference could as well have the other
-sign. The distribution of the sum over all 2ⁿ signs is computed exactly, from its
+*Permutation*: if the systems were equal, each segment's difference could equally have the
+opposite sign. The distribution of the sum over all 2ⁿ signs is computed exactly, from its
 characteristic function Π cos(|dᵢ|·ω).
 
 *Paired bootstrap*: an interval of the difference in WER over segments drawn with replacement.
@@ -30,18 +30,18 @@ SMALLEST = 1e-12
 
 
 class MatchedPairs(NamedTuple):
-    """What the matched-pairs test found.
+    """Result of the matched-pairs test.
 
     Attributes
     ----------
     segments : int
-        Stretches with an error in one of the systems.
+        Stretches with an error in at least one system.
     mean, sd : float
-        Of the difference in errors a stretch, first system minus second.
+        Of the difference in errors per stretch, first system minus second.
     z : float
         Statistic; negative where the first system is better. 0 where nothing varies.
     p : float
-        Two-sided.
+        Two-sided p-value.
     """
 
     segments: int
@@ -59,12 +59,12 @@ def mapsswe(paths_a: Sequence[str], paths_b: Sequence[str], min_good: int = 2) -
     paths_a, paths_b : sequence of str
         Alignment paths over ``C S D I`` of two systems to the same references.
     min_good : int
-        So many words right in both systems in a row end a stretch; ``sc_stats`` takes 2.
+        Consecutive words right in both systems that end a stretch; ``sc_stats`` uses 2.
 
     Returns
     -------
     MatchedPairs
-        With p = 1 where no stretch, or no variation, is left to test.
+        With p = 1 where there is no stretch, or no variation, to test.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def mapsswe(paths_a: Sequence[str], paths_b: Sequence[str], min_good: int = 2) -
 
 
 def _stretches(path_a: str, path_b: str, min_good: int) -> Iterator[tuple[int, int]]:
-    """Yield the errors of both systems in each stretch of a sentence that holds any."""
+    """Yield the errors of both systems in each stretch of a sentence that has any."""
     words_a, after_a = _by_word(path_a)
     words_b, after_b = _by_word(path_b)
     if len(words_a) != len(words_b):
@@ -115,10 +115,10 @@ def _stretches(path_a: str, path_b: str, min_good: int) -> Iterator[tuple[int, i
 
 @lru_cache(maxsize=100_000)
 def _by_word(path: str) -> tuple[list[int], int]:
-    """Return the errors of a path at each reference word, and those behind the last.
+    """Return the errors of a path at each reference word, and those after the last.
 
-    At a word: twice the insertions before it, and one where the word itself is wrong. It is
-    remembered: a system meets every other one, and short paths come again.
+    At a word: twice the insertions before it, plus one if the word itself is wrong. Cached,
+    since each system is compared with every other one, and short paths recur.
     """
     words = []
     inserted = 0
@@ -137,14 +137,14 @@ def permutation(errors_a: Sequence[int], errors_b: Sequence[int]) -> float:
     Parameters
     ----------
     errors_a, errors_b : sequence of int
-        Errors a segment of two systems on the same references.
+        Errors per segment of two systems on the same references.
 
     Returns
     -------
     float
         Share of the 2ⁿ sign patterns whose difference in errors is at least as large as the
-        one found; 1 where the systems never differ. Below :data:`SMALLEST` the sum is noise of
-        the Fourier transform: then :data:`SMALLEST`, an upper bound.
+        observed one; 1 where the systems never differ. Sums below :data:`SMALLEST` are noise of
+        the Fourier transform, so :data:`SMALLEST` is returned as an upper bound.
     """
     differences = [a - b for a, b in zip(errors_a, errors_b, strict=True) if a != b]
     found = abs(sum(differences))
@@ -181,10 +181,10 @@ def paired_bootstrap(
     words : sequence of int
         Reference words per segment.
     pairs : sequence of tuple of int
-        Which systems to hold against which. All are drawn the same segments, so a pair has the
-        same interval whatever other pairs there are, and many cost little more than one.
+        Which systems to compare. All share the same draws, so the interval of a pair does not
+        depend on the other pairs, and many pairs cost little more than one.
     resamples, seed : int
-        How many times to draw, and from which seed.
+        How many times to draw, and the seed of the draws.
     level : float
         Confidence level.
 

@@ -1,1 +1,1 @@
-"""Sample corpora: invented sentences, in the exact layout of a corpus, drawn as video if wanted."""
+"""Sample corpora: invented sentences, in the exact layout of a corpus, optionally with video."""

@@ -1,15 +1,15 @@
 """Sample corpora: small, invented, in a corpus's exact release layout.
 
-They let everything be tried without a licence and without a download. The sentences come from
-little grammars of our own, over words that are typical of each corpus: markers such as
-``loc-``, ``cl-`` and ``-PLUSPLUS`` in the raw German annotation, digits that are glosses in
-the Chinese one, right-to-left text in the Arabic one. No sentence of dev or test is in train.
-Beside the corpus lie two invented hypotheses of its test split, ``hyp.ctm`` and ``hyp_b.ctm``, and
-where it has translations two of these, ``translations.tsv`` and ``translations_b.tsv``.
+They let users try everything without a licence or a download. The sentences come from small
+grammars of our own, over words that are typical of each corpus: markers such as ``loc-``,
+``cl-`` and ``-PLUSPLUS`` in the raw German annotation, digits that are glosses in the Chinese
+one, right-to-left text in the Arabic one. No sentence of dev or test is in train. Beside the
+corpus are two invented hypotheses for its test split, ``hyp.ctm`` and ``hyp_b.ctm``, and, if it
+has translations, ``translations.tsv`` and ``translations_b.tsv``.
 
-On request each sentence is signed by a drawn figure, in pictures laid out as the corpus has them
-(:mod:`slaeval.loaders.sample.rendering`). Those sentences are others, made to be learned: two words
-of each slot of the grammar, 12 in all, in any order. The same seed gives the same bytes.
+On request each sentence is signed by a drawn figure, in pictures laid out as in the corpus
+(:mod:`slaeval.loaders.sample.rendering`). The sentences are then different and easy to learn: two
+words of each slot of the grammar, 12 in all, in any order. The same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from slaeval.loaders.sample.draft import Draft, SampleMaker
 
 __all__ = ["FILMED_SIZES", "SIZES", "maker_of", "write_sample"]
 
-#: Sentences a split.
+#: Sentences per split.
 SIZES = {"train": 96, "dev": 24, "test": 48}
 
-#: The same of a filmed sample, which is there to be learned.
+#: The same for a filmed sample, which is meant for training.
 FILMED_SIZES = {"train": 144, "dev": 24, "test": 48}
 
 
 def maker_of(name: str) -> SampleMaker:
-    """Return what invents the sample of a corpus.
+    """Return the maker of a corpus's sample.
 
     Raises
     ------
@@ -67,18 +67,18 @@ def write_sample(
     name : str
         Whose layout to write, in any spelling of the corpus's name.
     directory : path-like
-        Where to; must not exist, or be an empty folder.
+        Where to write it; must not exist, or be an empty folder.
     seed : int
-        Of the random sentences.
+        Seed of the random sentences.
     video : bool
-        Also render each sentence; needs the extra ``run``. The sentences are others then: 12
-        words (and the markers of Phoenix 2014), each of them often and in any order, so that
-        they can be learned from few.
+        Also render each sentence; needs the extra ``run``. The sentences are then different: 12
+        words (and the markers of Phoenix 2014), each of them frequent and in any order, so that
+        they can be learned from few sentences.
     sizes : mapping, optional
-        Sentences a split, at least one each, in place of :data:`SIZES` or
+        Sentences per split, at least one each, in place of :data:`SIZES` or
         :data:`FILMED_SIZES` (with more to train on where a corpus needs it).
     progress : callable, optional
-        Called with the number of sentences rendered and of all.
+        Called with the number of sentences rendered and their total.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def write_sample(
     files = draft.files
     if video:
         require("run", "rendering")
-    # A folder that is there stays the one it is: a shell may stand in it, a link lead to it.
+    # Keep an existing folder itself: it may be a shell's working directory or a link's target.
     there = os.path.isdir(target)
     temporary = os.path.join(target, ".") if there else f"{target}."
     temporary += f"{secrets.token_hex(4)}.tmp"
@@ -125,7 +125,7 @@ def write_sample(
             os.rename(temporary, target)
             return list(files)
         if os.listdir(target) != [os.path.basename(temporary)]:
-            raise SlaevalError(f"{target}: something else was written here meanwhile")
+            raise SlaevalError(f"{target}: something else was written here in the meantime")
         for path in os.listdir(temporary):
             os.rename(os.path.join(temporary, path), os.path.join(target, path))
         os.rmdir(temporary)

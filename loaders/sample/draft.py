@@ -1,4 +1,4 @@
-"""A sample corpus before it is written: what every corpus's invented sentences share."""
+"""A sample corpus before it is written: what the invented sentences of all corpora share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FILMED_WORDS = 2
 
 Sentence = tuple[str, str, list[str], str]  # id, signer, glosses, translation
 
-#: A grammar: of each place in a sentence the glosses that can stand there, with their words.
+#: A grammar: for each place in a sentence the possible glosses, with their words.
 Slots = Sequence[Sequence[tuple[str, str]]]
 
 
@@ -37,14 +37,14 @@ class Draft:
     rng : Random
         Draws the sentences.
     again : Random
-        Draws a sentence once more where the first one is in train already; apart from `rng`,
-        so that all others stay as they are.
+        Redraws a sentence that is already in train; separate from `rng`, so that all others
+        stay the same.
     translators : Random
-        Draws what two systems translate; apart from the others, likewise.
+        Draws the translations of two systems; separate for the same reason.
     sizes : mapping
-        Sentences a split.
+        Sentences per split.
     filmed : bool
-        The sentences are to be learned from pictures: few words, each often, in any order.
+        The sentences are to be learned from pictures: few words, each frequent, in any order.
     files : dict
         Path to text.
     scenes : list of Scene
@@ -61,7 +61,7 @@ class Draft:
     trained: set[tuple[str, ...]] = field(default_factory=set)
 
     def sentence(self, split: str, slots: Slots) -> tuple[list[str], str]:
-        """Draw one word a slot, leaving some slots out; a held-out one is not in train."""
+        """Draw one word per slot, leaving some slots out; a held-out sentence is not in train."""
         if self.filmed:
             slots = [slot[:_FILMED_WORDS] for slot in slots]
         glosses, text = _sentence(self.rng, slots, self.filmed)
@@ -83,9 +83,9 @@ class SampleMaker:
     slots : Slots
         The grammar of the sentences.
     beside : tuple of str
-        Glosses that the sentences hold beside those of the grammar.
+        Glosses in the sentences in addition to those of the grammar.
     filmed_training : float
-        So many times as many sentences to train on has a filmed sample.
+        Factor by which a filmed sample has more sentences to train on.
     """
 
     draft: Callable[[Draft], None]
@@ -101,7 +101,7 @@ class SampleMaker:
 
 
 def _sentence(rng: random.Random, slots: Slots, any_order: bool) -> tuple[list[str], str]:
-    """Draw one word a slot, leaving some slots out."""
+    """Draw one word per slot, leaving some slots out."""
     kept = rng.sample(range(len(slots)), rng.randint(3, len(slots)))
     if not any_order:
         kept.sort()
@@ -110,7 +110,7 @@ def _sentence(rng: random.Random, slots: Slots, any_order: bool) -> tuple[list[s
 
 
 def draw_rows(rng: random.Random, count: int, draw: Callable[[int], Sentence]) -> list[Sentence]:
-    """Draw so many sentences, each id once."""
+    """Draw `count` sentences with distinct ids."""
     rows: dict[str, Sentence] = {}
     index = 0
     while len(rows) < count:
@@ -128,9 +128,9 @@ def stm(rows: Sequence[Sentence]) -> str:
 
 
 def hypotheses(rng: random.Random, rows: Sequence[Sentence]) -> dict[str, str]:
-    """Invent what two systems answered: errors of every kind, a segment without words."""
+    """Invent the hypotheses of two systems: errors of every kind, a segment without words."""
     words = sorted({gloss for _, _, glosses, _ in rows for gloss in glosses})
-    # Some words are confused with the same other word again and again, as real models do.
+    # Some words are always confused with the same other word, as by real models.
     twin = dict(zip(words, words[3:] + words[:3], strict=True))
     files = {}
     for file, scale in (("hyp.ctm", 1.0), ("hyp_b.ctm", 1.25)):
@@ -161,7 +161,7 @@ def hypotheses(rng: random.Random, rows: Sequence[Sentence]) -> dict[str, str]:
 def translations(
     draft: Draft, rows: Sequence[Sentence], end: str, joined: bool = False
 ) -> dict[str, str]:
-    """Invent what two systems translated: words lost, repeated, replaced and moved."""
+    """Invent the translations of two systems: words lost, repeated, replaced and moved."""
     rng = draft.translators
     words = sorted({word for *_, text in rows for word in text.split()})
     files = {}

@@ -36,7 +36,7 @@ _ARABIC = (
     ),
     (("صباح", "صباحا"), ("مساء", "مساء"), ("ليل", "ليلا"), ("ظهر", "ظهرا")),
 )
-#: Telephones differ in how finely they film: width and height, by signer.
+#: Phones differ in resolution: width and height, by signer.
 _TELEPHONES = ((512, 512), (400, 400), (320, 320), (288, 288), (360, 360), (272, 272))
 
 
@@ -85,6 +85,5 @@ def _isharah(draft: Draft) -> None:
                 files.update(translations(draft, rows, ""))
 
 
-#: More to train on: five signers who are not those of dev and test, of each of whom there must be
-#: enough.
+#: More to train on: five signers other than those of dev and test, with enough sentences each.
 ISHARAH = SampleMaker(_isharah, _ARABIC, filmed_training=5 / 3)

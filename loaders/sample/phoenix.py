@@ -1,6 +1,6 @@
 """Invented sentences laid out as RWTH-PHOENIX-Weather 2014 and 2014 T.
 
-The raw annotation holds what theirs does: markers such as ``loc-``, ``cl-`` and ``-PLUSPLUS``.
+The raw annotation has the originals' markers, such as ``loc-``, ``cl-`` and ``-PLUSPLUS``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _GERMAN = (
     (("KALT", "kalt"), ("WARM", "warm"), ("MILD", "mild"), ("FRISCH", "frisch")),
     (("FUENF", "fünf"), ("ZEHN", "zehn"), ("ZWANZIG", "zwanzig"), ("MINUS", "minus")),
 )
-#: What the German sentences hold beside the grammar's words.
+#: Glosses in the German sentences in addition to the grammar's words.
 _BESIDE = ("WIE", "AUSSEHEN", "S", "H", "C", "M", "N", "R", "W")
 _MONTHS = "January February March April May June July August September October".split()
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
@@ -63,7 +63,7 @@ def _weather_id(rng: random.Random, number: int, form: str) -> str:
 
 
 def _raw_weather(rng: random.Random, glosses: list[str]) -> list[str]:
-    """Put in what raw training annotations hold."""
+    """Insert the markers of raw training annotations."""
     raw = list(glosses)
     place = rng.randrange(len(raw))
     kind = rng.randrange(8)
@@ -157,7 +157,7 @@ def _phoenix2014t(draft: Draft) -> None:
         ]
         if split == "test":
             files.update(hypotheses(rng, rows))
-            # As systems write them that learned from slt's pickles: a full stop of its own.
+            # As written by systems trained on slt's pickles: with a separate full stop.
             files.update(translations(draft, rows, " ."))
 
 

@@ -1,9 +1,9 @@
 """Rendered signing: a simple figure, filmed before a background, written as a corpus stores it.
 
-A figure has a head, a torso, two arms with elbows and two hands; its signer decides its colours,
-size, pace and handedness, each sample its background, light and camera. What is drawn is an exact
-function of corpus, seed and sample id. Shapes are painted from their signed distance, so edges
-are smooth at any size; noise is coarse, so that PNG files stay small.
+A figure has a head, a torso, two arms with elbows and two hands; the signer determines its
+colours, size, pace and handedness, the sample its background, light and camera. The pictures are a
+deterministic function of corpus, seed and sample id. Shapes are painted from their signed
+distance, so edges are smooth at any size; noise is coarse, so that PNG files stay small.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class Look:
 
 
 def _distance(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return how far two colours are apart, brightness counting most."""
+    """Return the distance of two colours, weighted towards brightness."""
     red, green, blue = (x - y for x, y in zip(a, b, strict=True))
     return abs(0.3 * red + 0.6 * green + 0.1 * blue) + 0.3 * (abs(red) + abs(green) + abs(blue)) / 3
 
 
 def _contrasting(rng: np.random.Generator, other: Colour, difficulty: Difficulty) -> Colour:
-    """Draw a colour that a hand of another one is seen before."""
+    """Draw a colour against which a hand of another colour is visible."""
     colour = (0.0, 0.0, 0.0)
     for _ in range(200):
         base = rng.uniform(*difficulty.brightness)
@@ -102,7 +102,7 @@ class _Canvas:
     def box(
         self, left: float, top: float, right: float, bottom: float
     ) -> tuple[Box, Floats, Floats] | None:
-        """Return a box cut to the picture, and the coordinates of pixel centres within it."""
+        """Return a box clipped to the picture, and the coordinates of pixel centres within it."""
         x0, x1 = max(0, int(left) - 1), min(self.picture.width, int(right) + 2)
         y0, y1 = max(0, int(top) - 1), min(self.picture.height, int(bottom) + 2)
         if x0 >= x1 or y0 >= y1:
@@ -112,7 +112,7 @@ class _Canvas:
         return (x0, y0, x1, y1), xs, ys
 
     def paint(self, box: Box, distance: Floats, colour: Colour) -> None:
-        """Cover what lies at a distance below 0 from a shape's edge."""
+        """Paint where the distance from a shape's edge is negative."""
         cover = (np.float32(0.5) - distance).clip(0, 1) * np.float32(255)
         red, green, blue = (int(value) for value in colour)
         self.picture.paste((red, green, blue), box, Image.fromarray(cover.astype(np.uint8)))
@@ -150,7 +150,7 @@ class _Canvas:
 def _segment(
     xs: Floats, ys: Floats, a: tuple[float, float], b: tuple[float, float]
 ) -> tuple[Floats, Floats]:
-    """Return the distance of points from a line between two points, and where along it."""
+    """Return the distance of points from a line segment, and their position along it."""
     dx, dy = np.float32(b[0] - a[0]), np.float32(b[1] - a[1])
     px, py = xs - np.float32(a[0]), ys - np.float32(a[1])
     length = dx * dx + dy * dy + np.float32(1e-6)
@@ -263,7 +263,7 @@ class _Figure:
 def _elbow(
     shoulder: tuple[float, float], hand: tuple[float, float], side: float
 ) -> tuple[float, float]:
-    """Return where the elbow is: outward and down, the more the nearer the hand."""
+    """Return where the elbow is: further outward and down the nearer the hand is."""
     dx, dy = hand[0] - shoulder[0], hand[1] - shoulder[1]
     away = np.hypot(dx, dy)
     bend = 0.5 * np.sqrt(max(0.46**2 - away**2, 0.0))
@@ -301,7 +301,7 @@ def _background(
 
 
 def _wander(rng: np.random.Generator, count: int, pace: float) -> NDArray[np.float64]:
-    """Return a smooth way through [-1, 1] in two dimensions [count, 2]."""
+    """Return a smooth path through [-1, 1] in two dimensions [count, 2]."""
     time = np.arange(count)[:, None] * pace * rng.uniform(0.6, 1.4, 2)
     way: NDArray[np.float64] = np.sin(time + rng.uniform(0, 2 * np.pi, 2))
     return way
@@ -374,7 +374,7 @@ def _mean(pixels: Pixels) -> Colour:
 
 
 class _Patches:
-    """Changes of brightness in patches: large ones that come and go, small ones as noise."""
+    """Changes of brightness in patches: large ones that fade in and out, small ones as noise."""
 
     def __init__(
         self, rng: np.random.Generator, width: int, height: int, difficulty: Difficulty
@@ -392,7 +392,7 @@ class _Patches:
         small = self.rng.integers(-grain, grain + 1, _cells(self.small), np.int16)
         change = _spread(large, self.large)
         change += _spread(small, self.small)
-        # The three channels of a row in one: a last axis of three would be slow.
+        # The three channels of a row on one axis: a last axis of three would be slow.
         change += pixels.reshape(change.shape)
         changed: Pixels = change.clip(0, 255).astype(np.uint8).reshape(pixels.shape)
         return changed
@@ -402,7 +402,7 @@ _Lattice = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def _lattice(width: int, height: int, cell: int) -> _Lattice:
-    """Return the row and the column of a cell for each value of a picture [height, width * 3]."""
+    """Return the row and column of the cell of each value of a picture [height, width * 3]."""
     return np.arange(height) // cell, np.arange(width).repeat(3) // cell
 
 
@@ -417,7 +417,7 @@ def _spread(levels: NDArray[np.int16], lattice: _Lattice) -> NDArray[np.int16]:
 def write_scene(
     scene: Scene, root: str, corpus: str, seed: int, signs: Lexicon, difficulty: Difficulty
 ) -> int:
-    """Render a sample and write it below `root`; returns the number of its frames."""
+    """Render a sample and write it below `root`; return the number of its frames."""
     path = os.path.join(root, *scene.path.split("/"))
     os.makedirs(os.path.dirname(path), exist_ok=True)
     frames = render(scene, corpus, seed, signs, difficulty)
@@ -434,7 +434,7 @@ def _write_video(path: str, frames: Iterator[Pixels], scene: Scene) -> int:
     import av
 
     with av.open(path, "w") as container:
-        # One thread: with several, what x264 writes depends on how many there are.
+        # One thread: x264's output depends on the number of threads.
         options = {"preset": "ultrafast", "crf": "23", "threads": "1"}
         stream = container.add_stream("libx264", rate=round(scene.fps), options=options)
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "yuv420p"
@@ -457,9 +457,9 @@ def render_scenes(
 ) -> None:
     """Render samples and write them below a folder.
 
-    Many are shared out to two worker processes; what is written does not depend on it. The
+    Large sets are split between two worker processes, which does not change the output. The
     workers are plain processes, not forks: forking is unsafe once other threads run, and
-    :mod:`multiprocessing`'s other ways import the caller's script again.
+    :mod:`multiprocessing`'s other start methods import the caller's script again.
 
     Parameters
     ----------
@@ -468,15 +468,15 @@ def render_scenes(
     root : str
         The corpus's folder.
     corpus : str
-        Its name; with `seed` and the sample's id it seeds all that is drawn.
+        Its name; with `seed` and the sample's id it seeds everything drawn.
     seed : int
-        Of the sample corpus.
+        Seed of the sample corpus.
     glosses : sequence of str
         All words of the corpus, in the order in which they get their signs.
     progress : callable, optional
-        Called with the number of samples done and of all.
+        Called with the number of samples done and their total.
     difficulty : Difficulty, optional
-        The default one without it.
+        The default one if not given.
 
     Raises
     ------
@@ -527,7 +527,7 @@ def _in_processes(jobs: Sequence[dict[str, Any]], report: Callable[[int], None])
             with process.stdin:
                 process.stdin.write(job)
         except OSError:
-            pass  # it ended before it read its job: its exit code says so below
+            pass  # it ended before reading its job: its exit code is checked below
         for _ in process.stdout:
             with lock:
                 done += 1
@@ -573,7 +573,7 @@ def _worker() -> subprocess.Popen[str]:
 
 
 def _work() -> None:
-    """Render what standard input says; a line on standard output for each sample."""
+    """Render the job on standard input; print a line to standard output for each sample."""
     job = json.load(sys.stdin)
     settings: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value

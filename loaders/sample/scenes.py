@@ -23,11 +23,11 @@ class Scene:
     first : int
         Number of the first frame in the pattern.
     width, height : int
-        Of the pictures.
+        Size of the pictures.
     fps : float
-        Of a video file.
+        Frame rate of a video file.
     frames : int or None
-        Exact number of frames, where the annotation states it.
+        Exact number of frames, if the annotation states it.
     """
 
     id: str
@@ -43,17 +43,17 @@ class Scene:
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How much of everything that is not the sign itself a rendered sample has.
+    """How much a rendered sample varies in everything but the signs themselves.
 
     Lengths are in units of the body (1 is about the width of the picture), brightness in levels
-    of 255, time in frames at 25 frames a second.
+    of 255, time in frames at 25 frames per second.
 
     Attributes
     ----------
     sign_frames, transition_frames, rest_frames : tuple of int
         Least and most frames of a sign, between two signs, and at rest at either end.
     tempo, size, amplitude : float
-        By how much signers differ in speed, in size and in how far they move, as a fraction.
+        How much signers differ in speed, in size and in range of movement, as a fraction.
     amplitude_jitter, place_jitter, angle_jitter : float
         The same from one instance of a sign to the next: fraction, length, radians.
     tremor : float
@@ -63,17 +63,17 @@ class Difficulty:
     sway : float
         Slow movement of the whole body.
     camera_shift, camera_drift : float
-        Where the signer stands, from sample to sample and during one.
+        Changes of the signer's position, from sample to sample and during one.
     background_contrast : float
-        Brightness between the parts of a background.
+        Difference in brightness between the parts of a background.
     hand : float
-        Radius of a hand: not a difficulty of its own, but what the others are measured by.
+        Radius of a hand: not a difficulty in itself, but the scale for the others.
     hand_contrast : float
-        Least distance in colour between skin and what may lie behind it.
+        Least distance in colour between skin and what may be behind it.
     skins : int
-        How many tones of skin there are, from the lightest.
+        Number of skin tones, from the lightest.
     brightness, tint : (float, float) and float
-        Of shirts and backgrounds: levels from and to, and how far red, green and blue lie apart.
+        Of shirts and backgrounds: range of levels, and spread between red, green and blue.
     light, flicker : float
         Change of light from sample to sample and from frame to frame, as a fraction.
     noise, noise_cell : float
@@ -81,7 +81,7 @@ class Difficulty:
     dapple, dapple_cell : float
         Patches of light that come and go within a few frames: levels, and side.
     distractors : int
-        Moving things of about a hand's size in the background.
+        Moving objects of about a hand's size in the background.
     distractor_contrast : float
         Their distance in brightness from the background.
     """

@@ -1,14 +1,14 @@
 """Invented signs: which movement a gloss has, and how a sentence of them moves in time.
 
 A sign is the path of the dominant hand beside the body, the shape of that hand, and what the
-other hand does: it hangs, mirrors the movement, or is the place of it. Signs come in pairs that
-share their frames in the opposite order (up and down, clockwise and counter-clockwise, opening
-and closing), so neither one frame nor a bag of frames tells them apart. Between two signs the
-hands travel, and each end of a sign leans towards its neighbour, as in real signing.
+other hand does: it hangs, mirrors the movement, or is the place of it. Signs come in pairs with
+the same frames in opposite order (up and down, clockwise and counter-clockwise, opening and
+closing), so neither one frame nor a bag of frames tells them apart. Between two signs the
+hands travel, and each end of a sign is blended with its neighbour, as in real signing.
 
-Places are those of the signer, not of the picture: ``x`` runs outward on the dominant side, ``y``
-up, the origin lies between the shoulders, and 1 is about the width of the picture. So a left-right
-mirror of a sign is the same sign by a left-handed signer. Nothing here draws.
+Coordinates are relative to the signer, not the picture: ``x`` points outward on the dominant side,
+``y`` up, the origin is between the shoulders, and 1 is about the width of the picture. So a
+left-right mirror of a sign is the same sign by a left-handed signer. Nothing is drawn here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 
 def generator(*names: object) -> np.random.Generator:
-    """Return a random generator that depends on the names alone, not on what was drawn before."""
+    """Return a random generator that depends only on the names, not on earlier draws."""
     digest = hashlib.sha256(" ".join(map(str, names)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
@@ -84,7 +84,7 @@ class Movement(NamedTuple):
     Attributes
     ----------
     path : float array [K, 2]
-        Way of the dominant hand, walked at even speed but for its ends.
+        Path of the dominant hand, followed at even speed except at its ends.
     shape, to : str
         Hand shape at the start and at the end.
     other : {"hangs", "mirrors", "is the place"}
@@ -105,7 +105,7 @@ class Movement(NamedTuple):
 
 
 #: Each gives two signs, itself and its reverse, in this order. The path of a mirroring hand
-#: stays on its own side of the body.
+#: stays on that hand's side of the body.
 _MOVEMENTS = (
     Movement(_line((0.30, -0.32), (0.30, 0.10)), "disc", "disc"),
     Movement(_line((0.00, -0.12), (0.34, -0.12)), "tall", "tall"),
@@ -128,7 +128,7 @@ _MOVEMENTS = (
     Movement(_line((0.13, -0.14), (0.17, -0.10)), "star", "fist", "mirrors"),
     Movement(_line((0.16, 0.20), (0.16, -0.08), (0.34, -0.08)), "disc", "disc"),
 )
-#: Markers of the annotation, which are no signs: hands go up, go down, stay while the head
+#: Markers in the annotation that are not signs: hands go up, go down, stay while the head
 #: tilts, open low before the body.
 _MARKERS = {
     "__ON__": Movement(_line(_REST, (0.12, -0.20)), "fist", "fist", "mirrors"),
@@ -148,7 +148,7 @@ Lexicon = dict[str, Movement]
 
 
 def lexicon(glosses: Iterable[str]) -> Lexicon:
-    """Give each word of a list of glosses a sign of its own, pairs to neighbours in the list.
+    """Give each word of a list of glosses a distinct sign, pairs to neighbours in the list.
 
     Raises
     ------
@@ -179,7 +179,7 @@ class Poses(NamedTuple):
     shapes : float array [T, 2, 7]
         Their shapes: palm (half width, half height, roundness), hole, fingers.
     tilt : float array [T]
-        Of the head, radians.
+        Tilt of the head, radians.
     spans : list of (int, int)
         Frames [start, end) of each gloss.
     """
@@ -191,7 +191,7 @@ class Poses(NamedTuple):
 
 
 def _walk(path: Floats, steps: int) -> Floats:
-    """Walk a path in so many frames, slower at both ends."""
+    """Follow a path in `steps` frames, slower at both ends."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     time = np.linspace(0.0, 1.0, steps)
     eased = 0.5 * time + 0.5 * time * time * (3 - 2 * time)
@@ -203,7 +203,7 @@ def _durations(
 ) -> list[int]:
     """Draw the frames of rest, sign, transition, sign, …, transition, rest.
 
-    With a `total` they are stretched to it, one frame each at least.
+    With a `total` they are stretched to it, at least one frame each.
     """
     ranges = [difficulty.rest_frames, difficulty.transition_frames]
     ranges += [difficulty.sign_frames, difficulty.transition_frames] * count
@@ -213,7 +213,7 @@ def _durations(
         total = max(round(sum(drawn) / tempo), len(drawn))
     parts = [frames * (total - len(drawn)) / sum(drawn) for frames in drawn]
     whole = [1 + math.floor(part) for part in parts]
-    # The largest remainders get what is left.
+    # The largest remainders get the frames left over.
     order = sorted(range(len(parts)), key=lambda i: parts[i] - math.floor(parts[i]), reverse=True)
     for index in order[: total - sum(whole)]:
         whole[index] += 1

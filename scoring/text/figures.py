@@ -1,9 +1,9 @@
 """BLEU-1 to -4 and chrF from sacrebleu, and the intervals of all figures.
 
-What sacrebleu counts in a sentence (n-grams that match, n-grams there are, lengths) adds up over
-sentences. It is counted once; the corpus, each sentence and each bootstrap resample are sums of
-these rows handed back to sacrebleu. Its ``corpus_score`` with ``n_bootstrap`` does the same for
-one figure at a time.
+What sacrebleu counts in a sentence (matching n-grams, all n-grams, lengths) is additive over
+sentences. It is counted once; the figures of the corpus, of each sentence and of each bootstrap
+resample come from sums of these rows, passed back to sacrebleu. Its ``corpus_score`` with
+``n_bootstrap`` does the same for one figure at a time.
 
 The resamples are sacrebleu's own draws (seed 12345 unless ``SACREBLEU_SEED`` says otherwise),
 shared by all figures, and the interval is its 2.5 and 97.5 percentiles.
@@ -39,7 +39,7 @@ __all__ = [
     "statistics",
 ]
 
-#: Orders of BLEU that papers print.
+#: Orders of BLEU that papers report.
 ORDERS = (1, 2, 3, 4)
 
 #: Bootstrap resamples, as many as sacrebleu draws.
@@ -52,13 +52,13 @@ class Figure(NamedTuple):
     Attributes
     ----------
     name : str
-        For people: ``"BLEU-4"``.
+        Display name: ``"BLEU-4"``.
     value : float
         In percent, unrounded.
     interval : tuple of float or None
         95 % bootstrap interval in percent; None with fewer than two segments.
     signature : str
-        Everything needed to come to the same number again.
+        Everything needed to reproduce the number.
     """
 
     name: str
@@ -71,12 +71,12 @@ def bleu_metric(form: Form) -> BLEU:
     """Return sacrebleu's BLEU with the settings of a protocol."""
     from sacrebleu.metrics.bleu import BLEU
 
-    # force: "this looks tokenised" is what these corpora are.
+    # force: these corpora are tokenised, so sacrebleu's warning about it is moot.
     return BLEU(tokenize=form.tokenizer, smooth_method=form.smoothing, force=True)
 
 
 def chrf_metric() -> CHRF:
-    """Return sacrebleu's chrF2, its settings the same since version 1."""
+    """Return sacrebleu's chrF2, whose defaults are unchanged since version 1."""
     from sacrebleu.metrics.chrf import CHRF
 
     return CHRF()
@@ -100,12 +100,12 @@ def bleu_of(row: Sequence[int], form: Form, order: int = 4, *, sentence: bool = 
     row : sequence of int
         Hypothesis and reference length, matches and n-grams of the orders 1 to 4.
     form : Form
-        Its smoothing.
+        Gives the smoothing.
     order : int
         Largest n-gram.
     sentence : bool
-        Of one sentence: smoothed, and no order above the sentence's length, as
-        ``sacrebleu --sentence-level`` computes it.
+        Score as one sentence: smoothed, with no order above its length, as
+        ``sacrebleu --sentence-level`` does.
     """
     from sacrebleu.metrics.bleu import BLEU
 
@@ -157,7 +157,7 @@ def paired_tests(
     scores : sequence of TextScore
         Over the same references under the same protocol.
     names : sequence of str
-        Of the systems.
+        Names of the systems.
     test : {"bs", "ar"}
         Paired bootstrap or approximate randomisation.
     samples : int
@@ -166,7 +166,7 @@ def paired_tests(
     Returns
     -------
     tuple
-        System to the p-values of ``"bleu4"`` and ``"chrf"``, and sacrebleu's signatures.
+        For each system the p-values of ``"bleu4"`` and ``"chrf"``; sacrebleu's signatures.
     """
     from sacrebleu.significance import PairedTest
 

@@ -1,29 +1,29 @@
 """Text protocols: what exactly is compared when a paper says "BLEU-4".
 
 A protocol says what happens to a reference and to a hypothesis, what BLEU counts as a word, and
-which ROUGE-L is meant. It describes published code: references take the form they have in the
-files of that code, hypotheses undergo what the code does to them and no more. A system whose
-sentences end otherwise than the references gets the lower figure that the code would give it, and
-a warning.
+which ROUGE-L is meant. It describes published code: references take the form they have in that
+code's files, hypotheses get exactly the cleanup that the code applies. A system whose sentences
+end differently from the references gets the lower figure that the code would give it, and a
+warning.
 
 Conventions
 -----------
-*Unit.* ``"words"``: what is between blanks; runs of blanks count as one. ``"characters"``:
-every character, a blank included, as ``" ".join(text)`` leaves them. WER, ROUGE-L and BLEU
-without a tokeniser work on units.
+*Unit.* ``"words"``: separated by blanks; runs of blanks count as one. ``"characters"``: every
+character, blanks included, as in ``" ".join(text)``. WER, ROUGE-L and BLEU without a tokeniser
+work on units.
 
-*Form.* A protocol has a form for text with blanks between words, one for Chinese, or both. One
-without a form for the text at hand cannot score it: its code was not made for that.
+*Form.* A protocol has a form for text with blanks between words, one for Chinese, or both. It
+cannot score text for which it has no form, because its code was not made for that.
 
 Sources
 -------
-The figures of every protocol but ours (``plain``, ``unpunctuated``) are held in the tests against
-answers recorded from these files: ``signjoey/metrics.py`` and ``signjoey/data.py`` of neccam/slt;
+The figures of every protocol but ours (``plain``, ``unpunctuated``) are tested against values
+recorded from these files: ``signjoey/metrics.py`` and ``signjoey/data.py`` of neccam/slt;
 ``TwoStreamNetwork/utils/metrics.py``, ``modelling/Tokenizer.py`` of FangyunWei/SLRT;
 ``train_slt.py`` of zhoubenjia/GFSLT-VLP with ``pycocoevalcap`` of Maluuba/nlg-eval, which it
 calls; ``SLRT_metrics.py``, ``fine_tuning.py`` of ZechengLi19/Uni-Sign.
 
-A new protocol is one :class:`TextProtocol` given to :func:`register`.
+To add a protocol, pass a :class:`TextProtocol` to :func:`register`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = [
 
 Script = Literal["words", "chinese"]
 
-#: What ``--protocol`` means where none is given: the protocol of the corpus.
+#: The default of ``--protocol``: the protocol of the corpus.
 DEFAULT = "official"
 
 
@@ -62,9 +62,9 @@ class TextCleanup:
     Attributes
     ----------
     rules : tuple of Rule
-        Rewriting steps in their order.
+        Rewriting steps, in order.
     lower : bool
-        To lower case, before the rules.
+        Convert to lower case before the rules.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -75,7 +75,7 @@ class TextCleanup:
         return rewrite(text.lower() if self.lower else text, self.rules).strip()
 
     def trace(self, text: str) -> list[str]:
-        """Name what changes a sentence."""
+        """Name the steps that change a sentence."""
         fired = []
         if self.lower and text != text.lower():
             fired.append("to lower case")
@@ -95,9 +95,9 @@ class Form:
     Attributes
     ----------
     reference, hypothesis : TextCleanup
-        What happens to either side.
+        What happens to each side.
     unit : {"words", "characters"}
-        What BLEU (without a tokeniser), ROUGE-L and WER are over.
+        The unit of BLEU (without a tokeniser), ROUGE-L and WER.
     tokenizer : {"none", "13a", "zh"}
         sacrebleu's tokeniser for BLEU; ``"none"`` takes the units as they are.
     smoothing : {"none", "exp"}
@@ -118,7 +118,7 @@ class Form:
         return " ".join(text.split() if self.unit == "words" else text)
 
     def for_bleu(self, text: str) -> str:
-        """Return a cleaned sentence as BLEU's tokeniser gets it; ``zh`` cuts for itself."""
+        """Return a cleaned sentence as passed to BLEU's tokeniser; ``zh`` splits by itself."""
         return text if self.tokenizer == "zh" else self.units(text)
 
 
@@ -131,13 +131,13 @@ class TextProtocol:
     name : str
         What users type.
     title, used_by, source : str
-        What it is, whose figures it explains, and where its code stands.
+        What it is, whose figures it explains, and where its code is.
     words, chinese : Form or None
         What to do with text that has blanks between words, and with Chinese.
     version : int
-        Grows when a figure this protocol gives changes.
+        Incremented when a figure this protocol gives changes.
     caveat : str
-        What a reader of the figure has to know.
+        What a reader of the figure must know.
     """
 
     name: str
@@ -164,7 +164,7 @@ class TextProtocol:
         Raises
         ------
         UsageError
-            Nothing: its code was not made for it.
+            The protocol has no form for this kind of text.
         """
         form = self.words if script == "words" else self.chinese
         if form is None:
@@ -222,7 +222,7 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323a
 
 
 def script_of(references: Iterable[str]) -> Script:
-    """Tell Chinese from text with blanks between words: most of its letters are Chinese."""
+    """Tell Chinese, where most letters are Chinese, from text with blanks between words."""
     text = "".join(references)
     letters = sum(map(str.isalpha, text))
     return "chinese" if 2 * len(_HAN.findall(text)) > letters else "words"
@@ -266,8 +266,8 @@ _bare_chinese = TextCleanup((_NO_PUNCTUATION, _NO_BLANKS), lower=True)
 register(
     TextProtocol(
         "signjoey",
-        "BLEU over words as they stand, ROUGE-L with beta 1.2, every reference ends in a full "
-        "stop (slt)",
+        "BLEU over words as given, ROUGE-L with beta 1.2, every reference ends in a full stop "
+        "(slt)",
         "Sign Language Transformers (Camgöz et al. 2020) and most work on 2014 T since",
         "neccam/slt: signjoey/metrics.py, signjoey/data.py, configs/sign.yaml",
         words=Form(TextCleanup((_ADD_STOP,), lower=True)),
@@ -277,23 +277,23 @@ register(
 register(
     TextProtocol(
         "twostream",
-        "BLEU over words (Chinese: characters) as they stand, ROUGE-L with beta = P/R (SLRT)",
+        "BLEU over words (Chinese: characters) as given, ROUGE-L with beta = P/R (SLRT)",
         "TwoStreamNetwork, MMTLB and others of FangyunWei/SLRT; CSL-Daily since",
         "FangyunWei/SLRT: TwoStreamNetwork/utils/metrics.py, modelling/Tokenizer.py",
         words=Form(TextCleanup((_ADD_STOP,)), TextCleanup((_STOP_APART,)), rouge=PRECISION_RECALL),
         chinese=Form(unit="characters", rouge=PRECISION_RECALL),
-        caveat="its ROUGE-L is another one than signjoey's: the two cannot be compared",
+        caveat="its ROUGE-L differs from signjoey's: the two cannot be compared",
     )
 )
 register(
     TextProtocol(
         "gfslt",
-        "BLEU over words as they stand and ROUGE-L with beta 1.2 by nlg-eval, no full stop in the "
+        "BLEU over words as given and ROUGE-L with beta 1.2 by nlg-eval, no full stop in the "
         "references (GFSLT-VLP)",
         "GFSLT-VLP (Zhou et al. 2023) and gloss-free work on its labels",
         "zhoubenjia/GFSLT-VLP: train_slt.py, its labels; Maluuba/nlg-eval: pycocoevalcap",
         words=Form(TextCleanup((_DROP_STOP,))),
-        caveat="the BLEU-4 that it prints while training is sacrebleu's default, here 'plain'",
+        caveat="the BLEU-4 it prints during training is sacrebleu's default, here 'plain'",
     )
 )
 register(
@@ -312,8 +312,8 @@ register(
             smoothing="exp",
             rouge=DISTINCT_WORDS,
         ),
-        caveat="Chinese: punctuation changes on the side of the references only; its ROUGE-L is "
-        "over distinct words",
+        caveat="Chinese: punctuation changes in the references only; its ROUGE-L is over distinct "
+        "words",
     )
 )
 register(
@@ -339,7 +339,7 @@ register(
 register(
     TextProtocol(
         "unpunctuated",
-        "no punctuation on either side, BLEU over words (Chinese: characters) as they stand",
+        "no punctuation on either side, BLEU over words (Chinese: characters) as given",
         "nobody in particular: it does not depend on who kept the full stop",
         "slaeval",
         words=Form(_bare, _bare),

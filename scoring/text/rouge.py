@@ -1,29 +1,28 @@
-"""ROUGE-L of sentences, in the three forms that sign language translation papers print.
+"""ROUGE-L of sentences, in the three variants that sign language translation papers report.
 
 ROUGE-L (Lin, *ROUGE: A Package for Automatic Evaluation of Summaries*, 2004) is an F measure over
 the longest common subsequence of two sentences: with L its length, P = L / words of the
 hypothesis, R = L / words of the reference, F = (1 + β²)·P·R / (R + β²·P). The figure of a system
-is the mean over its sentences, in percent. What β is, and what counts as a word twice, differs:
+is the mean over its sentences, in percent. The variants differ in β and in repeated words:
 
 :data:`BETA_12`
-    β = 1.2: ``mscoco_rouge.py`` of signjoey/slt, the ROUGE of COCO captions that nlg-eval
-    computes too. What a paper most likely means.
+    β = 1.2: ``mscoco_rouge.py`` of signjoey/slt, the ROUGE of COCO captions, also in nlg-eval.
+    What a paper most likely means.
 :data:`PRECISION_RECALL`
-    β = P / R of each sentence: ``Rouge.py`` of SLRT (TwoStreamNetwork) and of those who took
-    it from there; it leans to the smaller of the two.
+    β = P / R of each sentence: ``Rouge.py`` of SLRT (TwoStreamNetwork) and code copied from
+    it; it favours the smaller of the two.
 :data:`DISTINCT_WORDS`
     The package ``rouge`` 1.0.1, which Uni-Sign calls: β = 1 over distinct words, a sentence cut at
     every full stop.
 
-No kept-up library gives the first two. Google's ``rouge-score`` computes β = 1 and takes for
-words only what stands in ``[a-z0-9]``: it cuts German words at their umlauts and finds no word in
-Chinese or Arabic.
+No maintained library computes the first two. Google's ``rouge-score`` computes β = 1 over words of
+``[a-z0-9]`` only: it splits German words at umlauts and finds no word in Chinese or Arabic.
 
 Conventions
 -----------
 A sentence is a string with one blank between its words; nothing is cleaned here. An empty
 sentence counts as one empty word, as ``"".split(" ")`` gives it in all three. The package
-``rouge`` stops at an empty sentence; here it scores 0.
+``rouge`` raises on an empty sentence; here it scores 0.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ class RougeL(NamedTuple):
     Attributes
     ----------
     beta : str
-        What β is, for people: ``"1.2"``.
+        Display value of β: ``"1.2"``.
     signature : str
-        What stands for it in a signature.
+        Its entry in a signature.
     sentence : callable
-        Reference and hypothesis to their F, between 0 and 1.
+        Maps reference and hypothesis to their F, between 0 and 1.
     """
 
     beta: str
@@ -105,12 +104,12 @@ def _distinct_words(reference: str, hypothesis: str) -> float:
 
 
 def _at_stops(sentence: str) -> list[list[str]]:
-    """Cut a sentence at its full stops, and each part at its blanks."""
+    """Split a sentence at its full stops, and each part at its blanks."""
     return [" ".join(part.split()).split(" ") for part in sentence.split(".") if part]
 
 
 def _common_words(words: list[str], hypothesis_words: list[str]) -> set[str]:
-    """Return the words of a longest common subsequence, of equally long ones the original's."""
+    """Return the words of a longest common subsequence; of several, the one ``rouge`` picks."""
     table = [[0] * (len(hypothesis_words) + 1)]
     for word in words:
         above, row = table[-1], [0]

@@ -4,7 +4,7 @@ Conventions
 -----------
 All figures are in percent and unrounded. BLEU-n and chrF are over the whole corpus; ROUGE-L is
 the mean over sentences; WER = errors / reference units, aligned with sclite's costs, letter case
-as the protocol left it. A segment without reference counts nowhere.
+as the protocol left it. A segment without a reference is not scored.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ GROUPINGS = ("signer", "length")
 
 
 class TextSegment(NamedTuple):
-    """One sentence that was compared.
+    """One scored sentence.
 
     Attributes
     ----------
     id, signer : str
-        Which; signer ``""`` where unknown.
+        Name of the segment; signer ``""`` where unknown.
     reference, hypothesis : str
         As compared, after the protocol's cleanup.
     """
@@ -67,9 +67,9 @@ class TextGroup(NamedTuple):
     name : str
         What they share: a signer, a range of reference lengths.
     segments, reference_units, hypothesis_units : int
-        How many.
+        Counts.
     bleu, chrf, rouge, wer : float
-        BLEU-4 and chrF2 of them taken together, mean ROUGE-L, WER; nan where there are no units.
+        BLEU-4 and chrF2 of the group as a corpus, mean ROUGE-L, WER; nan without units.
     """
 
     name: str
@@ -82,7 +82,7 @@ class TextGroup(NamedTuple):
     wer: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields, ready for JSON."""
         return {**self._asdict(), "wer": finite(self.wer)}
 
 
@@ -95,13 +95,13 @@ class TextScore:
     segments : sequence of TextSegment
         One per reference, in the order of the references.
     rules : TextProtocol
-        What was compared.
+        The protocol.
     script : {"words", "chinese"}
-        Which form of it.
+        Which of its forms.
     dataset, split : str or None
         What the references are, where known.
     source : str
-        Where the references came from, for people.
+        Where the references came from, for display.
     base : str
         Signature without metric: corpus, protocol, references.
     warnings : tuple of str
@@ -109,7 +109,7 @@ class TextScore:
     bootstrap : int
         Resamples for the intervals; 0 for none.
     other_readings : tuple of TextScore
-        The same file under protocols that readers may take for this one.
+        The same file under protocols that readers may mistake for this one.
     """
 
     segments: Sequence[TextSegment]
@@ -135,7 +135,7 @@ class TextScore:
 
     @property
     def unit(self) -> str:
-        """What WER, ROUGE-L and BLEU are over: ``"words"`` or ``"characters"``."""
+        """The unit of WER, ROUGE-L and BLEU: ``"words"`` or ``"characters"``."""
         return self.form.unit
 
     @cached_property
@@ -293,9 +293,9 @@ class TextScore:
 
     @property
     def signature(self) -> str:
-        """One line with all that is needed to come to the same figures again.
+        """One line with everything needed to reproduce the figures.
 
-        sacrebleu's own signatures stand in it; that of a single figure is in :attr:`figures`.
+        It contains sacrebleu's signatures; that of a single figure is in :attr:`figures`.
         """
         return (
             f"{self.base}|bleu[{self._bleu[1]}]|chrf2[{self._chrf[1]}]|"
@@ -303,7 +303,7 @@ class TextScore:
         )
 
     def with_bootstrap(self, resamples: int) -> TextScore:
-        """Return the same score with intervals of so many resamples; 0 for none."""
+        """Return the same score with intervals over `resamples` resamples; 0 for none."""
         return replace(self, bootstrap=resamples)
 
     def to_dict(self) -> dict[str, Any]:

@@ -50,21 +50,21 @@ def score_texts(
     references : sequence of TextReference
         Every segment to score, each id once.
     hypotheses : mapping
-        Segment to the sentence that was said. A reference without hypothesis counts as empty;
-        a hypothesis without reference is left out.
+        From segments to recognised sentences. A reference without a hypothesis is scored against
+        an empty one; a hypothesis without a reference is left out.
     rules : str or TextProtocol
         The protocol; ``"official"`` is ``"plain"`` here, where no corpus is known.
     dataset, split, source : str, optional
         What the references are, and where they came from.
     warnings : tuple of str
-        Handed on to the score.
+        Passed on to the score.
     bootstrap : int
         Resamples for the intervals; 0 for none.
 
     Returns
     -------
     TextScore
-        With one segment per reference, in their order. Figures are computed when asked for.
+        With one segment per reference, in their order. Figures are computed on access.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 """Analysis: where the errors of a score are, as numbers and as pictures.
 
-:func:`attribute` and :func:`group` count, without anything but Python. The other functions draw
-with matplotlib (the extra ``analysis``): each returns the Axes it drew on and draws into yours
-with ``ax=``; :func:`save` writes a plot as PNG, SVG or PDF. ``STYLE`` is the look of these plots,
-for ``plt.rcParams.update`` or ``plt.rc_context``; :func:`shaped` and
-:func:`families` give the text and the fonts to write glosses of any script with.
+:func:`attribute` and :func:`group` count in pure Python. The other functions draw with matplotlib
+(the extra ``analysis``): each returns the Axes it drew on, which can be given with ``ax=``;
+:func:`save` writes a plot as PNG, SVG or PDF. ``STYLE`` is the look of these plots, for
+``plt.rcParams.update`` or ``plt.rc_context``; :func:`shaped` and :func:`families` give the text
+and the fonts for glosses in any script.
 """
 
 from __future__ import annotations

@@ -1,21 +1,21 @@
 """Where the errors are: every step of every alignment, counted once.
 
 A score is a sum over the steps of its alignments. Here each step, correct or not, becomes one
-record that knows its segment, signer, words, place in the sentence and how often its word was
-seen in training. Grouping the records in any way splits the score: each record falls into one
-group, so that counts over the groups add up to those of the score, whatever the grouping.
+record with its segment, signer, words, place in the sentence and the training frequency of its
+word. Any grouping of the records splits the score: each record is in exactly one group, so the
+counts of the groups add up to those of the score.
 
 Where a step belongs
 --------------------
 A correct word, a substitution and a deletion belong to their *reference* word: its place, its
 frequency, its gloss. An insertion has none. It belongs
 
-- in place, to the reference word that follows it; behind the last word, to the last word; in
-  a segment without reference words, to a group of its own;
+- by position, to the reference word that follows it; after the last word, to the last word; in
+  a segment without reference words, to a separate group;
 - by gloss and by frequency, to the *hypothesis* word that was inserted.
 
-The rate of a group is (S + D + I) / reference words *of that group*. It is a word error rate
-only of the whole: the insertions of a gloss, for one, may exceed how often it was signed.
+The rate of a group is (S + D + I) / reference words *of that group*. Only over the whole is it a
+word error rate: the insertions of a gloss, for instance, may outnumber its occurrences.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = [
 #: What :func:`group` can group errors by.
 GROUPINGS = ("signer", "length", "frequency", "position", "gloss")
 
-#: Classes of training frequency: the highest count of each and its name; None: no upper end.
+#: Classes of training frequency: highest count and name of each; None: no upper end.
 FREQUENCIES: tuple[tuple[int | None, str], ...] = (
     (0, "unseen"),
     (2, "1–2 times"),
@@ -75,18 +75,18 @@ class Attribution(NamedTuple):
     Attributes
     ----------
     segment, signer : str
-        Where; signer ``""`` where unknown.
+        Where it is; signer ``""`` where unknown.
     op : str
         ``C`` correct, ``S`` substitution, ``D`` deletion, ``I`` insertion.
     reference, hypothesis : str
         The words; ``""`` on the side that has none.
     place : int
-        Which reference word it belongs to, from 0; of an insertion the one that follows,
-        behind the last word the last; -1 in a segment without reference words.
+        Index of the reference word it belongs to, from 0; for an insertion the following one
+        or, at the end, the last; -1 in a segment without reference words.
     words : int
         Reference words of the segment.
     frequency : int or None
-        How often its gloss occurs in training; None where no counts were given.
+        How often its gloss occurs in training; None if no counts were given.
     """
 
     segment: str
@@ -100,13 +100,13 @@ class Attribution(NamedTuple):
 
     @property
     def gloss(self) -> str:
-        """The word it belongs to: that of the reference, of an insertion that inserted."""
+        """The word it belongs to: the reference word or, for an insertion, the inserted one."""
         return self.hypothesis if self.op == "I" else self.reference
 
     def part(self, parts: int) -> int | None:
-        """Return which of so many equal parts of the sentence it lies in, from 0.
+        """Return which of `parts` equal parts of the sentence it is in, from 0.
 
-        A word is placed at its middle: of three parts, a single word is in the second, two words
+        A word counts at its middle: with three parts, a single word is in the second, two words
         are in the first and the third. None in a segment without reference words.
         """
         return None if self.place < 0 else (2 * self.place + 1) * parts // (2 * self.words)
@@ -116,8 +116,8 @@ class Attribution(NamedTuple):
 class ErrorGroup(Counts):
     """Counts over some steps.
 
-    As :class:`~slaeval.scoring.score.Counts`, but of steps: `segments` is how many segments
-    have one in this group, `segment_errors` how many have an error in it.
+    As :class:`~slaeval.scoring.score.Counts`, but over steps: `segments` is the number of
+    segments with a step in this group, `segment_errors` the number with an error in it.
 
     Attributes
     ----------
@@ -144,8 +144,8 @@ def attribute(score: Score, training: Mapping[str, int] | None = None) -> list[A
     score : Score
         What to explain.
     training : mapping, optional
-        Gloss to how often it occurs in the training references, cleaned as the score's
-        references are; see :func:`training_counts`.
+        Counts of the glosses in the training references, cleaned as the score's references
+        are; see :func:`training_counts`.
 
     Returns
     -------
@@ -172,18 +172,18 @@ def group(
     by : {"signer", "length", "frequency", "position", "gloss"}
         ``"length"``: ranges of reference words, as :meth:`Score.by`; ``"frequency"``: classes
         of how often the gloss occurs in training; ``"position"``: parts of the sentence.
-        Glosses that differ in ASCII letter case alone are one where the protocol says so.
+        Glosses that differ only in ASCII letter case are merged if the protocol ignores case.
     training : mapping, optional
         As for :func:`attribute`; needed for ``"frequency"``.
     parts : int
-        How many equal parts a sentence has for ``"position"``.
+        Number of equal parts of a sentence for ``"position"``.
 
     Returns
     -------
     list of ErrorGroup
         Words and errors add up to the score's. In order of signer, length, frequency or
-        position; glosses by errors, most first. Only groups that have a step or, by signer
-        and length, a segment.
+        position; glosses by errors, most first. Groups without a step (by signer and length:
+        without a segment) are left out.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def group(
     if by == "frequency" and training is None:
         raise UsageError(_COUNTS_NEEDED)
     if parts < 1:
-        raise UsageError(f"a sentence has one part or more, not {parts}")
+        raise UsageError(f"a sentence must have one part or more, not {parts}")
     if by in ("signer", "length"):
         return [_tally(paths).group(name) for name, paths in score.paths_by(by).items()]
 
@@ -224,7 +224,7 @@ def binned(
     *,
     bins: int = 8,
 ) -> list[tuple[float, ErrorGroup]]:
-    """Split the counts of a score along a number.
+    """Split the counts of a score into bins of a quantity.
 
     Parameters
     ----------
@@ -235,27 +235,27 @@ def binned(
     training : mapping, optional
         As for :func:`attribute`; needed for ``"frequency"``.
     bins : int
-        By length: how many bins of about as many words at most; segments without reference
-        words have one of their own. Frequencies have the bins of :data:`FREQUENCIES`, since
-        equal ones would hide the rare glosses.
+        By length: greatest number of bins, with about equally many words; segments without
+        reference words have a separate one. Frequencies have the bins of :data:`FREQUENCIES`,
+        since equal ones would hide the rare glosses.
 
     Returns
     -------
     list of tuple
-        Mean of the number over the words of the bin, and the counts; in rising order, adding
-        up to the score's. The name of a group is its range: ``"4–6"``.
+        Mean of the quantity over the words of the bin, and the counts; in ascending order,
+        adding up to the score's. The name of a group is its range: ``"4–6"``.
 
     Raises
     ------
     UsageError
-        As :func:`group`; also for fewer than one bin.
+        As for :func:`group`; also for fewer than one bin.
     """
     if by not in ("length", "frequency"):
-        raise UsageError(f"errors are binned by length or frequency, not by {by!r}")
+        raise UsageError(f"errors can be binned by length or frequency, not by {by!r}")
     if by == "frequency" and training is None:
         raise UsageError(_COUNTS_NEEDED)
     if bins < 1:
-        raise UsageError(f"there is one bin or more, not {bins}")
+        raise UsageError(f"there must be one bin or more, not {bins}")
     frequency = _frequencies(score, training)
     paths: list[dict[int, list[str]]] = []
     words: Counter[int] = Counter()
@@ -286,7 +286,7 @@ def binned(
 
 
 def _bounds(words: Mapping[int, int], bins: int) -> list[int]:
-    """Return the upper ends of bins of about as many words; 0 has a bin of its own."""
+    """Return the upper ends of bins with about equally many words; 0 has a separate bin."""
     values = sorted(value for value in words if value)
     bounds = [0] if 0 in words else []
     left, total = bins - len(bounds), sum(words[value] for value in values)
@@ -302,7 +302,7 @@ def _bounds(words: Mapping[int, int], bins: int) -> list[int]:
 
 
 def _frequency_bounds(words: Mapping[int, int]) -> list[int]:
-    """Return the highest frequency there is in each class that has any."""
+    """Return the highest frequency in each non-empty class."""
     highest: dict[int, int] = {}
     for value in sorted(words):
         highest[_frequency_rank(value)] = value
@@ -315,9 +315,9 @@ def frequency_class(count: int) -> str:
 
 
 def gloss_key(score: Score) -> Callable[[str], str]:
-    """Return what tells whether two words are one gloss: without ASCII letter case or with it.
+    """Return the function under which words of the same gloss are equal.
 
-    As the protocol of the score says; as sclite, without, where that protocol is not registered.
+    It folds ASCII letter case if the score's protocol does, or if that is not registered.
     """
     if next((rules.fold for rules in protocols() if rules.name == score.protocol), True):
         return lambda word: word.translate(FOLD)
@@ -325,9 +325,9 @@ def gloss_key(score: Score) -> Callable[[str], str]:
 
 
 def gloss_names(score: Score) -> dict[str, str]:
-    """Return how to write each gloss, by :func:`gloss_key`: as the references do most often.
+    """Return how to write each gloss, by :func:`gloss_key`: as most often in the references.
 
-    Glosses that stand in no reference are written as the hypotheses do most often.
+    Glosses that are in no reference are written as most often in the hypotheses.
     """
     key = gloss_key(score)
     written: dict[str, Counter[tuple[bool, str]]] = {}
@@ -342,7 +342,7 @@ def gloss_names(score: Score) -> dict[str, str]:
 
 
 class _Tally:
-    """Sums of a group, and what its interval needs of each segment."""
+    """Sums of a group, and the values per segment that its interval needs."""
 
     def __init__(self) -> None:
         self.ops: Counter[str] = Counter()
@@ -350,7 +350,7 @@ class _Tally:
         self.words: list[int] = []
 
     def add(self, path: str) -> None:
-        """Add what one segment has in the group: a path, maybe with gaps, maybe empty."""
+        """Add one segment's part of the group: a path, possibly with gaps or empty."""
         self.ops.update(path)
         self.errors.append(len(path) - path.count("C"))
         self.words.append(len(path) - path.count("I"))
@@ -395,7 +395,7 @@ def _steps(
 
 
 def _frequencies(score: Score, training: Mapping[str, int] | None) -> Callable[[str], int | None]:
-    """Return what looks up the training count of a word."""
+    """Return a function that looks up the training count of a word."""
     if training is None:
         return lambda word: None
     fold = gloss_key(score)
@@ -406,11 +406,11 @@ def _frequencies(score: Score, training: Mapping[str, int] | None) -> Callable[[
 
 
 def _keys(score: Score, by: str, parts: int) -> Callable[[Attribution], Any]:
-    """Return what tells the group of a step."""
+    """Return a function that gives the group of a step."""
     if by == "frequency":
         return lambda step: _frequency_rank(step.frequency or 0)
     if by == "position":
-        # Behind all parts: segments without reference words.
+        # After all parts: segments without reference words.
         return lambda step: parts if step.place < 0 else step.part(parts)
     fold = gloss_key(score)
     return lambda step: fold(step.gloss)

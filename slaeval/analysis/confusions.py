@@ -1,9 +1,9 @@
-"""Which glosses are taken for which: a heat map of the most confused ones.
+"""Which glosses are mistaken for which: a heat map of the most confused ones.
 
-A row is a gloss that was signed, a column what was recognised, a cell the share of the times it
-was signed, in percent. With the two last columns, all other glosses and nothing at all, a row
-adds up to 100. Only errors are coloured: next to a diagonal of 90 % no confusion could be seen.
-Insertions were never signed and stand in no row.
+A row is a gloss that was signed, a column what was recognised, a cell the percentage of the
+row's occurrences. With the last two columns, all other glosses and nothing at all, a row adds up
+to 100. Only errors are coloured: next to a diagonal of 90 % no confusion would be visible.
+Insertions were never signed and are in no row.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfusionTable", "confusion_map", "confusion_table"]
 
-#: From so many glosses on the cells are too small for numbers.
+#: From this many glosses on the cells are too small for numbers.
 _NUMBERS_UP_TO = 16
 
 
 @dataclass(frozen=True)
 class ConfusionTable:
-    """How often some glosses were taken for each other.
+    """How often some glosses were mistaken for each other.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ConfusionTable:
     counts : list of list of int
         Row: signed, column: recognised; the diagonal is what was correct.
     elsewhere : list of int
-        How often each was taken for a gloss that is not in the table.
+        How often each was mistaken for a gloss that is not in the table.
     deleted : list of int
         How often each was not recognised as anything.
     """
@@ -53,7 +53,7 @@ class ConfusionTable:
     deleted: list[int]
 
     def shares(self) -> list[list[float]]:
-        """Return the table with both last columns in percent of each row; nan without any."""
+        """Return the table with the last two columns in percent of each row; nan if it is empty."""
         rows = [
             [*row, other, gone]
             for row, other, gone in zip(self.counts, self.elsewhere, self.deleted, strict=True)
@@ -65,23 +65,22 @@ class ConfusionTable:
 
 
 def confusion_table(score: Score, top: int = 12) -> ConfusionTable:
-    """Count how often the most confused glosses are taken for each other.
+    """Count how often the most confused glosses are mistaken for each other.
 
     Parameters
     ----------
     score : Score
         What to look at.
     top : int
-        How many glosses. The most frequent confusions are gone through, and both glosses of
-        each are taken in, until there are so many.
+        Number of glosses: those of the most frequent confusions.
 
     Raises
     ------
     UsageError
-        Fewer than two glosses asked for.
+        `top` is less than two.
     """
     if top < 2:
-        raise UsageError(f"a confusion needs two glosses; asked for {top}")
+        raise UsageError(f"a confusion needs two glosses, not {top}")
     key, names = gloss_key(score), gloss_names(score)
     pairs: Counter[tuple[str, str]] = Counter()
     deleted: Counter[str] = Counter()
@@ -117,20 +116,20 @@ def confusion_map(score: Score, *, top: int = 12, ax: Axes | None = None) -> Axe
     score : Score
         What to look at.
     top : int
-        How many glosses, as for :func:`confusion_table`.
+        Number of glosses, as for :func:`confusion_table`.
     ax : Axes, optional
-        Where to draw; a figure of column width without it.
+        Where to draw; by default a figure of column width.
 
     Returns
     -------
     Axes
-        Rows in percent of the times a gloss was signed; the numbers are whole percents, a dash
-        stands for a gloss that was never signed.
+        Rows in percent of the times a gloss was signed, as whole numbers; a dash marks a gloss
+        that was never signed.
 
     Raises
     ------
     UsageError
-        Fewer than two glosses asked for.
+        `top` is less than two.
     """
     table = confusion_table(score, top)
     size = len(table.glosses)
@@ -147,7 +146,7 @@ def confusion_map(score: Score, *, top: int = 12, ax: Axes | None = None) -> Axe
         errors[np.arange(size), np.arange(size)] = np.nan
         errors[errors == 0] = np.nan
         high = float(np.nanmax(errors)) if np.isfinite(errors).any() else 1.0
-        # The square root, so that one frequent confusion leaves colours to the others.
+        # The square root, so that one frequent confusion leaves colours for the others.
         scale = PowerNorm(0.5, vmin=0, vmax=high)
         image = ax.imshow(errors, cmap="cividis_r", norm=scale, aspect="auto")
         _diagonal(ax, size)
@@ -198,9 +197,9 @@ def _numbers(ax: Axes, shares: np.ndarray[Any, Any], scale: Normalize) -> None:
 
 
 def _ordered(glosses: list[str], pairs: Counter[tuple[str, str]]) -> list[str]:
-    """Order glosses so that those confused with each other stand together.
+    """Order glosses so that those confused with each other are adjacent.
 
-    Groups without any confusion between them are kept apart, that with the most confusions
+    Groups without any confusion between them are kept apart, the one with the most confusions
     first. Within a group the order is that of the Fiedler vector, which minimises the squared
     distance between glosses weighted by their confusions (Atkins, Boman and Hendrickson, *SIAM
     Journal on Computing* 28, 1998).
@@ -230,7 +229,7 @@ def _ordered(glosses: list[str], pairs: Counter[tuple[str, str]]) -> list[str]:
         within = weights[np.ix_(group, group)]
         if len(group) > 2:
             vector = np.linalg.eigh(np.diag(within.sum(axis=1)) - within)[1][:, 1].round(9)
-            # An eigenvector has no sign of its own: the first gloss comes first.
+            # The sign of an eigenvector is arbitrary: put the first gloss first.
             vector *= -1.0 if vector[0] > 0 else 1.0
             group = [group[k] for k in np.lexsort((np.arange(len(group)), vector))]
         order += group

@@ -1,13 +1,13 @@
-"""Glosses of any script in a plot: fonts that have the letters, letters that join.
+"""Glosses in any script in a plot: fonts that have the characters, and letters that join.
 
-matplotlib's own font has Latin, Greek, Cyrillic and Arabic letters, not Chinese ones; what it
-cannot draw it draws as a box. Here the fonts of the machine are asked which of them has the
-characters that are needed, by its table of glyphs, not by its name. Where none has them a
-:class:`MissingGlyphs` warning says which characters and what to install.
+matplotlib's default font has Latin, Greek, Cyrillic and Arabic letters, but not Chinese
+characters; what it lacks is drawn as a box. This module searches the machine's fonts for the
+required characters, by their glyph tables rather than their names. If no font has them, a
+:class:`MissingGlyphs` warning says which characters are missing and what to install.
 
-From version 3.11 on matplotlib joins Arabic letters and sets them from right to left by itself
-(libraqm). Before that, the packages ``arabic-reshaper`` and ``python-bidi`` do it where they
-are installed; where not, the warning says so.
+From version 3.11 on matplotlib itself joins Arabic letters and sets them from right to left
+(libraqm). Before that, the packages ``arabic-reshaper`` and ``python-bidi`` do it if installed;
+otherwise a warning says so.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ __all__ = [
     "width_of",
 ]
 
-#: Looked at first, in this order: plain, free or part of a system, Chinese in its simplified
-#: forms. Any other font that has the characters will do after them.
+#: Preferred fonts, in order: plain, free or part of a system, Chinese in its simplified forms.
+#: After them any other font that has the characters.
 _PREFERRED = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -58,7 +58,7 @@ _PREFERRED = (
     "Arial Unicode MS",
 )
 
-#: Fonts that "have" every character: as a box with its number.
+#: Fonts that "have" every character, as a box with its code.
 _LAST_RESORT = ("last resort", "lastresort", "unifont upper", "adobe blank", "noto sans tofu")
 
 #: Start of a Unicode name: the Debian and Ubuntu package whose fonts have it.
@@ -71,7 +71,7 @@ _PACKAGES = {
 
 
 class MissingGlyphs(UserWarning):
-    """Some characters of a plot cannot be drawn as they should; says what to install."""
+    """Some characters of a plot cannot be drawn properly; says what to install."""
 
 
 def families(texts: Iterable[str]) -> list[str]:
@@ -80,17 +80,17 @@ def families(texts: Iterable[str]) -> list[str]:
     Parameters
     ----------
     texts : iterable of str
-        All that is to be drawn, as :func:`shaped` returns it.
+        All text to be drawn, as returned by :func:`shaped`.
 
     Returns
     -------
     list of str
-        The fonts matplotlib is set to, then as many more as it takes to cover all characters.
+        The fonts matplotlib is set to, then as many more as needed to cover all characters.
 
     Warns
     -----
     MissingGlyphs
-        No font of this machine has some of the characters.
+        No font on this machine has some of the characters.
     """
     import matplotlib as mpl
 
@@ -117,7 +117,7 @@ def families(texts: Iterable[str]) -> list[str]:
 
 
 def right_to_left(text: str) -> bool:
-    """Say whether the first letter of `text` that has a direction runs from right to left."""
+    """Say whether the first letter of `text` with a direction is a right-to-left one."""
     for character in text:
         direction = unicodedata.bidirectional(character)
         if direction in ("L", "R", "AL"):
@@ -126,22 +126,22 @@ def right_to_left(text: str) -> bool:
 
 
 def shaped(text: str) -> str:
-    """Return a gloss so that matplotlib draws it as it is: no formula, letters joined.
+    """Return a gloss in the form that matplotlib draws correctly: no formula, letters joined.
 
-    Dollar signs are escaped, without which matplotlib would read a formula between two of them.
-    Letters of a right-to-left script are joined and put in order where matplotlib does not.
+    Dollar signs are escaped, since matplotlib reads a formula between two of them. Letters of a
+    right-to-left script are joined and reordered if matplotlib does not do so.
 
     Warns
     -----
     MissingGlyphs
-        It runs from right to left, matplotlib is older than 3.11 and the packages that could
-        help are not installed.
+        It is right-to-left, matplotlib is older than 3.11 and the packages that could help are
+        not installed.
     """
     text = text.replace("$", r"\$")
     if text.isascii() or _shapes() or not any(map(right_to_left, text)):
         return text
     try:
-        # By name: type checkers have nothing to say about packages that are not required.
+        # By name: type checkers cannot check packages that are not required.
         reshape = import_module("arabic_reshaper").reshape
         get_display = import_module("bidi.algorithm").get_display
     except ImportError:
@@ -157,7 +157,7 @@ def shaped(text: str) -> str:
 
 
 def shortened(text: str, longest: int = 24) -> str:
-    """Return a name of at most so many characters, cut in its middle: its end may tell it apart."""
+    """Shorten a name to `longest` characters in its middle: its end may be what is distinctive."""
     if len(text) <= longest:
         return text
     end = (longest - 1) // 2
@@ -165,13 +165,13 @@ def shortened(text: str, longest: int = 24) -> str:
 
 
 def width_of(text: str, fonts: list[str], size: float) -> float:
-    """Return how wide `text` is in points, drawn with `fonts` at so many points."""
+    """Return the width of `text` in points, drawn with `fonts` at `size` points."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     if not text:
         return 0.0
-    # As fine as files are: at 72 dpi, letters are moved to whole points.
+    # At the resolution of files: at 72 dpi, letters are moved to whole points.
     figure = Figure(figsize=(1, 1), dpi=300)
     FigureCanvasAgg(figure)
     with quiet():
@@ -181,7 +181,7 @@ def width_of(text: str, fonts: list[str], size: float) -> float:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep matplotlib from warning of each missing glyph: :func:`families` said it better."""
+    """Silence matplotlib's warning for each missing glyph: :func:`families` has warned already."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         yield
@@ -196,7 +196,7 @@ def _shapes() -> bool:
 
 
 def _installed() -> list[str]:
-    """Return the families with an upright font of normal weight, the likeliest first."""
+    """Return the families with an upright font of normal weight, the most likely first."""
     from matplotlib import font_manager
 
     names = {
@@ -210,7 +210,7 @@ def _installed() -> list[str]:
 
 
 def _glyphs(family: str) -> frozenset[str]:
-    """Return the characters of a family's upright font, without any where it is not installed."""
+    """Return the characters of a family's upright font, none if it is not installed."""
     from matplotlib import font_manager
 
     wanted = font_manager.FontProperties(family=[family])
@@ -227,7 +227,7 @@ def _glyphs_of(path: str) -> frozenset[str]:
 
     try:
         return frozenset(map(chr, font_manager.get_font(path).get_charmap()))
-    except (OSError, RuntimeError):  # a damaged font is one that has nothing
+    except (OSError, RuntimeError):  # a damaged font has no characters
         return frozenset()
 
 

@@ -1,7 +1,7 @@
-"""The plots of ``slaeval plot``: each one a function here, listed by its name.
+"""The plots of ``slaeval plot``, one function each.
 
-A plot is one function under :func:`plot`, which gives its name, what it shows and the options
-it has of its own. The command line draws, saves and lists what is registered.
+A plot is a function decorated with :func:`plot`, which gives its name, description and specific
+options. The command line draws, saves and lists what is registered.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["PLOTS", "Plot", "PlotInput", "plot"]
 
 @dataclass(frozen=True)
 class PlotInput:
-    """What a plot is drawn from.
+    """The input of a plot.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class PlotInput:
 
     @property
     def chosen_segment(self) -> AlignedSegment:
-        """The segment asked for, else the shortest of those with the most errors."""
+        """The requested segment, or the shortest of those with the most errors."""
         segments, name = self.score.segments, self.segment
         if not len(segments):
             raise InputError("no segment to draw")
@@ -88,9 +88,9 @@ class Plot(NamedTuple):
     name, what : str
         What users type, and what it shows.
     options : tuple of str
-        The options of :class:`PlotInput` it has of its own.
+        The options of :class:`PlotInput` that only it uses.
     scored : bool
-        It is drawn from hypotheses, and not from the log of a training.
+        It is drawn from hypotheses, not from the log of a training run.
     draw : callable
         Draws it.
     """
@@ -109,7 +109,7 @@ _Draw = Callable[[PlotInput], "Axes | Figure"]
 
 
 def plot(name: str, what: str, *options: str, scored: bool = True) -> Callable[[_Draw], _Draw]:
-    """Register the function below as a plot; see :class:`Plot`."""
+    """Register the decorated function as a plot; see :class:`Plot`."""
 
     def register(draw: _Draw) -> _Draw:
         PLOTS[name] = Plot(name, what, options, scored, draw)

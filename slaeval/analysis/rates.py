@@ -1,7 +1,7 @@
-"""Error rates by group: bars of substitutions, deletions and insertions, and rates along a number.
+"""Error rates by group: bars of substitutions, deletions and insertions, and curves of rates.
 
 The bars of a rate are stacked, so that a bar ends at the error rate of its group; the whisker is
-its 95 % interval over segments. What the groups are and where insertions belong, see
+its 95 % interval over segments. For the groups and where insertions belong, see
 :mod:`slaeval.analysis.attribution`.
 """
 
@@ -49,23 +49,23 @@ def error_bars(
     training : mapping, optional
         Gloss to its count in training, for ``"frequency"``.
     parts : int
-        How many parts a sentence has, for ``"position"``.
+        Number of parts of a sentence, for ``"position"``.
     top : int
-        By gloss: how many glosses, those with the most errors. Other groups are all drawn.
+        By gloss: number of glosses, those with the most errors. Other groups are all drawn.
     ax : Axes, optional
-        Where to draw; a figure of column width without it.
+        Where to draw; by default a figure of column width.
 
     Returns
     -------
     Axes
         By gloss the bars are numbers of errors, otherwise percent of the reference words of
-        the group, with intervals and a line at the word error rate of the whole. At the right
-        the reference words of each group.
+        the group, with intervals and a line at the overall word error rate. At the right the
+        reference words of each group.
 
     Raises
     ------
     UsageError
-        As :func:`~slaeval.analysis.group`.
+        As for :func:`~slaeval.analysis.group`.
     """
     every = group(score, by, training, parts=parts)
     shown = [one for one in every if one.errors][:top] if by == "gloss" else every
@@ -98,7 +98,7 @@ def error_bars(
             ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         _words_at_right(ax, shown, "words" if rates else "signed")
         ax.legend(
-            # Over the names of the groups rather than over the numbers at the right.
+            # Overlapping the names of the groups rather than the numbers at the right.
             loc="lower right",
             bbox_to_anchor=(1, 1),
             ncols=3,
@@ -118,7 +118,7 @@ def error_curve(
     bins: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the error rate along the length of sentences or the frequency of glosses.
+    """Draw the error rate by the length of sentences or the frequency of glosses.
 
     Parameters
     ----------
@@ -129,23 +129,23 @@ def error_curve(
     training : mapping, optional
         Gloss to its count in training, for ``"frequency"``.
     bins : int
-        By length, into how many points of about as many words each; frequencies have a point
-        a class. See :func:`~slaeval.analysis.binned`.
+        By length, number of points, with about equally many words each; frequencies have one
+        point per class. See :func:`~slaeval.analysis.binned`.
     ax : Axes, optional
-        Where to draw; a figure of column width without it.
+        Where to draw; by default a figure of column width.
 
     Returns
     -------
     Axes
         Points at the mean of each bin with their 95 % interval over segments, and a line at
-        the word error rate of the whole, named with its protocol. Frequencies are logarithmic,
-        unseen glosses stand apart at the left. A bin without reference words has no rate and
-        no point; its insertions are in the line of the whole only.
+        the overall word error rate, labelled with its protocol. Frequencies are logarithmic,
+        with unseen glosses set apart at the left. A bin without reference words has no rate
+        and no point; its insertions count only in the overall rate.
 
     Raises
     ------
     UsageError
-        As :func:`~slaeval.analysis.binned`.
+        As for :func:`~slaeval.analysis.binned`.
     """
     points = [point for point in binned(score, by, training, bins=bins) if point[1].reference_words]
     with canvas(ax, 1.7) as ax:
@@ -156,7 +156,7 @@ def error_curve(
         at = [mean for mean, _ in points]
         if by == "frequency":
             ax.set_xscale("log")
-            # Unseen glosses have no place on a logarithmic axis: they stand apart at its left.
+            # Unseen glosses have no place on a logarithmic axis: they are set apart at its left.
             seen = [mean for mean in at if mean] or [1.0]
             gap = max(2.0, (max(seen) / min(seen)) ** 0.22)
             at = [mean or min(seen) / gap for mean in at]
@@ -258,7 +258,7 @@ def _whiskers(ax: Axes, shown: list[ErrorGroup], ends: list[float]) -> None:
             ax.errorbar(
                 end,
                 place,
-                # An end is a sum of rounded parts, so it can fall just outside the interval.
+                # A bar's end is a sum of rounded parts, so it can fall just outside the interval.
                 xerr=[[max(0.0, end - low)], [max(0.0, high - end)]],
                 color=INK,
                 elinewidth=0.8,
@@ -268,7 +268,7 @@ def _whiskers(ax: Axes, shown: list[ErrorGroup], ends: list[float]) -> None:
 
 
 def _counts(ax: Axes, at: list[float], unseen: bool) -> None:
-    """Write frequencies as plain numbers, and "unseen" under the point that stands apart."""
+    """Write frequencies as plain numbers, and "unseen" under the point set apart."""
     from matplotlib.ticker import NullFormatter
 
     seen = (at[1:] if unseen else at) or [1.0]

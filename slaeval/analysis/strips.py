@@ -1,12 +1,12 @@
-"""One segment from close by: its alignment, and what a recogniser saw over time.
+"""One segment in detail: its alignment, and what a recogniser saw over time.
 
-*Alignment strip*: reference above hypothesis, each pair in a column of its own. An error has a
-coloured ground and a sign: ≠ substitution, − deletion, + insertion. Long segments continue on
-further lines. Glosses of a right-to-left script run from right to left.
+*Alignment strip*: reference above hypothesis, one column per pair. An error has a coloured
+background and a sign: ≠ substitution, − deletion, + insertion. Long segments continue on
+further lines. Glosses in a right-to-left script run from right to left.
 
-*Posterior strip*: the probabilities that a CTC model gives over time. Each gloss it recognised
-is a curve, the blank a grey one; above stand pictures of the video at the places of the glosses.
-Time runs from left to right in every script.
+*Posterior strip*: the probabilities that a CTC model gives over time. Each recognised gloss is a
+curve, the blank a grey one; above them are pictures of the video where the glosses are. Time
+runs from left to right in every script.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["alignment_strip", "posterior_strip"]
 
-#: Ground of each error: its colour, lightened so that black text on it is read easily.
+#: Background of each error: its colour, lightened so that black text on it is legible.
 _GROUND = {"S": "#F7D9A0", "D": "#A9D0EA", "I": "#A5DCC9"}
 
-#: Curves of glosses, Okabe and Ito; a gloss has the same one everywhere.
+#: Colours of gloss curves, Okabe and Ito; a gloss has the same one everywhere.
 _CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.2)), (0, (1, 0.8)))
 
@@ -54,15 +54,15 @@ def alignment_strip(
     title : str
         Written above it, for instance the name of the segment; plain text.
     ax : Axes, optional
-        Where to draw; a figure as high as it needs to be without it. Given axes are filled
-        with as many lines as their width asks for; too low ones squeeze the lines.
+        Where to draw; by default a figure of the required height. Given axes get as many lines
+        as their width requires, squeezed if there is too little height.
     width : float
-        Of a figure of its own, in inches.
+        Width of a new figure, in inches.
 
     Returns
     -------
     Axes
-        In points, without ticks. A gloss that is wider than a line is cut in its middle.
+        In points, without ticks. A gloss that is wider than a line is shortened in its middle.
     """
     require("analysis", "a plot")
     import matplotlib as mpl
@@ -123,7 +123,7 @@ def alignment_strip(
 def _name_rows(
     ax: Axes, left: float, top: float, line: float, size: float, backwards: bool
 ) -> None:
-    """Say at the beginning of a line which row is the reference."""
+    """Label the rows at the beginning of a line."""
     for row, name in enumerate(("REF", "HYP")):
         ax.text(
             left,
@@ -158,16 +158,16 @@ def posterior_strip(
     glosses : sequence of str
         What was recognised, in order; written above the curves, with `spans`.
     spans : sequence of pairs of int
-        Where each gloss is, ``[start, end)`` in frames where `frames` or `num_frames` is
-        given, in steps of the output otherwise.
+        Where each gloss is, ``[start, end)``, in frames if `frames` or `num_frames` is given,
+        otherwise in steps of the output.
     frames : array, uint8 [T, H, W, 3], optional
         The video; a picture is shown above each span.
     num_frames : int, optional
-        Its length, where it is not at hand.
+        Its length, if it is not available.
     top : int
         How many glosses have a curve: those with the highest peaks, recognised ones first.
     ax : Axes, optional
-        Where to draw; a figure of column width without it.
+        Where to draw; by default a figure of column width.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def posterior_strip(
     Raises
     ------
     UsageError
-        Shapes that do not fit each other.
+        Shapes that do not match.
     """
     import numpy as np
 
@@ -191,7 +191,7 @@ def posterior_strip(
     if frames is not None:
         num_frames = len(frames)
     length = num_frames or steps
-    # A step is the same number of frames throughout, the last one may be cut.
+    # Every step is the same number of frames; the last one may be shorter.
     stride = -(-length // steps)
     at = np.minimum((np.arange(steps) + 0.5) * stride, length)
     number = {gloss: place + 1 for place, gloss in enumerate(vocabulary)}
@@ -220,7 +220,7 @@ def posterior_strip(
                 marker="o" if steps == 1 else None,
                 label=name,
             )
-            if not (spans and k in known):  # those recognised are named above
+            if not (spans and k in known):  # recognised glosses are named above
                 named.append((curve, name))
         ax.set_xlim(0, length)
         ax.set_ylim(0, marks.top)
@@ -240,12 +240,12 @@ def _drawn_classes(probabilities: np.ndarray[Any, Any], known: list[int], top: i
     peaks = probabilities.max(axis=0)
     order = sorted(range(1, len(peaks)), key=lambda k: (k not in known, -peaks[k], k))
     drawn = [k for k in order[: max(top, len(set(known)))] if peaks[k] >= 0.05 or k in known]
-    # In the order in which they are signed, so that neighbours differ in colour.
+    # In the order of signing, so that neighbours differ in colour.
     return sorted(drawn, key=lambda k: (int(probabilities[:, k].argmax()), k))
 
 
 def _legend(ax: Axes, named: list[tuple[Any, str]], fonts: list[str], size: float) -> None:
-    """Name the blank and the curves that no gloss above them names."""
+    """Name the blank and the curves that are not named above them."""
     legend = ax.legend(
         [handle for handle, _ in named],
         [""] * len(named),
@@ -266,7 +266,7 @@ def _legend(ax: Axes, named: list[tuple[Any, str]], fonts: list[str], size: floa
 def _fitting(
     word: str, room: float, fonts: list[str], size: float, sign: str = ""
 ) -> tuple[str, float]:
-    """Return a word behind its sign, cut where it is wider than `room`, and its width."""
+    """Return a word after its sign, shortened if wider than `room`, and its width."""
     longest = len(word)
     while True:
         text = f"{sign} {shaped(shortened(word, longest))}".strip()
@@ -277,7 +277,7 @@ def _fitting(
 
 
 def _lines(widths: list[float], available: float, gap: float) -> list[list[int]]:
-    """Break columns into lines; a line holds one column at least."""
+    """Break columns into lines of at least one column."""
     lines: list[list[int]] = [[]]
     used = 0.0
     for place, width in enumerate(widths):
@@ -306,10 +306,10 @@ def _ground(ax: Axes, op: str, box: tuple[float, float, float, float]) -> None:
 
 
 class _Marks:
-    """The glosses above a posterior strip, with a picture of each where there is a video.
+    """The glosses above a posterior strip, each with a picture if there is a video.
 
-    They stand side by side across the whole width, wherever their spans are, each tied to its
-    place in time by a line. Lengths are in points; the axes go on above probability 1, up to
+    They are spread across the whole width, wherever their spans are, each connected to its
+    place in time by a line. Lengths are in points; the axes continue above probability 1, up to
     `top`.
     """
 
@@ -387,7 +387,7 @@ def _validate(
     frames: np.ndarray[Any, Any] | None,
 ) -> None:
     if values.ndim != 2 or not len(values):
-        raise UsageError(f"log_probs has the shape [steps, classes], not {list(values.shape)}")
+        raise UsageError(f"log_probs must have shape [steps, classes], not {list(values.shape)}")
     if values.shape[1] != len(vocabulary) + 1:
         raise UsageError(
             f"log_probs has {values.shape[1]} classes, a vocabulary of {len(vocabulary)} needs "
@@ -396,4 +396,4 @@ def _validate(
     if len(spans) not in (0, len(glosses)):
         raise UsageError(f"{len(glosses)} glosses, {len(spans)} spans: one for each, or none")
     if frames is not None and (frames.ndim != 4 or frames.shape[3] != 3 or not len(frames)):
-        raise UsageError(f"frames has the shape [frames, height, width, 3], not {frames.shape}")
+        raise UsageError(f"frames must have shape [frames, height, width, 3], not {frames.shape}")

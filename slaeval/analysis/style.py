@@ -1,10 +1,9 @@
-"""How every plot of this package looks, and how it becomes a file.
+"""The look of every plot of this package, and how it is saved.
 
 Plots are made for a column of a paper: 3.3 inches wide, text of 6 to 7 points, dark on white.
-Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any
-colour vision tell apart; what a colour says is repeated by a sign, a hatch or a
-marker, so that a grey print loses nothing. The same input gives the same bytes: no file holds
-a date.
+Colours are those of Okabe and Ito (*Color Universal Design*, 2008), which people with any colour
+vision can tell apart; a sign, a hatch or a marker repeats what a colour says, so nothing is lost
+in grey print. The same input gives the same bytes: no file contains a date.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ __all__ = [
 #: Width of a column, in inches.
 COLUMN = 3.3
 
-#: What a plot can be saved as.
+#: Formats in which a plot can be saved.
 FORMATS = ("png", "svg", "pdf")
 
 INK = "#222222"
@@ -52,15 +51,15 @@ INK = "#222222"
 #: Colour of each step of an alignment.
 COLOURS = {"C": "#9A9A9A", "S": "#E69F00", "D": "#0072B2", "I": "#009E73"}
 
-#: What is beside the colour in bars.
+#: Hatches that accompany the colours in bars.
 HATCHES = {"C": "", "S": "", "D": "//////", "I": "......"}
 
-#: What is beside the colour in text.
+#: Signs that accompany the colours in text.
 SIGNS = {"C": "", "S": "≠", "D": "−", "I": "+"}
 
 NAMES = {"C": "correct", "S": "substitutions", "D": "deletions", "I": "insertions"}
 
-#: Settings of matplotlib for a plot of its own; one drawn into given axes keeps its settings.
+#: Settings of matplotlib for a new figure; a plot drawn into given axes keeps theirs.
 STYLE: Any = {
     "font.size": 7,
     "axes.titlesize": 7,
@@ -95,21 +94,21 @@ STYLE: Any = {
 # Ids in SVG that do not change.
 _FILES: Any = {"svg.hashsalt": "slaeval"}
 
-#: Kinds of fonts in a PDF. Publishers ask for TrueType; fonts of East Asian scripts mostly are
-#: not of that kind, and embedded as if they were, some readers refuse them.
+#: Font types in a PDF. Publishers require TrueType; most fonts of East Asian scripts are not
+#: TrueType, and some readers reject them if embedded as such.
 _TRUETYPE, _TYPE3 = 42, 3
 
 
 @contextmanager
 def canvas(ax: Axes | None, height: float, width: float = COLUMN) -> Iterator[Axes]:
-    """Give the axes to draw on: those given, or new ones in a figure of their own.
+    """Yield the axes to draw on: those given, or new ones in a new figure.
 
     Parameters
     ----------
     ax : Axes or None
-        What the caller was given.
+        The axes given by the caller, if any.
     height, width : float
-        Of a new figure, in inches.
+        Size of a new figure, in inches.
 
     Raises
     ------
@@ -123,7 +122,7 @@ def canvas(ax: Axes | None, height: float, width: float = COLUMN) -> Iterator[Ax
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    # The figure first: with it pyplot loads its backend, which may set what rc_context undoes.
+    # The figure first: pyplot then loads its backend, which may set what rc_context would undo.
     figure = plt.figure(
         figsize=(width, height),
         dpi=STYLE["figure.dpi"],
@@ -135,7 +134,7 @@ def canvas(ax: Axes | None, height: float, width: float = COLUMN) -> Iterator[Ax
 
 
 def new_figure(height: float, width: float = COLUMN) -> Figure:
-    """Return a figure to be saved, without a window and unknown to pyplot."""
+    """Return a figure for saving, without a window and not managed by pyplot."""
     require("analysis", "a plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -146,18 +145,18 @@ def new_figure(height: float, width: float = COLUMN) -> Figure:
 
 
 def file_format(path: str | os.PathLike[str]) -> str:
-    """Return the format that the name of a file asks for.
+    """Return the format given by a file's extension.
 
     Raises
     ------
     UsageError
-        Its end is none of :data:`FORMATS`.
+        The extension is none of :data:`FORMATS`.
     """
     suffix = os.path.splitext(os.fspath(path))[1].lower().removeprefix(".")
     if suffix not in FORMATS:
         raise UsageError(
             f"{os.fspath(path)}: a plot is saved as .png, .svg or .pdf; give the file one of "
-            "these endings"
+            "these extensions"
         )
     return suffix
 
@@ -197,24 +196,24 @@ def _east_asian(figure: Figure) -> bool:
 
 
 def save(plot: Axes | Figure, path: str | os.PathLike[str], about: str = "") -> None:
-    """Write a plot to a file, whole or not at all.
+    """Write a plot to a file, completely or not at all.
 
     Parameters
     ----------
     plot : Axes or Figure
-        What was drawn; of axes the whole figure they are in.
+        What was drawn; for axes their whole figure is saved.
     path : path-like
-        Where to; the end of its name says the format.
+        The file; its extension gives the format.
     about : str
         As for :func:`picture`.
 
     Raises
     ------
     UsageError
-        Another format than PNG, SVG or PDF.
+        A format other than PNG, SVG or PDF.
     SlaevalError
         The file cannot be written.
     """
     format = file_format(path)
-    figure: Any = plot.figure.figure  # of axes in a part of a figure the whole
+    figure: Any = plot.figure.figure  # the whole figure, even for axes in a subfigure
     write_whole(path, picture(figure, format, about))

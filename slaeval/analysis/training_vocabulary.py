@@ -32,7 +32,7 @@ def training_counts(corpus: Corpus, rules: str | Protocol = OFFICIAL) -> Counter
     Returns
     -------
     Counter
-        Gloss, cleaned as references are under that protocol, to its count.
+        Counts of the glosses, cleaned as references are under that protocol.
 
     Raises
     ------
@@ -57,11 +57,11 @@ def training_of(
     Parameters
     ----------
     evaluation : Evaluation
-        Says which corpus the references are of.
+        Gives the corpus of the references.
     train : path-like, optional
-        A file with the references of the training split; without it, the corpus's.
+        A file with the references of the training split; by default the corpus's.
     protocol : str, optional
-        The protocol of the score to be explained; the one of the request without it.
+        The protocol of the score to be explained; by default that of the request.
     """
     from slaeval import loaders
 
@@ -90,9 +90,9 @@ def training_of(
     try:
         corpus = loaders.load_corpus(name, folder, "train", setup)
     except InputError as error:
-        # A report without this section is still a report; the page says what is missing.
+        # A report is useful without this section; the page says what is missing.
         if error.path is not None and os.path.isfile(error.path):
-            # Without the folder: the page may be sent to others.
+            # Without the folder, since the page may be sent to others.
             why = os.path.basename(error.path) + str(error).removeprefix(error.path)
             return None, (
                 f"the training annotation of {name} cannot be used ({why}): name another file "

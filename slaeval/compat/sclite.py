@@ -1,26 +1,27 @@
 """Whole files aligned as NIST's ``sclite`` aligns them.
 
-Which words meet
-----------------
-*TRN against TRN.* By id, in the order of the hypotheses. References without hypothesis are left
-out, as sclite leaves them out. The speaker is read off the id (:data:`ID_TYPES`).
+How words are paired
+--------------------
+*TRN against TRN.* By id, in the order of the hypotheses. References without a hypothesis are left
+out, as in sclite. The speaker is taken from the id (:data:`ID_TYPES`).
 
-*STM against CTM.* Both files are read together, one file and channel after the other, in
-file order. Within one, a word belongs to the first segment that ends after the
-word's middle; the last segment takes what is left, the first what comes before it. A segment
-without words is an empty hypothesis; a file or channel of the CTM that is not next in the STM
-ends it: the segments from there on have no words, and with words left over there is no score.
+*STM against CTM.* Both files are read together, one file and channel after another, in file
+order. Within a channel, a word belongs to the first segment that ends after the word's middle;
+words before the first segment go to the first, those after the last to the last. A segment
+without words is an empty hypothesis. Reading stops at a file or channel of the CTM that is not
+next in the STM: the remaining segments have no words, and if words are left over there is no
+score.
 
-*CTM against CTM.* One file and channel after the other, each as one utterance, as long as neither
-side has more than 50 words there; what sclite does beyond that (it cuts where both sides pause)
-is not reproduced here but refused.
+*CTM against CTM.* One file and channel after another, each as one utterance, provided that
+neither side has more than 50 words there. Beyond that sclite splits where both sides pause; this
+is not reproduced, and such files are refused.
 
 Words
 -----
-Text is bytes to sclite and stays bytes here: what is not UTF-8 passes through unchanged
-(``surrogateescape``). Case is folded for A to Z only. A ``*`` at the end of a word and a
-backslash are dropped; from ``;`` on it is a tag. In references ``{ A / B }`` offers alternatives
-and ``@`` is the empty one; in hypotheses sclite accepts both too, here they are refused.
+sclite treats text as bytes, and so does this module: what is not UTF-8 passes through unchanged
+(``surrogateescape``). Case is folded for A to Z only. A ``*`` at the end of a word and
+backslashes are dropped; a ``;`` begins a tag. In references ``{ A / B }`` offers alternatives
+and ``@`` is the empty one; sclite accepts both in hypotheses too, but here they are refused.
 
 Source: NIST SCTK 2.4.12, ``src/sclite`` (``align.c``, ``stm2ctm.c``, ``ctm2ctm.c``,
 ``fillmrks.c``), compared by running it; see ``tests/cli/test_sclite_command.py``.
@@ -44,15 +45,15 @@ from slaeval.scoring.segments import AlignedSegment
 
 __all__ = ["ID_TYPES", "Settings", "align_files"]
 
-#: How ids name their speaker: all of it; characters 2 to 4; what comes before the first ``-``,
-#: without one before the first ``_``.
+#: How ids name their speaker: the whole id; characters 2 to 4; the part before the first ``-``,
+#: or before the first ``_`` if there is no ``-``.
 ID_TYPES = ("sp", "wsj", "rm", "spu_id", "swb")
 
 #: Bytes of a CTM column that sclite reads.
 _LONGEST_COLUMN = 500
-#: Words of a CTM that sclite reads first; from then on it is known whether there are confidences.
+#: Words of a CTM that sclite reads first, and which tell it whether there are confidences.
 _READ_AHEAD = 4999
-#: Words of a channel up to which CTM against CTM is one utterance.
+#: Most words of a channel that CTM against CTM treats as one utterance.
 _LONGEST_CHANNEL = 50
 
 #: White space of the C locale.
@@ -64,25 +65,25 @@ _DEFINITION = re.compile(r';; (LABEL|CATEGORY) [^"]*"([^"]*)"[^"]*"([^"]*)"[^"]*
 
 @dataclass(frozen=True)
 class Settings:
-    """What sclite's options say about an alignment.
+    """The settings that sclite's options give an alignment.
 
     Attributes
     ----------
     ids : str
         One of :data:`ID_TYPES`, for transcripts (``-i``).
     fold : bool
-        Case does not count; False for ``-s``.
+        Ignore case; False for ``-s``.
     utf8 : bool
-        A character is one of UTF-8, not a byte (``-e utf-8``).
+        Characters are UTF-8 code points, not bytes (``-e utf-8``).
     characters : {"", "all", "not ascii"}
-        Whether words are taken apart into characters (``-c``), those in ASCII too.
+        Which words are split into characters (``-c``), if any.
     fragments, deletable : bool
-        A word with a ``-`` at its end or beginning is right where the other begins or ends like
+        A word with a ``-`` at its end or beginning is right if the other begins or ends like
         it (``-F``); a word in parentheses may be missing (``-D``).
     hyphens : bool
-        False: hyphens go as words are taken apart (``-c DH``).
+        False: drop hyphens when splitting words (``-c DH``).
     say, warn : callable
-        Take what sclite prints as it goes along, on stdout and on stderr.
+        Receive what sclite prints while running, on stdout and on stderr.
     """
 
     ids: str = ""
@@ -135,19 +136,19 @@ def align_files(
     reference, hypothesis : str
         The files.
     formats : tuple of str
-        Of reference and hypothesis: ``("trn", "trn")``, ``("stm", "ctm")`` or ``("ctm", "ctm")``.
+        Reference and hypothesis: ``("trn", "trn")``, ``("stm", "ctm")`` or ``("ctm", "ctm")``.
     title : str
         Name of the system.
     settings : Settings
         How to align.
     first : int
-        Utterances aligned before, of other hypothesis files.
+        Number of utterances already aligned, of other hypothesis files.
 
     Raises
     ------
     InputError
-        A file that cannot be read, a line that is not of its format, ids that do not match, or
-        input on which sclite does something that is not reproduced here.
+        A file that cannot be read, a malformed line, ids that do not match, or input on which
+        sclite's behaviour is not reproduced here.
     """
     texts = tuple(
         _read(path, format_, settings)
@@ -201,7 +202,7 @@ def _read(path: str, format_: str, settings: Settings) -> str:
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             raise InputError(
-                f"byte 0x{data[error.start]:02x} is not UTF-8, which -e promises", path, line
+                f"byte 0x{data[error.start]:02x} is not UTF-8, although -e says so", path, line
             ) from None
     return data.decode("utf-8", "surrogateescape")
 
@@ -223,7 +224,7 @@ def _shown(line: str) -> str:
 
 
 def _item(token: str, mark: Mark = _NO_MARK) -> _Item:
-    """Read a word as sclite does: its value, and its tags behind ``;``."""
+    """Read a word as sclite does: its value, and its tags after ``;``."""
     if ";" not in token and "\\" not in token:
         word = token[:-1] if token[-1] == "*" and len(token) > 1 else token
         return _Item(word, word, mark)
@@ -239,7 +240,7 @@ def _item(token: str, mark: Mark = _NO_MARK) -> _Item:
 
 
 def _reference_items(text: str, settings: Settings, path: str, line: int) -> list[_Item]:
-    """Read the words of a reference text; braces stand alone in the result."""
+    """Read the words of a reference text; braces are separate words in the result."""
     if "{" in text:
         text = _spaced(text, path, line)
         if settings.characters:
@@ -279,7 +280,7 @@ def _hypothesis_items(items: list[_Item], settings: Settings, path: str, line: i
 
 
 def _taken_apart(items: list[_Item], settings: Settings, path: str, line: int) -> list[_Item]:
-    """Take words apart into characters, where that is asked for."""
+    """Split words into characters, if the settings say so."""
     if not settings.characters:
         return items
     out = []
@@ -290,7 +291,7 @@ def _taken_apart(items: list[_Item], settings: Settings, path: str, line: int) -
         parts = _characters(item.text, settings)
         if not parts or {"@", "{", "}", "\\"} & set("".join(parts)):
             raise InputError(
-                f"{_shown(item.text)} cannot be taken apart into characters as sclite does it",
+                f"{_shown(item.text)} cannot be split into characters as sclite does",
                 path,
                 line,
             )
@@ -438,12 +439,12 @@ class _StmLine(NamedTuple):
 
 
 def _ctm_words(file: _File, settings: Settings) -> tuple[list[_CtmWord], bool]:
-    """Return the words of a CTM and whether they have confidences."""
+    """Return the words of a CTM, and whether they have confidences."""
     words: list[_CtmWord] = []
     confident: list[int] = []
     text = file.text.translate(FOLD) if settings.fold else file.text
     lines = text.split("\n")
-    if not lines[-1]:  # behind the last newline
+    if not lines[-1]:  # after the last newline
         lines.pop()
     times: dict[str, float] = {}
     for number, line in enumerate(lines, 1):
@@ -479,7 +480,7 @@ def _ctm_words(file: _File, settings: Settings) -> tuple[list[_CtmWord], bool]:
         words.append(_CtmWord(columns[0], columns[1], item, start + duration / 2, number))
     if confident and confident[0] > 0 and len(words) >= _READ_AHEAD:
         raise InputError(
-            "some lines have a confidence and the first has none; give one to each, or to none",
+            "some lines have a confidence but the first has none; give one to each, or to none",
             file.path,
         )
     return words, bool(confident)
@@ -499,7 +500,7 @@ def _time(text: str, path: str, line: int, what: str = "a time in seconds") -> f
 
 
 def _single(value: float) -> float:
-    """Round to single precision, as sclite keeps some numbers; too large is infinite."""
+    """Round to single precision, as sclite stores some numbers; overflow gives infinity."""
     return array("f", [value])[0]
 
 
@@ -659,7 +660,7 @@ def _channels(
 
 
 def _in_time(utterance: Utterance) -> Utterance:
-    """Put insertions and deletions that stand together in the order of their starts."""
+    """Sort adjacent insertions and deletions by start time."""
     segment = utterance.segment
     reference, hypothesis = (list(marks or ()) for marks in utterance.marks)
     steps = []
@@ -713,7 +714,7 @@ def _aligned(
     settings: Settings,
     first: int,
 ) -> list[Utterance]:
-    """Align each pair, all plain ones in one go."""
+    """Align each pair, all plain ones in one call."""
     done = {
         index: _align_oddly(pair, settings)
         for index, pair in enumerate(pairs)
@@ -809,8 +810,8 @@ def _forgiving(
 ) -> tuple[list[_Item], list[_Item], str]:
     """Align with fragments and words that may be missing.
 
-    A word in parentheses costs 2, not 3, to leave out or to put in, and is then correct: the
-    other side gets a word without letters.
+    Deleting or inserting a word in parentheses costs 2, not 3, and counts as correct: the other
+    side gets an empty word.
     """
 
     def cost(item: _Item) -> int:
@@ -852,7 +853,7 @@ def _forgiving(
     return left[::-1], right[::-1], path[::-1]
 
 
-#: What is beside a word that may be missing and is.
+#: What is paired with an optional word that is missing.
 _NOTHING = _Item("", "", _NO_MARK)
 
 

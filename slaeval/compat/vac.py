@@ -1,11 +1,11 @@
 """The evaluation of VAC_CSLR and its descendants, without shell, sclite or working directory.
 
-In place of ``from evaluation.slr_eval.wer_calculation import evaluate`` write::
+Instead of ``from evaluation.slr_eval.wer_calculation import evaluate`` write::
 
     from slaeval.compat.vac import evaluate
 
 ========================  ==========================================================
-here                      stands in for
+here                      replaces
 ========================  ==========================================================
 :func:`evaluate`          ``evaluation.slr_eval.wer_calculation.evaluate`` of VAC_CSLR, SEN_CSLR,
                           CorrNet, AdaptSign and SlowFastSign, with either ``evaluate_tool``
@@ -15,8 +15,8 @@ here                      stands in for
 :func:`wer_list`          ``utils.metrics.wer_list`` of SignGraph, TwoStreamNetwork and slt
 ========================  ==========================================================
 
-Same parameters, same value, same files with the same bytes. The difference: a missing hypothesis
-or reference file, a line that is not CTM, or a segment not in the references is an error here. The
+Same parameters, same value, byte-identical files. The difference: a missing hypothesis or
+reference file, a malformed CTM line, or a segment not in the references is an error here. The
 originals continue without the file, and their callers print 100 % for any error
 (``except: … lstm_ret = 100.0``). Such a clause would swallow our errors too, so each is written to
 stderr before it is raised.
@@ -81,7 +81,7 @@ def evaluate(
     prefix : str
         Put in front of every file name; a folder ends with ``/``.
     mode : str
-        The split, last part of the name of the references.
+        The split, the last part of the references' file name.
     evaluate_dir, evaluate_prefix : str
         The references are ``{evaluate_dir}/{evaluate_prefix}-{mode}.stm``.
     output_file : str
@@ -91,8 +91,8 @@ def evaluate(
     python_evaluate : bool
         Use the Python evaluator instead of sclite.
     triplet : bool
-        Print what the Python evaluator says about ``{output_file}`` beside ``-conv.ctm`` too;
-        counts only with `python_evaluate`.
+        Also print the Python evaluator's results for ``{output_file}`` beside ``-conv.ctm``; only
+        used with `python_evaluate`.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def evaluate(
 
     Notes
     -----
-    Written are ``{prefix}tmp.stm`` (the references, sorted), ``{prefix}tmp2.ctm`` and
+    Writes ``{prefix}tmp.stm`` (the references, sorted), ``{prefix}tmp2.ctm`` and
     ``{prefix}out.{output_file}`` (the hypotheses after the script's cleanup) and, without
     `python_evaluate`, the reports ``out.{output_file}.sys``, ``.raw``, ``.pra`` and ``.sgml``.
 
@@ -206,7 +206,7 @@ def _sort_key(line: str) -> tuple[str, str, str]:
 
 
 def _merged(lines: list[str], ids: list[str], path: str, references: str) -> list[str]:
-    """Put in ``[EMPTY]`` for segments that are missing, as ``mergectmstm.py`` does."""
+    """Insert ``[EMPTY]`` for missing segments, as ``mergectmstm.py`` does."""
     runs = {
         name: [" ".join(line.split()) for line in run]
         for name, run in groupby(lines, lambda line: line.split()[0])
@@ -225,7 +225,7 @@ def _merged(lines: list[str], ids: list[str], path: str, references: str) -> lis
 
 
 class _Counts(NamedTuple):
-    """What the Python evaluator adds up."""
+    """The totals of the Python evaluator."""
 
     words: int
     primary: int
@@ -241,9 +241,9 @@ def wer_calculation(gt_path: str, primary_pred: str, auxiliary_pred: str | None 
     Parameters
     ----------
     gt_path : str
-        References, STM; the last letter of a file without newline at its end is lost.
+        References, STM; the last letter of a file without a final newline is lost.
     primary_pred : str
-        Hypotheses, CTM after the script's cleanup. Equal words side by side become one.
+        Hypotheses, CTM after the script's cleanup. Adjacent equal words are merged.
     auxiliary_pred : str, optional
         Hypotheses of the other head.
 
@@ -255,7 +255,7 @@ def wer_calculation(gt_path: str, primary_pred: str, auxiliary_pred: str | None 
     Raises
     ------
     InputError
-        A file that is missing or not of its format, or a segment without hypothesis.
+        A missing or malformed file, or a segment without a hypothesis.
     """
     references = _groundtruth(gt_path)
     primary = _predictions(primary_pred, references)
@@ -290,7 +290,7 @@ def _groundtruth(path: str) -> dict[str, list[str]]:
 
 
 def _predictions(path: str, references: Iterable[str]) -> list[list[str]]:
-    """Return the words of each segment, equal ones side by side merged."""
+    """Return the words of each segment, adjacent equal ones merged."""
     words: dict[str, list[str]] = {}
     for number, line in enumerate(_lines(path, "a CTM hypothesis file"), 1):
         columns = line.split()
@@ -314,8 +314,8 @@ def _both(
 ) -> _Counts:
     """Count over the words of two hypotheses, aligned with the reference and each other.
 
-    The reference is spread by the insertions of either; then words at the same place are compared,
-    whether or not the alignment of a hypothesis with the spread reference has its length.
+    The reference is padded at the insertions of either; then words at the same place are compared,
+    even if the alignment of a hypothesis with the padded reference has a different length.
     """
     sums = [0] * len(_Counts._fields)
     for reference, one, other in zip(references, primary, auxiliary, strict=True):
@@ -335,9 +335,9 @@ def _both(
 
 
 def _aligned(reference: list[str], hypothesis: list[str]) -> tuple[list[str], list[str]]:
-    """Return both sides as long as their path, with stars where a side has no word.
+    """Return both sides, as long as their path, with stars where a side has no word.
 
-    A hypothesis word is filled up with blanks to the length of its reference word.
+    A hypothesis word is padded with blanks to the length of its reference word.
     """
     [path] = align([reference], [hypothesis], fold=False, ties="deletion")
     left, right = iter(reference), iter(hypothesis)
@@ -352,7 +352,7 @@ def _aligned(reference: list[str], hypothesis: list[str]) -> tuple[list[str], li
 
 # Relatives.
 
-#: Data set as get_phoenix_wer names it: beginning of its references' name, protocol.
+#: From get_phoenix_wer's name of a data set to the prefix of its references' name and protocol.
 _RELAXED = {
     "2014": ("phoenix2014-groundtruth", protocol("rwth-2014")),
     "2014T": ("PHOENIX-2014-T-groundtruth", protocol("rwth-2014t")),
@@ -379,7 +379,7 @@ def get_phoenix_wer(
     tmp_prefix : str
         Name of the original's temporary files; none are made here.
     shell_dir : str
-        Where the references lie, under the original's names.
+        Where the references are, under the original's names.
     dataset : {"2014", "2014T", "2014SI"}
         Which references and which script: 2014 T has its own.
 
@@ -393,7 +393,7 @@ def get_phoenix_wer(
     UsageError
         Another data set, for which the original returns zeros.
     InputError
-        A file that cannot be read, or a segment that the references lack.
+        A file that cannot be read, or a segment missing from the references.
     """
     from slaeval.evaluation.request import Request
     from slaeval.evaluation.score import score_file
@@ -424,7 +424,7 @@ def wer_list(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, 
     Parameters
     ----------
     references, hypotheses : sequence of str
-        Sentences, words with blanks between.
+        Sentences, their words separated by blanks.
 
     Returns
     -------
@@ -434,7 +434,7 @@ def wer_list(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, 
     Raises
     ------
     UsageError
-        Not as many of one as of the other; the original leaves out what is too many.
+        References and hypotheses differ in number; the original drops the surplus.
     InputError
         No reference words.
     """

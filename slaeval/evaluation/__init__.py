@@ -1,1 +1,1 @@
-"""From references and hypotheses to numbers: score, audit, compare, and what they are read from."""
+"""From references and hypotheses to numbers: score, audit, compare, and their input."""

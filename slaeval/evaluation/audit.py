@@ -1,7 +1,7 @@
-"""One hypothesis file under every protocol: how much of a number is the script around it.
+"""One hypothesis file under every protocol: how much of a number is due to the scoring script.
 
-For each protocol: the score, its difference to official, what a perfect transcript would
-score, how often each rule of its cleanup fired, and which segments it moves.
+For each protocol: the score, its difference from official, what a perfect transcript would
+score, how often each rule of its cleanup fired, and which segments change.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class ChangedSegment(NamedTuple):
     Attributes
     ----------
     id : str
-        Segment.
+        Name of the segment.
     official, errors : int
         Errors under the official protocol and under this one.
     reference, hypothesis, ops : str
         What this protocol compared, and its alignment; the reference is the corpus's, even
-        where the protocol exchanges the two.
+        if the protocol exchanges the two.
     official_reference, official_hypothesis, official_ops : str
         The same under the official protocol.
     """
@@ -68,15 +68,15 @@ class AuditRow:
     Attributes
     ----------
     protocol : Protocol
-        Which.
+        The protocol.
     score : Score
-        What it gives.
+        The score under it.
     difference : float
         Percentage points above official.
     floor : Counts
         What a perfect transcript scores.
     reference_rules, hypothesis_rules : dict
-        Rule to how many words or sentences it changed on that side.
+        Number of words or sentences that each rule changed on that side.
     moved : list of ChangedSegment
         Segments whose errors differ from official, largest difference first.
     """
@@ -107,7 +107,7 @@ class BaseAudit(ABC, Generic[_Row]):
     @staticmethod
     @abstractmethod
     def _headline(row: _Row) -> float:
-        """Return the figure that readings are compared by; nan where there is none."""
+        """Return the figure by which readings are compared; nan if there is none."""
 
     @staticmethod
     @abstractmethod
@@ -239,7 +239,7 @@ def audit(
     references, hypotheses, level, dataset, split, signers
         As for :func:`slaeval.score`.
     names : sequence of str, optional
-        Protocols; all of them without it. Official comes first in any case.
+        Protocols; all by default. Official always comes first.
 
     Returns
     -------
@@ -249,7 +249,7 @@ def audit(
     Raises
     ------
     InputError, UsageError
-        As :func:`slaeval.score`.
+        As for :func:`slaeval.score`.
 
     Examples
     --------
@@ -279,14 +279,14 @@ def audit_evaluation(evaluation: Evaluation, names: Sequence[str] | None = None)
     Parameters
     ----------
     evaluation : Evaluation
-        What to score; scores it holds already are not computed again.
+        What to score; existing scores are not recomputed.
     names : sequence of str, optional
-        Protocols; all of them without it. Official comes first in any case.
+        Protocols; all by default. Official always comes first.
 
     Raises
     ------
     InputError, UsageError
-        As :meth:`Evaluation.score`.
+        As for :meth:`Evaluation.score`.
     """
     chosen = [protocol(name) for name in names] if names else protocols()
     official = protocol(OFFICIAL)
@@ -317,13 +317,13 @@ def rule_counts(cleanup: Cleanup, segments: Sequence[list[str]]) -> dict[str, in
     cleanup : Cleanup
         One side of a protocol.
     segments : sequence of lists of str
-        The words of that side, as they were.
+        The words of that side before the cleanup.
 
     Returns
     -------
     dict
         Rule name to the number of words (level ``"line"``) or sentences it changed; dropped
-        words and merged repeats stand under names of their own. Most frequent first.
+        words and merged repeats have separate names. Most frequent first.
     """
     counts: Counter[str] = Counter()
     if cleanup.level == "line":
@@ -350,7 +350,7 @@ def _words(cleaned: Mapping[str, list[str]]) -> int:
     return sum(lengths(sentences_of(cleaned)))
 
 
-#: Deletions are insertions where reference and hypothesis are exchanged.
+#: Deletions become insertions where reference and hypothesis are exchanged.
 _EXCHANGED = str.maketrans("DI", "ID")
 
 

@@ -35,13 +35,13 @@ class BaseEvaluation(ABC, Generic[_Rules, _Score]):
     Parameters
     ----------
     references : ReferenceSet, optional
-        Needed unless `request` or `run` says where they are.
+        Required unless `request` or `run` says where they are.
     hypotheses : Hypotheses, optional
-        Their ids match the references; needed unless there is a `source`.
+        With the ids of the references; required unless there is a `source`.
     request : Request
-        What was asked for.
+        What the user requested.
     source : str
-        The file or the folder of the run that the hypotheses come from.
+        The file or run folder that the hypotheses come from.
     run : Run, optional
         The run they come from.
     """
@@ -88,11 +88,11 @@ class BaseEvaluation(ABC, Generic[_Rules, _Score]):
 
     @abstractmethod
     def rules(self, protocol: str | Protocol | TextProtocol | None = None) -> _Rules:
-        """Return the protocol of this name, of the request without it."""
+        """Return the protocol of this name, by default that of the request."""
 
     @abstractmethod
     def _load_references(self) -> ReferenceSet:
-        """Load the references that were asked for."""
+        """Load the requested references."""
 
     @abstractmethod
     def _read_hypotheses(self) -> Hypotheses:
@@ -104,17 +104,17 @@ class BaseEvaluation(ABC, Generic[_Rules, _Score]):
 
     @abstractmethod
     def _annotated(self, rules: _Rules) -> _Score:
-        """Return the score under a protocol with all that a reader should know about it."""
+        """Return the score under a protocol with everything a reader should know about it."""
 
     @property
     def name(self) -> str:
-        """What to call the system: its file, or the folder of its run."""
+        """Name of the system: its file, or the folder of its run."""
         path = os.path.abspath(self.source) if self.run is not None else self.source
         return os.path.basename(path)
 
     @cached_property
     def references(self) -> ReferenceSet:
-        """The references: those that were named, else those of the run."""
+        """The references: those named, or else those of the run."""
         return self._load_references()
 
     @cached_property
@@ -130,12 +130,12 @@ class BaseEvaluation(ABC, Generic[_Rules, _Score]):
         return self._readings[rules.identifier]
 
     def score(self, protocol: str | Protocol | TextProtocol | None = None) -> _Score:
-        """Return the score under a protocol, with all that a reader should know about it.
+        """Return the score under a protocol, with everything a reader should know about it.
 
         Parameters
         ----------
         protocol : str, Protocol or TextProtocol, optional
-            The one of the request without it.
+            By default that of the request.
 
         Returns
         -------
@@ -164,7 +164,7 @@ def system_names(systems: Sequence[BaseEvaluation[Any, Any]]) -> list[str]:
     short = [system.name for system in systems]
     if len(set(short)) == len(short):
         return short
-    # A run's folder as an absolute path: "." says nothing.
+    # A run's folder as an absolute path, since "." is no name.
     paths = [
         os.path.abspath(one.source) if one.run is not None else os.path.normpath(one.source)
         for one in systems

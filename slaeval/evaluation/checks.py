@@ -22,11 +22,11 @@ def observations(
     Parameters
     ----------
     references : sequence of Reference
-        All of them.
+        All references.
     hypotheses : Hypotheses
-        Under their ids.
+        With the ids of the references.
     ignored : collection of str
-        The references that sclite leaves out:
+        The references that sclite leaves out; see
         :func:`~slaeval.scoring.scorer.ignored_ids`.
 
     Returns
@@ -55,7 +55,7 @@ def observations(
 
 
 def _empty(ids: Iterable[str], sentences: Sequence[list[str]]) -> list[str]:
-    """Return the ids of the segments without a word, or with the word for none alone."""
+    """Return the ids of the segments without words, or with only the word for none."""
     marked = set(holding(sentences, (EMPTY,)))
     rows = enumerate(zip(ids, lengths(sentences), strict=True))
     return [id for row, (id, count) in rows if not count or (count == 1 and row in marked)]
@@ -75,9 +75,9 @@ def coverage(
     ids, named : sequence of str and mapping
         Segments of the references, and of the hypothesis.
     empty, wordless : sequence of str
-        Those without words in the hypothesis, and in the references.
+        Segments without words in the hypothesis, and in the references.
     unknown_costs : str
-        What follows from segments that the references lack.
+        The consequence of segments that are not in the references.
     """
     known = set(ids)
     notes = []
@@ -132,7 +132,7 @@ def _channels(references: References, channels: Mapping[str, str]) -> list[str]:
         return []
     first = other[0]
     return [
-        f"{counted(len(other), 'segment is', 'segments are')} on another channel than the "
+        f"{counted(len(other), 'segment is', 'segments are')} on a different channel from the "
         f"reference (here {channels[first.id]!r}, there {first.channel!r})"
         f"{few([row.id for row in other])}; matched by id, but the official script would give no "
         "score"
@@ -140,7 +140,7 @@ def _channels(references: References, channels: Mapping[str, str]) -> list[str]:
 
 
 def special_words(words: Collection[str]) -> list[str]:
-    """Name words that sclite reads another way than they are written."""
+    """Name words that sclite does not read as they are written."""
     text = "".join(words)
     # Past 125 characters a word may be longer than the 500 bytes sclite reads.
     if not any(mark in text for mark in "*;\\@<") and max(map(len, words), default=0) <= 125:
@@ -160,7 +160,7 @@ def special_words(words: Collection[str]) -> list[str]:
     ]
     if marked:
         notes.append(
-            f"{counted(len(marked), 'word')} of the hypothesis with marks of sclite"
+            f"{counted(len(marked), 'word')} of the hypothesis with sclite's marks"
             f"{few(marked)}: protocols that use sclite read them so, others as written"
         )
     return notes
@@ -172,7 +172,7 @@ def few(names: Sequence[str]) -> str:
 
 
 def _line_order(lines: Sequence[str]) -> list[str]:
-    """Look at the times of a CTM that was not in plain order."""
+    """Examine the times of a CTM that was not in plain order."""
     starts: dict[str, list[str]] = {}
     previous, apart = "", set()
     more_columns = 0

@@ -38,13 +38,13 @@ class Claim(NamedTuple):
     Attributes
     ----------
     protocol : str
-        Which protocol gives it.
+        The protocol that gives it.
     split : str or None
-        Of which split.
+        The split it is for.
     wer : float
         In percent, unrounded; nan where undefined.
     printed : dict
-        Way of rounding to the text, with as many decimals as the claim has.
+        The text for each way of rounding, with as many decimals as the claim.
     matches : tuple of str
         The ways that give the claimed text.
     """
@@ -56,7 +56,7 @@ class Claim(NamedTuple):
     matches: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields, ready for JSON."""
         return {**self._asdict(), "wer": finite(self.wer), "matches": list(self.matches)}
 
 
@@ -103,7 +103,7 @@ def check_claim(audits: Sequence[Audit], text: str) -> list[Claim]:
     Raises
     ------
     UsageError
-        The text is no such number.
+        The text is not such a number.
     """
     number, decimals = parse_claim(text)
     claims = []
@@ -128,6 +128,6 @@ def check_claim(audits: Sequence[Audit], text: str) -> list[Claim]:
 
 
 def _text(value: int, decimals: int) -> str:
-    """Return a whole number of 10^-decimals with its point."""
+    """Return a multiple of 10^-decimals with its decimal point."""
     digits = f"{value:0{decimals + 1}d}"
     return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits

@@ -37,9 +37,9 @@ class SegmentDifference(NamedTuple):
     Attributes
     ----------
     id, signer : str
-        Which.
+        Name and signer of the segment.
     first, second : float
-        Errors of either system; of translations the sentence BLEU.
+        Errors of each system; for translations the sentence BLEU.
     reference, first_hypothesis, second_hypothesis : str
         As compared, after the protocol's cleanup.
     """
@@ -59,14 +59,14 @@ def differing(
     first: Sequence[float],
     second: Sequence[float],
 ) -> list[SegmentDifference]:
-    """Return the segments that two systems differ in, the largest difference first.
+    """Return the segments in which two systems differ, the largest difference first.
 
     Parameters
     ----------
     one, other : sequence of AlignedSegment or TextSegment
-        Those of either system, on the same references.
+        The segments of each system, on the same references.
     first, second : sequence of float
-        The figure of each segment, in their order.
+        The figure of each segment, in the same order.
     """
     rows = [
         SegmentDifference(
@@ -96,11 +96,11 @@ def verdict(first: str, second: str, gain: float, unit: str, tests: Mapping[str,
     first, second : str
         Names of the systems.
     gain : float
-        By how much the second is better; below zero where the first is.
+        By how much the second is better; negative if the first is.
     unit : str
-        Of the gain: ``"points"``.
+        Unit of the gain: ``"points"``.
     tests : mapping
-        Name of each of the two tests to its p-value.
+        The p-value of each of the two tests by name.
     """
     better, worse = (second, first) if gain > 0 else (first, second)
     passed = [name for name, p in tests.items() if p < 0.05]
@@ -122,8 +122,8 @@ class Pair:
     first, second : str
         Names of the systems.
     difference : float
-        WER of the second minus that of the first, in percentage points: below zero where the
-        second is better.
+        WER of the second minus that of the first, in percentage points: negative if the second
+        is better.
     interval : tuple of float or None
         95 % paired bootstrap interval of the difference.
     matched_pairs : MatchedPairs
@@ -131,9 +131,9 @@ class Pair:
     matched_pairs_p, permutation_p : float
         p-values, adjusted (Holm) where more than two systems are compared.
     won, lost, tied : int
-        Segments in which the first has fewer, more, as many errors.
+        Segments in which the first has fewer, more, equally many errors.
     by_signer : dict
-        Signer to (first WER, second WER) in percent.
+        (first WER, second WER) in percent by signer.
     segments : list of SegmentDifference
         Where they differ, largest difference first.
     """
@@ -179,7 +179,7 @@ class BaseComparison(ABC, Generic[_Score, _Pair]):
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame with one row per segment and a column for every system.
 
-        A system's column has its errors, of translations its sentence BLEU.
+        A system's column has its errors or, for translations, its sentence BLEU.
         """
         import pandas as pd
 
@@ -202,7 +202,7 @@ class Comparison(BaseComparison[Score, Pair]):
     Attributes
     ----------
     names : tuple of str
-        Of the systems, in the order given.
+        Names of the systems, in the order given.
     scores : tuple of Score
         Their scores.
     pairs : list of Pair
@@ -286,19 +286,19 @@ def compare(
     *scores : Score or TextScore
         Two or more, over the same references under the same protocol.
     names : sequence of str, optional
-        What to call them; ``"A"``, ``"B"``, … without it.
+        Names of the systems; by default ``"A"``, ``"B"``, …
     resamples : int, optional
         Resamples of the paired bootstrap: 10,000, for translations sacrebleu's 1000.
     seed : int
         Random seed of the resamples; for translations sacrebleu's (``SACREBLEU_SEED``).
     against_first : bool
-        Only the pairs with the first system; p-values are adjusted over those alone. Translations
-        are always tested so.
+        Only the pairs with the first system; p-values are adjusted over those alone. Always so
+        for translations.
 
     Returns
     -------
     Comparison or TextComparison
-        Every pair of systems, with tests; of translations the first against every other one.
+        Every pair of systems, with tests; for translations the first against every other one.
 
     Raises
     ------
@@ -345,7 +345,7 @@ def _compared(
     seed: int,
     against_first: bool,
 ) -> Comparison:
-    """Test systems that can be compared, pair by pair."""
+    """Test comparable systems, pair by pair."""
     systems = [_Counted.of(name, score) for name, score in zip(called, scores, strict=True)]
     matches = list(combinations(range(len(systems)), 2))
     if against_first:
@@ -376,7 +376,7 @@ def _letter(index: int) -> str:
 
 
 class _Counted(NamedTuple):
-    """What every pair of a system needs of it."""
+    """What every pair needs of a system."""
 
     name: str
     score: Score

@@ -1,13 +1,13 @@
-"""Recognised glosses in time: what ELAN, a video player and a spreadsheet open.
+"""Recognised glosses with their times, for ELAN, video players and spreadsheets.
 
 =====================  =============================================================
-``eaf/ID.eaf``         a file per segment for ELAN: tiers hypothesis and reference
-``srt/ID.srt``         subtitles a segment
+``eaf/ID.eaf``         one file per segment for ELAN: tiers hypothesis and reference
+``srt/ID.srt``         subtitles, one file per segment
 ``glosses.tsv``        one line per gloss of all segments: frames, seconds, confidence
 =====================  =============================================================
 
-Seconds are those of the film: what a video file says of its frames, else the frame rate of the
-corpus. Glosses that a model gave without frames stand over the whole clip.
+Times are those of the video: from the timestamps of a video file, or else from the frame rate of
+the corpus. Glosses that a model gave without frames span the whole clip.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KINDS = ("eaf", "srt", "tsv")
 
 
 class _Film(NamedTuple):
-    """When the frames of a clip begin, and the video it is in, if it is one."""
+    """When the frames of a clip begin, and its video file, if it is one."""
 
     fps: float | None
     times: Sequence[float] | None
@@ -53,7 +53,7 @@ def parse_kinds(text: str) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        Another kind, or none.
+        An unknown kind, or none.
     """
     kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for kind in kinds:
@@ -74,20 +74,20 @@ def export_run(
     root: str | os.PathLike[str] | None = None,
     fps: float | None = None,
 ) -> list[str]:
-    """Write the recognised glosses of a run in time.
+    """Write the recognised glosses of a run with their times.
 
     Parameters
     ----------
     run : Run
-        A finished one.
+        A finished run.
     kinds : sequence of {"eaf", "srt", "tsv"}
         What to write.
     out : path-like, optional
-        Folder to write into; that of the run without it.
+        Folder to write into; by default that of the run.
     root : path-like, optional
-        Folder of the corpus; the one the run was made on without it.
+        Folder of the corpus; by default the one the run was made on.
     fps : float, optional
-        Frames a second, where neither the videos nor the corpus say.
+        Frames per second, if neither the videos nor the corpus give them.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def export_run(
     Raises
     ------
     SlaevalError
-        A frame rate is not known, a file there is another one, or the disk is full.
+        A frame rate is unknown, a file exists with other content, or the disk is full.
     """
     folder = run.folder if out is None else os.fspath(out)
     films = _films(run, root, fps)
@@ -126,10 +126,10 @@ def export_run(
 
 
 def _films(run: Run, root: str | os.PathLike[str] | None, fps: float | None) -> dict[str, _Film]:
-    """Find out when frames begin: asked for, said by the videos, or known of the corpus."""
+    """Find out when frames begin: from `fps`, the videos, or the corpus."""
     if fps is not None:
         if not 0 < fps < float("inf"):
-            raise UsageError(f"--fps {fps:g}: expected frames a second above 0")
+            raise UsageError(f"--fps {fps:g}: expected frames per second above 0")
         return dict.fromkeys(run.alignments, _Film(fps, None, None))
     found = _filmed(run, root)
     known = _rate_of_corpus(run)
@@ -146,7 +146,7 @@ def _films(run: Run, root: str | os.PathLike[str] | None, fps: float | None) -> 
 
 
 def _filmed(run: Run, root: str | os.PathLike[str] | None) -> dict[str, _Film]:
-    """Ask the corpus for its clips; nothing where it is not at hand."""
+    """Return the times of the corpus's clips; nothing if it is not available."""
     from slaeval import loaders
     from slaeval.loaders.video import find_video_clips
 
@@ -162,7 +162,7 @@ def _filmed(run: Run, root: str | os.PathLike[str] | None) -> dict[str, _Film]:
     except SlaevalError:
         if root is not None:
             raise
-        return {}  # the rate of the corpus may be known all the same
+        return {}  # the rate of the corpus may still be known
     return {
         clip.id: _Film(
             clip.fps,
@@ -178,12 +178,12 @@ def _rate_of_corpus(run: Run) -> float | None:
 
     try:
         return layout(run.settings["dataset"]).fps
-    except UsageError:  # a corpus of another package, which is not here
+    except UsageError:  # a corpus of another package, which is not installed
         return None
 
 
 def _cues(alignment: Alignment, film: _Film) -> list[Annotation]:
-    """Return the glosses in time; as one text over the clip where they have no frames."""
+    """Return the glosses with times; as one text over the clip if they have no frames."""
     if alignment.glosses and not alignment.spans:
         return [Annotation(0.0, film.seconds(alignment.frames), " ".join(alignment.glosses))]
     return [
@@ -220,13 +220,13 @@ def _table(run: Run, films: Mapping[str, _Film]) -> str:
 
 
 def _file_names(ids: Mapping[str, object]) -> dict[str, str]:
-    """Return a file name for every id: the id, where it can be one."""
+    """Return a file name for every id: the id itself if it is a valid name."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     for name in ids:
         plain = re.sub(r'[\x00-\x1f/\\:*?"<>|]', "_", name).lstrip(".") or "_"
         chosen, number = plain, 1
-        while chosen.casefold() in taken:  # some disks do not tell letter cases apart
+        while chosen.casefold() in taken:  # some file systems ignore letter case
             number += 1
             chosen = f"{plain}-{number}"
         taken.add(chosen.casefold())

@@ -1,9 +1,10 @@
-"""Words of a hypothesis that are no glosses, and what they may be instead.
+"""Words of a hypothesis that are not glosses, and what they may be instead.
 
-A recogniser says now and then a gloss that the references of one split lack. Token ids, marks of
-a decoder, a printed list or another Unicode form are something else: every such word counts as
-an error, and the score says nothing about the recogniser. :func:`foreign_words` compares what
-the protocol compared, after its cleanup, and names what explains the words it finds.
+A recogniser occasionally outputs a gloss that is not in the references of one split. Token ids, a
+decoder's special tokens, a printed list or another Unicode form are a different matter: every
+such word counts as an error, and the score says nothing about the recogniser.
+:func:`foreign_words` looks at the words after the protocol's cleanup, and names what explains
+those it finds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from slaeval.scoring.score import Score
 
 __all__ = ["foreign_words"]
 
-#: From this share of the words on (in percent), words without explanation are told too.
+#: From this share of the words on (in percent), unexplained words are reported too.
 _MANY = 20.0
 
 _NUMBER = re.compile(r"-?\d+")
@@ -30,17 +31,17 @@ _PRINTED = "[](){}'\"`,.;:“”‘’«»"
 
 
 class _Reading(NamedTuple):
-    """What a word may be that is not a gloss.
+    """A possible explanation of a word that is not a gloss.
 
     Attributes
     ----------
     what : str
-        For people.
+        Description.
     glosses : callable
-        The glosses a word would stand for: none of them where its looks say enough, None
-        where it does not look like this.
+        The glosses a word would stand for: empty if its form says enough, None if it does not
+        have this form.
     forms : callable
-        What of a gloss is compared with them.
+        The form of a gloss to compare with them.
     """
 
     what: str
@@ -119,21 +120,21 @@ _READINGS = (
 
 
 def foreign_words(score: Score, more: Callable[[], Iterable[str]]) -> list[str]:
-    """Say what share of the words recognised occurs in no reference, and what it may be.
+    """Say what share of the recognised words is in no reference, and what they may be.
 
     Parameters
     ----------
     score : Score
         The words as the protocol compared them.
     more : callable
-        Returns more words that are glosses, such as the vocabulary of the corpus; asked only
-        where a word is in no reference.
+        Returns more words that are glosses, such as the vocabulary of the corpus; called only
+        if a word is in no reference.
 
     Returns
     -------
     list of str
-        One sentence, or none: where every word is a gloss, and where a small share is not and
-        nothing explains it.
+        One sentence, or none: if every word is a gloss, or if only a small, unexplained share
+        is not.
     """
     rules = protocol(score.protocol)
     known, distinct = score.vocabularies()
@@ -163,7 +164,7 @@ def foreign_words(score: Score, more: Callable[[], Iterable[str]]) -> list[str]:
 
 
 def _shown(word: str) -> str:
-    """Quote a word, with escapes where two that differ would look the same."""
+    """Quote a word, with escapes if two different words would look the same."""
     return repr(word) if unicodedata.normalize("NFC", _visible(word)) == word else ascii(word)
 
 
@@ -177,7 +178,7 @@ def _beyond(
 
 
 def _explained(foreign: Counter[str], known: Collection[str]) -> dict[str, Counter[str]]:
-    """Return what words may be, the first reading that fits each."""
+    """Return the first reading that fits each word."""
     explained: dict[str, Counter[str]] = {}
     left = dict(foreign)
     for reading, forms in _applicable(known):
@@ -190,6 +191,6 @@ def _explained(foreign: Counter[str], known: Collection[str]) -> dict[str, Count
 
 def _applicable(known: Collection[str]) -> Iterator[tuple[_Reading, set[str]]]:
     for reading in _READINGS:
-        # A corpus with numbers for glosses can lack one in a split.
+        # In a corpus with numbers as glosses, one may be missing from a split.
         if reading.glosses("0") != () or not any(map(_NUMBER.fullmatch, known)):
             yield reading, {form for gloss in known for form in reading.forms(gloss)}

@@ -1,9 +1,9 @@
 """Many systems on the same references, ranked: the final table of a challenge.
 
-Every submission is read and scored by itself. One that cannot be read is listed with the reason
-and does not stop the others. Ranks follow the errors; systems with the same number
-share one. Each system is tested against the leader, with p-values adjusted (Holm) over these tests
-alone; one that differs from the leader in neither test is marked as tied with it.
+Every submission is read and scored independently. One that cannot be read is listed with the
+reason and does not stop the others. Ranks follow the errors; systems with equally many share one.
+Each system is tested against the leader, with p-values adjusted (Holm) over these tests alone;
+one that differs from the leader in neither test is marked as tied with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 #: Significance level of the tests against the leader.
 _LEVEL = 0.05
 
-#: Names of files that lie beside submissions.
+#: Names of files beside submissions that are not submissions.
 _NO_SUBMISSION = re.compile(r"\..*|(readme|licen[cs]e)(\..*)?|.*\.md", re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ class Unreadable(NamedTuple):
     Attributes
     ----------
     name : str
-        Of the file or folder.
+        Name of the file or folder.
     reason : str
         What is wrong with it.
     """
@@ -63,7 +63,7 @@ class Entry:
     name : str
         Name of the submission.
     score : Score
-        What it scores.
+        Its score.
     pair : Pair or None
         The leader (first) against the system (second); None for the leader itself.
     """
@@ -82,7 +82,7 @@ class Entry:
 
     @property
     def behind(self) -> tuple[float, float | None, float | None] | None:
-        """How many points it is behind the leader, with the interval; None for the leader."""
+        """Points behind the leader, with the interval; None for the leader."""
         if self.pair is None:
             return None
         return self.pair.difference, *(self.pair.interval or (None, None))
@@ -124,7 +124,7 @@ def _of_a_signer(key: str) -> bool:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Systems in the order of their ranks.
+    """Systems ordered by rank.
 
     Attributes
     ----------
@@ -151,15 +151,15 @@ class Leaderboard:
 
 
 def submissions(folder: str | os.PathLike[str]) -> list[str]:
-    """Return what is submitted in a folder: its files, and the folders of runs, sorted.
+    """Return the submissions in a folder: its files and run folders, sorted.
 
-    A folder that is not a run is looked into. Hidden files, ``README``, ``LICENSE`` and Markdown
-    files are not submissions.
+    Other folders are searched. Hidden files, ``README``, ``LICENSE`` and Markdown files are not
+    submissions.
 
     Raises
     ------
     InputError
-        There is no such folder, or no submission in it.
+        The folder does not exist, or has no submission.
     """
     folder = os.fspath(folder)
     if not os.path.isdir(folder):
@@ -185,28 +185,28 @@ def _submitted(folder: str) -> Iterable[str]:
 def open_each(
     sources: Sequence[str], request: Request, *, strict: bool = False
 ) -> tuple[list[Evaluation], list[Unreadable]]:
-    """Score systems on the same references, each by itself.
+    """Score systems on the same references, each independently.
 
     Parameters
     ----------
     sources : sequence of str
-        Files and folders of runs.
+        Files and run folders.
     request : Request
-        The references, and the protocol; without references those of the first run.
+        The references and the protocol; by default the references of the first run.
     strict : bool
         Refuse a submission that lacks segments or has segments that are not in the references.
 
     Returns
     -------
     tuple of list
-        Those that are scored, in order, and those that could not be.
+        The systems that were scored, in order, and those that could not be.
 
     Raises
     ------
     InputError, UsageError
         The references cannot be read, or the protocol is unknown: nothing can be scored.
     """
-    Evaluation(request=request).rules()  # what is wrong with the request is no submission's fault
+    Evaluation(request=request).rules()  # an error in the request is not a submission's fault
     opened: list[Evaluation] = []
     failed: dict[str, str] = {}
     for source in sources:
@@ -235,7 +235,7 @@ def open_each(
 
 
 def _reason(error: BaseException, source: str) -> str:
-    """Return what an error says, without the name of the submission it is listed under."""
+    """Return the message of an error, without the name of its submission."""
     text = str(error) or type(error).__name__
     if not text.startswith(f"{source}:"):
         return text
@@ -262,7 +262,7 @@ def _check_ids(evaluation: Evaluation) -> None:
 
 
 def not_scored(unreadable: Sequence[Unreadable], systems: int) -> SlaevalError:
-    """Return the error that a command ends with after `systems` were scored and some were not."""
+    """Return the final error of a command that scored `systems` systems but not all."""
     names = ", ".join(one.name for one in unreadable[:3]) + (", …" if len(unreadable) > 3 else "")
     return SlaevalError(
         f"{len(unreadable)} of {len(unreadable) + systems} submissions could not be scored: {names}"
@@ -288,12 +288,12 @@ def leaderboard(
     strict : bool
         Refuse a submission that lacks segments or has segments that are not in the references.
     resamples, seed : int
-        Of the paired bootstrap against the leader.
+        Settings of the paired bootstrap against the leader.
 
     Raises
     ------
     InputError, UsageError
-        As :func:`submissions` and :func:`open_each`.
+        As for :func:`submissions` and :func:`open_each`.
     """
     scored, unreadable = open_each(submissions(folder), request, strict=strict)
     unreadable = [Unreadable(_name(one.name, folder), one.reason) for one in unreadable]
@@ -320,5 +320,5 @@ def leaderboard(
 
 
 def _name(path: str, folder: str | os.PathLike[str]) -> str:
-    """Name a submission: its path in the folder, which tells it from every other."""
+    """Name a submission by its path in the folder, which is unique."""
     return os.path.relpath(path, folder)

@@ -1,8 +1,8 @@
 """The page of a checkpoint on the Hub: what it is, its figures and where they come from.
 
-Its head follows the Hub's model cards (https://huggingface.co/docs/hub/model-cards): licence,
-library, tags, and ``model-index`` for figures that the Hub shows beside the text. Every figure
-stands with its protocol and signature; nothing is in it that checkpoint and runs do not say.
+Its front matter follows the Hub's model cards (https://huggingface.co/docs/hub/model-cards):
+licence, library, tags, and ``model-index`` for figures that the Hub shows beside the text. Every
+figure has its protocol and signature; everything comes from the checkpoint and the runs.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["model_card"]
 
 _COUNTS = ("substitutions", "deletions", "insertions", "reference_words")
 
-#: What Markdown and HTML give a meaning.
+#: Characters with a meaning in Markdown and HTML.
 _MARKS = "\\`*_|<>[]&"
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """A WER and all that belongs to it."""
+    """A WER and everything that belongs to it."""
 
     corpus: str
     split: str
@@ -63,11 +63,11 @@ def model_card(
     UsageError
         A run is of another checkpoint, or two are of the same split.
     InputError
-        The references of a run are withheld; or the checkpoint is a head alone.
+        The references of a run are withheld, or the checkpoint has only a head.
     """
     described = describe(file)
     if described["kind"] == "head":
-        raise InputError("a head alone, with no model to run: train one from it first", file)
+        raise InputError("only a head, without a model to run: train one from it first", file)
     figures = [*_dev(described), *(_of_run(run, described) for run in runs)]
     seen: dict[tuple[str, str, str], _Figure] = {}
     for figure in figures:
@@ -75,7 +75,7 @@ def model_card(
         if seen.setdefault(key, figure).counts != figure.counts:
             raise UsageError(
                 f"two figures of {figure.corpus} {figure.split} under {figure.protocol}: "
-                f"{seen[key].wer:.2f} and {figure.wer:.2f} %; give one run a split"
+                f"{seen[key].wer:.2f} and {figure.wer:.2f} %; give one run per split"
             )
     shown = list(seen.values())
     return "\n".join(
@@ -95,7 +95,7 @@ def model_card(
 
 
 def _dev(described: Mapping[str, Any]) -> list[_Figure]:
-    """Return the figure of the split that chose the epoch, which training has left inside."""
+    """Return the figure of the split that chose the epoch, as stored by training."""
     metrics = described["metrics"]
     counts, signature = metrics.get("dev"), metrics.get("signature")
     wer = metrics.get("dev_wer")
@@ -121,7 +121,7 @@ def _of_run(run: Run, described: Mapping[str, Any]) -> _Figure:
         )
     score = run.score
     if score is None:
-        raise InputError("its references are withheld: it has no figure", run.folder)
+        raise InputError("its references are withheld, so it has no figure", run.folder)
     corpus, split = settings["label"] or settings["dataset"], settings["split"]
     cached = (settings.get("frame_cache") or {}).get(split)
     note = f"{split} was run on frames from a cache ({cached['coding']})." if cached else ""
@@ -181,7 +181,7 @@ def _introduction(described: Mapping[str, Any]) -> list[str]:
 
 def _table(figures: Sequence[_Figure]) -> list[str]:
     if not figures:
-        return ["No figure is known of it.", ""]
+        return ["No figures are known.", ""]
     lines = [
         "## Word error rate",
         "",
@@ -215,7 +215,7 @@ def _use(file: str | os.PathLike[str], repo: str, described: Mapping[str, Any]) 
         'checkpoint.recognise("me.mp4").glosses',
         "```",
         "",
-        "Name a commit (`hf://user/name@COMMIT`) where a figure is to be reproduced.",
+        "To reproduce a figure, name a commit (`hf://user/name@COMMIT`).",
         "",
     ]
 
@@ -232,7 +232,7 @@ def _details(described: Mapping[str, Any], licence: str | None) -> list[str]:
     lines += [f"- saved with {_plain(versions)}", "", "## Licence", ""]
     lines.append(_plain(licence) if licence else "None was stated.")
     if layout:
-        lines.append(f"The corpus has a licence of its own: {layout.licence} ({layout.source}).")
+        lines.append(f"The corpus has a separate licence: {layout.licence} ({layout.source}).")
     return lines
 
 
@@ -241,10 +241,10 @@ def _printable(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return text of a file that cannot steer a page: no new line, no mark with a meaning."""
+    """Return text from a file that cannot affect the page: no newlines, all marks escaped."""
     return "".join(f"\\{c}" if c in _MARKS else c for c in _printable(text))
 
 
 def _code(text: str) -> str:
-    """Return text of a file that stays in the code it is put in."""
+    """Return text from a file that cannot break out of a code span."""
     return _printable(text).replace("`", "'")

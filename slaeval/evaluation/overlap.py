@@ -13,8 +13,8 @@ __all__ = ["with_bleu"]
 def with_bleu(score: Score) -> Score:
     """Return the score with corpus BLEU and chrF over its glosses, as the protocol left them.
 
-    Glosses are words already, so BLEU does not tokenise. sacrebleu's own signatures stand
-    beside the numbers.
+    Glosses are already words, so BLEU does not tokenise. sacrebleu's signatures are kept with
+    the numbers.
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF

@@ -1,4 +1,4 @@
-"""What a command writes must not be what it, or the corpus, still needs."""
+"""Keep a command from overwriting files that it, or the corpus, still needs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_outputs(
     Raises
     ------
     UsageError
-        Naming the file that would be lost.
+        A file would be lost; the message names it.
     """
     read = [os.fspath(path) for path in inputs if path is not None]
     if request is not None and request.ref is not None:
@@ -73,7 +73,7 @@ def _files(path: str) -> Iterator[str]:
 
 
 def _corpora(read: Sequence[str], request: Request | None) -> Iterator[tuple[str, _Path]]:
-    """Name the corpora that are read, with their folders: the one asked for, those of runs."""
+    """Name the corpora that are read, with their folders: the requested one, those of runs."""
     if request is not None and request.dataset is not None:
         yield request.dataset, request.root
     for path in read:

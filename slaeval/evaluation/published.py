@@ -6,12 +6,12 @@ Each was read at the address in its row, in November 2026:
 *first hand*
     at the authors' own page: the repository of the paper, or its abstract;
 *second hand*
-    in a table of somebody else, who is named by the address.
+    in someone else's table, named by the address.
 
 Where sources contradict each other, or a source leaves something open, the note of the row says
-so. What could not be read anywhere is not here. Published figures carry no segments, so nothing
-can be paired with them, and they follow different protocols: ``protocol`` is what the system's
-published code or its configuration does, ``stated`` is what its source says of it.
+so. Figures that could not be read anywhere are left out. Published figures have no segments, so
+nothing can be paired with them, and they follow different protocols: ``protocol`` is what the
+system's published code or configuration does, ``stated`` is what its source says about it.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class PublishedResult(NamedTuple):
     protocol : str
         Which of our protocols the system's published code follows; ``""`` if unknown.
     setup : str
-        Setup of the corpus (``SI``, ``US``); ``""`` where it has one only.
+        Setup of the corpus (``SI``, ``US``); ``""`` if it has only one.
     modality : str
         What the system sees: ``RGB``, ``keypoints``, ``RGB and keypoints``.
     deletions, insertions : float or None
-        In percent of the reference words, as printed; None where they are not.
+        In percent of the reference words, as printed; None if not printed.
     stated : str
-        What the source says of how it was scored.
+        What the source says about how it was scored.
     first_hand : bool
         Whether the source is the authors' own page.
     note : str
-        What contradicts the number, or is open about it; often ``""``.
+        What contradicts the number, or is unclear about it; often ``""``.
     """
 
     system: str
@@ -77,7 +77,7 @@ def published(corpus: str, split: str = "test") -> list[PublishedResult]:
     Parameters
     ----------
     corpus : str
-        Canonical name; with its setup (``isharah1000/SI``) only the results on that.
+        Canonical name; with a setup (``isharah1000/SI``) only the results on that.
     split : {"dev", "test"}
         Which split.
 

@@ -1,6 +1,6 @@
 """What to score against, and how hypotheses are matched to it.
 
-References come from a registered corpus, a folder, a file or a value of Python; here they become
+References come from a registered corpus, a folder, a file or a Python object; here they become
 one :class:`ReferenceSet`, and hypotheses are matched to its ids.
 """
 
@@ -51,15 +51,15 @@ class ReferenceSet(NamedTuple):
     references : sequence of Reference
         Every segment to be recognised.
     dataset : str or None
-        Corpus, with its setup where it has several: ``"isharah500/US"``.
+        Corpus, with its setup if it has several: ``"isharah500/US"``.
     split : str or None
         Which part of it.
     source : str
-        Where the references came from, for people.
+        Where the references came from, for display.
     clipped : bool
         They came from an STM file that does not end with a newline.
     corpus : tuple or None
-        Name, root and setup to ask the loaders with for the other splits.
+        Name, root and setup for loading the other splits.
     path : str or None
         The file they were read from, or the folder of the corpus.
     notes : tuple of str
@@ -80,7 +80,7 @@ class ReferenceSet(NamedTuple):
         return f"<ReferenceSet {what}: {counted(len(self.references), 'segment')}>"
 
     def glosses(self) -> set[str]:
-        """Return the words of the references and of the other splits, where a corpus has some."""
+        """Return the words of the references and, for a corpus, of its other splits."""
         words = vocabulary(References.of(self.references).words)
         if self.corpus is not None:
             from slaeval import loaders
@@ -89,7 +89,7 @@ class ReferenceSet(NamedTuple):
         return words
 
 
-#: The channel of every STM file that was published with a corpus.
+#: The channel in every STM file that was published with a corpus.
 _CHANNEL = "1"
 
 
@@ -107,10 +107,10 @@ def load_corpus(
         ``phoenix2014``, ``phoenix2014-si5``, ``phoenix2014t``, ``csl-daily``, ``isharah500``,
         ``isharah1000`` or ``isharah2000``; common other spellings are understood.
     root : path-like, optional
-        Its folder. Without it: the folder registered with ``slaeval corpus add``, then
+        Its folder. By default the folder registered with ``slaeval corpus add``, then
         the environment variable ``SLAEVAL_DATA``.
     split : {"train", "dev", "test"}, optional
-        One split; all of them without it.
+        One split; all by default.
     setup : str, optional
         ``"SI"`` or ``"US"`` for Isharah.
 
@@ -119,7 +119,7 @@ def load_corpus(
     UsageError
         Unknown corpus, split or setup.
     InputError
-        Nothing there, or not in the corpus's layout.
+        No corpus was found, or it is not in the expected layout.
 
     Examples
     --------
@@ -146,13 +146,13 @@ def load_references(
     Parameters
     ----------
     dataset : str, optional
-        Corpus name; needed unless `ref` is given.
+        Corpus name; required unless `ref` is given.
     split : str, optional
-        Part of the corpus, ``"test"`` without it; of a file, only what its signature says.
+        Part of the corpus, by default ``"test"``; for a file, only used in its signature.
     root : path-like, optional
         Folder of the corpus.
     ref : path-like, optional
-        A file with references, in any format the loaders read; goes before `root`.
+        A file with references, in any format the loaders read; not together with `root`.
     setup : str, optional
         ``"SI"`` or ``"US"`` for Isharah.
 
@@ -205,7 +205,7 @@ def _rows(samples: Iterable[Sample]) -> list[Reference]:
 
 
 def corpus_label(name: str, setup: str | None) -> str:
-    """Name a corpus for a signature: with its setup where it has several."""
+    """Name a corpus for a signature: with its setup if it has several."""
     from slaeval.loaders.registry import layout
 
     described = layout(name)
@@ -223,7 +223,7 @@ def _lacks_newline(path: str) -> bool:
 
 
 def corpus_references(corpus: Corpus) -> ReferenceSet:
-    """Return the references of a corpus that is loaded."""
+    """Return the references of a loaded corpus."""
     return ReferenceSet(
         _rows(corpus),
         corpus_label(corpus.name, corpus.setup),
@@ -240,7 +240,7 @@ def is_corpus(source: object) -> TypeGuard[Corpus]:
 
 
 def one_split(corpus: Corpus, named: Collection[str], split: str | None) -> tuple[Corpus, str]:
-    """Return the split of a corpus that hypotheses are of, and what to say about it.
+    """Return the split of a corpus that hypotheses belong to, and a notice about it.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def one_split(corpus: Corpus, named: Collection[str], split: str | None) -> tupl
     named : collection of str
         Segments of the hypotheses.
     split : str or None
-        The one asked for.
+        The requested split.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def one_split(corpus: Corpus, named: Collection[str], split: str | None) -> tupl
                 f"{' and '.join(found)}: score one split, load_corpus(…, split={found[-1]!r})"
             )
         if not found:
-            return corpus, ""  # no id in common, which is said elsewhere
+            return corpus, ""  # no id in common, which is reported elsewhere
         split = found[0]
         note = (
             f"the corpus holds the splits {', '.join(splits)}; the hypotheses are of {split!r}, "
@@ -293,7 +293,7 @@ def reference_set(
     if isinstance(references, (str, os.PathLike)):
         return load_references(dataset, split, ref=references)
     if is_corpus(references):
-        references.references()  # an error where they are withheld
+        references.references()  # raises if they are withheld
         known = corpus_references(references)
         return known._replace(dataset=dataset or known.dataset, split=split or known.split)
     plain = plain_table(references, "reference")
@@ -309,7 +309,7 @@ def reference_set(
 
 
 def hypotheses_given(hypotheses: Source) -> Hypotheses:
-    """Return what :func:`slaeval.score` takes as hypotheses, but for paths."""
+    """Return what :func:`slaeval.score` takes as hypotheses, except paths."""
     plain = plain_table(hypotheses, "hypothesis")
     if plain is not None:
         return Hypotheses(named(plain.ids, plain.words))
@@ -318,7 +318,7 @@ def hypotheses_given(hypotheses: Source) -> Hypotheses:
 
 
 def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Source]:
-    """Give two lists, one sentence beside the other, ids from ``"1"`` on; all else as it is.
+    """Give two parallel lists of sentences ids from ``"1"`` on; leave everything else unchanged.
 
     Raises
     ------
@@ -329,16 +329,16 @@ def numbered_pair(references: Source, hypotheses: Source) -> tuple[Source, Sourc
         left, right = _numbered(references), _numbered(hypotheses)
         if len(left) != len(right):
             raise UsageError(
-                f"{len(left)} references beside {len(right)} hypotheses; lists are matched one "
-                "sentence beside the other: give a mapping from ids where some are missing"
+                f"{len(left)} references, but {len(right)} hypotheses; lists are matched sentence "
+                "by sentence: give a mapping from ids if some are missing"
             )
         return left, right
     if _sentences(references) or _sentences(hypotheses):
         names = ("references", "hypotheses")
         one, other = names if _sentences(references) else names[::-1]
         raise UsageError(
-            f"the {one} are a list, the {other} are not: give lists on both sides, one sentence "
-            "beside the other, or what has ids"
+            f"the {one} are a list, the {other} are not: give parallel lists on both sides, or "
+            "something with ids"
         )
     return references, hypotheses
 
@@ -353,7 +353,7 @@ def _numbered(sentences: Any) -> dict[str, Words]:
 
 
 def _table(source: Any, role: Role) -> Table:
-    """Return the segments of a value of Python."""
+    """Return the segments of a Python object."""
     if is_corpus(source):
         source = source.references()
     table = table_of(source, role)
@@ -376,7 +376,7 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
     references : ReferenceSet
         As loaded.
     fix : bool
-        Take ids that are recognisably written another way for the ids of the references.
+        Accept ids that are recognisable variants of the references' ids.
 
     Raises
     ------
@@ -421,7 +421,7 @@ def match_ids(hypotheses: Hypotheses, references: ReferenceSet, fix: bool = Fals
 
 
 def _other_split(hypotheses: Hypotheses, references: ReferenceSet) -> str:
-    """Say which split or corpus the ids belong to, where that can be seen."""
+    """Say which split or corpus the ids belong to, if that is recognisable."""
     if references.corpus is None:
         return "; check --split and --dataset"
     from slaeval import loaders

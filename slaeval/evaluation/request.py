@@ -19,9 +19,9 @@ class Request(NamedTuple):
     Attributes
     ----------
     dataset : str or None
-        Corpus name; needed unless `ref` is given or the hypotheses are a run's.
+        Corpus name; required unless `ref` is given or the hypotheses are a run's.
     split : str or None
-        Part of the corpus, ``"test"`` without it; of a file, only what its signature says.
+        Part of the corpus, by default ``"test"``; for a file, only used in its signature.
     root : path-like or None
         Folder of the corpus, if it is not registered.
     ref : path-like or None
@@ -29,7 +29,7 @@ class Request(NamedTuple):
     setup : str or None
         ``"SI"`` or ``"US"`` for Isharah.
     protocol : str, Protocol or TextProtocol
-        The evaluation protocol; ``"official"`` is ``"rwth-2014"``, of translations the one of
+        The evaluation protocol; ``"official"`` is ``"rwth-2014"``, for translations that of
         the corpus.
     format : str
         Format of hypothesis files; ``"auto"`` detects it from the content.
@@ -48,7 +48,7 @@ class Request(NamedTuple):
 
     @property
     def names_references(self) -> bool:
-        """Whether references are named here; a run brings its own otherwise."""
+        """Whether references are named here; otherwise a run's own are used."""
         return self.dataset is not None or self.ref is not None
 
     def load_references(self) -> ReferenceSet:

@@ -6,17 +6,16 @@
 ``score.json``            what ``slaeval score --json`` prints
 ``segments.csv``          one row per segment: alignment and counts
 ``alignment.jsonl``       one line per segment: glosses, the frames they were signed in,
-                          how sure the model was, and the reference
-``run.json``              which checkpoint, which corpus, how, where, how fast; written
-                          last, so a folder that has it is finished
+                          the model's confidence, and the reference
+``run.json``              checkpoint, corpus, settings, machine and speed; written last,
+                          so a folder that has it is finished
 ``journal*.jsonl``        progress, so that an interrupted run can resume
 ``report.html``           where the errors are; written by the commands ``slaeval run``
-                          and ``slaeval report``, read by nothing
+                          and ``slaeval report``, never read back
 ========================  ==========================================================
 
-Where references are withheld there is no ``score.json``, ``segments.csv`` and
-``report.html``. Everything but
-``run.json``, which holds the times, is the same bytes whenever the run is the same.
+If references are withheld there is no ``score.json``, ``segments.csv`` or ``report.html``.
+Everything but ``run.json``, which has the times, is byte-identical for identical runs.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ __all__ = [
 
 _FORMAT = {"format": "slaeval-run", "version": 1}
 
-#: What journals and run.json begin with, but for blanks.
+#: Start of journals and run.json, ignoring blanks.
 _START = b'{"format":"slaeval-'
 
 #: The files of a finished run.
@@ -73,14 +72,14 @@ class Alignment(NamedTuple):
     id : str
         The segment.
     frames : int
-        How many frames were read; 0 for a segment that was skipped.
+        Number of frames read; 0 for a segment that was skipped.
     glosses : list of str
         The hypothesis.
     spans : list of (int, int)
-        Of each gloss the frames [start, end) it was signed in; empty, like the confidences,
-        where a model gave the glosses themselves.
+        Frames [start, end) in which each gloss was signed; empty, like the confidences, if a
+        model gave only glosses.
     confidences : list of float
-        Of each gloss the mean posterior probability over its span, 0 to 1.
+        Mean posterior probability of each gloss over its span, 0 to 1.
     signer : str
         Who signs; empty where unknown.
     reference : list of str or None
@@ -107,7 +106,7 @@ class Run:
     settings : dict
         What ``run.json`` holds.
     alignments : dict
-        Segment to :class:`Alignment`, in the order of the corpus.
+        :class:`Alignment` by segment, in the order of the corpus.
     """
 
     folder: str
@@ -131,7 +130,7 @@ class Run:
 
     @property
     def withheld(self) -> bool:
-        """Whether the owners of the corpus keep the references of this split to themselves."""
+        """Whether the references of this split are withheld by the owners of the corpus."""
         return any(alignment.reference is None for alignment in self.alignments.values())
 
     @property
@@ -159,7 +158,7 @@ class Run:
 
     @property
     def hypotheses(self) -> dict[str, list[str]]:
-        """Segment to glosses, in the order of the corpus; an empty list for none."""
+        """Glosses by segment, in the order of the corpus; an empty list for none."""
         return {name: alignment.glosses for name, alignment in self.alignments.items()}
 
     @property
@@ -169,7 +168,7 @@ class Run:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader should know: how model, corpus and footage fit, then of the score."""
+        """What a reader should know about model, corpus and footage, then about the score."""
         notes: list[str] = self.settings["notes"]
         return (*notes, *(() if self.score is None else self.score.warnings))
 
@@ -185,21 +184,21 @@ class Run:
         root: str | os.PathLike[str] | None = None,
         on_missing: Literal["stop", "skip"] = "stop",
     ) -> dict[str, VideoClip]:
-        """Return the videos of some segments, as far as the corpus of the run has them.
+        """Return the videos of some segments, where the corpus of the run has them.
 
         Parameters
         ----------
         names : sequence of str
             The segments.
         root : path-like, optional
-            Folder of the corpus; without it the one the run was on.
+            Folder of the corpus; by default the one the run was made on.
         on_missing : {"stop", "skip"}
             What to do with a segment whose pictures are missing.
 
         Raises
         ------
         InputError
-            The corpus, or pictures that must be there, cannot be read.
+            The corpus, or required pictures, cannot be read.
         """
         from slaeval import loaders
         from slaeval.loaders.video import find_video_clips
@@ -222,7 +221,7 @@ class Run:
         Raises
         ------
         InputError
-            The folder is not there, holds no run, one that is not finished, or a damaged one.
+            The folder does not exist, or has no run, or one that is unfinished or damaged.
         """
         folder = os.fspath(folder)
         settings = settings_of(folder)
@@ -290,7 +289,7 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
         value = _read_json(path, line, number)
         if not is_segment(value):
             raise InputError(
-                "damaged run: not a segment as a run writes it; run 'slaeval run' again with "
+                "damaged run: not a segment written by a run; run 'slaeval run' again with "
                 "--restart",
                 path,
                 number,
@@ -306,9 +305,9 @@ def _opened(folder: str, settings: dict[str, Any]) -> Run:
         )
     texts = [settings[key] for key in ("label", "split", "protocol", "signature")]
     if not all(isinstance(text, (str, type(None))) for text in texts):
-        raise ValueError("label, split, protocol and signature are text or null")
+        raise ValueError("label, split, protocol and signature must be text or null")
     if not isinstance(settings["skipped"], dict):
-        raise ValueError("skipped is an object")
+        raise ValueError("skipped must be an object")
     return Run(folder, settings, alignments)
 
 
@@ -324,11 +323,11 @@ def write_run(
     Parameters
     ----------
     folder : str
-        Where to.
+        The folder to write to.
     alignments : sequence of Alignment
         One per segment, in the order of the corpus.
     references : ReferenceSet or None
-        The references, which the alignments hold too; None where they are withheld.
+        The references, which the alignments have too; None if they are withheld.
     protocol : str
         The evaluation protocol.
     settings : mapping
@@ -347,7 +346,7 @@ def write_run(
         **settings,
     }
     run = Run(folder, settings, {alignment.id: alignment for alignment in alignments})
-    score = run.score  # first, as it is what can fail
+    score = run.score  # first, since this can fail
     if score is not None:
         settings["signature"] = score.signature
 
@@ -372,14 +371,14 @@ def _json(value: Any) -> str:
 
 
 def claim(folder: str) -> None:
-    """Make the folder of a run, or make sure that it is one.
+    """Create the folder of a run, or make sure that it is one.
 
     Raises
     ------
     UsageError
-        It holds other things than a run.
+        It has other content than a run.
     SlaevalError
-        It cannot be made.
+        It cannot be created.
     """
     try:
         os.makedirs(folder, exist_ok=True)
@@ -394,7 +393,7 @@ def claim(folder: str) -> None:
 
 
 def _is_ours(path: str) -> bool:
-    """Tell a journal or run.json from another program's, however short a kill cut it."""
+    """Tell a journal or run.json, even a truncated one, from another program's file."""
     if not os.path.isfile(path):
         return False
     start = read_start(path, "a file of a run", 100)
@@ -403,14 +402,14 @@ def _is_ours(path: str) -> bool:
 
 
 def clear(folder: str) -> None:
-    """Take away what an earlier run left; only who holds the :func:`lock` may.
+    """Remove what an earlier run left; call only while holding the :func:`lock`.
 
     Raises
     ------
     SlaevalError
-        It cannot be taken away.
+        It cannot be removed.
     """
-    # The journals last: what they stand for is never there without them.
+    # The journals last: the files they describe never exist without them.
     for path in [*(os.path.join(folder, name) for name in (*RESULTS, REPORT)), *journals(folder)]:
         try:
             os.unlink(path)
@@ -422,12 +421,12 @@ def clear(folder: str) -> None:
 
 @contextlib.contextmanager
 def lock(folder: str) -> Iterator[None]:
-    """Keep other runs out of a folder; the system lets go when the process ends, however.
+    """Lock a folder against other runs; the system unlocks it however the process ends.
 
     Raises
     ------
     SlaevalError
-        Another run is at work there.
+        Another run is using it.
     """
     from filelock import FileLock, Timeout
 
@@ -458,7 +457,7 @@ def journals(folder: str) -> list[str]:
 
 
 def is_segment(value: Any) -> bool:
-    """Tell whether a value is what a run writes of one segment."""
+    """Say whether a value is a run's record of one segment."""
     if not isinstance(value, dict):
         return False
     glosses, spans, sure = (value.get(name) for name in ("glosses", "spans", "confidences"))

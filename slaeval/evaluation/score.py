@@ -1,4 +1,4 @@
-"""Scoring from what people have: files, runs, corpora, mappings, data frames."""
+"""Scoring of files, runs, corpora, mappings and data frames."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "score", "score_file", "score_references"]
 
-#: Up to so many segments the floor of the protocol is worth its time in every score.
+#: Up to this many segments, computing the protocol's floor in every score is worth its time.
 _FLOOR_UP_TO = 5000
 
 
 class Evaluation(BaseEvaluation[Protocol, Score]):
     """Hypotheses scored against references, each score computed once.
 
-    Built by :meth:`open` from a file or the folder of a run, by :meth:`of` from values of
-    Python, or from what :func:`~slaeval.evaluation.references.load_references` and
+    Built by :meth:`open` from a file or the folder of a run, by :meth:`of` from Python
+    objects, or from what :func:`~slaeval.evaluation.references.load_references` and
     :func:`~slaeval.evaluation.references.match_ids` return; see
     :class:`~slaeval.evaluation.base.BaseEvaluation` for the parameters.
     """
@@ -65,15 +65,15 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
         source : path-like
             The file or folder.
         request : Request, optional
-            Where the references come from; a run brings its own.
+            Where the references come from; a run has its own.
         references : ReferenceSet, optional
-            Those to use, if they are loaded already.
+            The references, if already loaded.
 
         Raises
         ------
         InputError
-            The folder holds no finished run. What else cannot be read is raised when it is
-            needed.
+            The folder has no finished run. Other files are read, and errors raised, when they
+            are needed.
         """
         path = os.fspath(source)
         run = None
@@ -114,7 +114,7 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
         return opened
 
     def _named(self) -> Collection[str]:
-        """Return the segments of the hypotheses as they are written."""
+        """Return the segments of the hypotheses as written."""
         if self.run is not None:
             return self.run.hypotheses
         if self.source:
@@ -135,7 +135,7 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
             self._refuse_the_annotation()
             read = read_hypotheses(self.source, self.request.format)
             return match_ids(read, known, self.request.fix_ids)
-        # As hyp.ctm has them, where a segment without words has no line.
+        # As in hyp.ctm, where a segment without words has no line.
         every = self.run.hypotheses
         words = {name: list(alternatives) for name, alternatives in every.items() if alternatives}
         file = os.path.join(self.source, "hyp.ctm")
@@ -143,7 +143,7 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
         return read if words else read._replace(words={})
 
     def _refuse_the_annotation(self) -> None:
-        """Refuse hypotheses that are the very file the corpus's references were found in."""
+        """Refuse hypotheses from the very file in which the corpus's references were found."""
         known = self.references
         found = known.path is not None and known.corpus is not None
         if found and os.path.realpath(known.path or "") == os.path.realpath(self.source):
@@ -195,7 +195,7 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
         """Evaluate several systems on the same references: those named, else the first run's."""
         opened = super().open_all(sources, request)
         for one in opened:
-            one._floors = opened[0]._floors  # of the references, which they share
+            one._floors = opened[0]._floors  # the floors of the shared references
         return opened
 
     def floor(self, protocol: str | Protocol | None = None) -> Counts:
@@ -209,7 +209,7 @@ class Evaluation(BaseEvaluation[Protocol, Score]):
         return self._floors[rules.identifier]
 
     def rules(self, protocol: str | Protocol | TextProtocol | None = None) -> Protocol:
-        """Return the protocol of this name, of the request without it."""
+        """Return the protocol of this name, by default that of the request."""
         named = self.request.protocol if protocol is None else protocol
         if not isinstance(named, (str, Protocol)):
             raise UsageError(f"{named.name} is a protocol for translations, not for glosses")
@@ -250,7 +250,7 @@ def score_references(
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Hold the search for cycles: with many new lists it takes half of the time for nothing."""
+    """Pause garbage collection, which takes half the time in vain with many new lists."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -309,34 +309,33 @@ def score(
         A mapping from segment id to its words (a list, or a string with blanks between the
         words; an empty list is an empty hypothesis), a :class:`slaeval.loaders.Corpus`, a
         DataFrame with a column ``id`` and one of ``glosses``, ``reference``, ``hypothesis`` or
-        another name of :mod:`slaeval.formats.tables`, whose rules hold for all of these, or the
-        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or a list of sentences on both
-        sides, one beside the other; their ids are ``"1"``, ``"2"``, … Translations come in the
-        same forms, a segment with one sentence; a list of hypotheses is in the order of the
-        references.
+        another name of :mod:`slaeval.formats.tables`, whose rules apply to all of these, or the
+        path of a file (STM and others; CTM, TRN, CSV, TSV, JSON). Or two parallel lists of
+        sentences; their ids are ``"1"``, ``"2"``, … Translations come in the same forms, one
+        sentence per segment; a list of hypotheses is in the order of the references.
     protocol : str, Protocol or TextProtocol
         The evaluation protocol; ``"official"`` is ``"rwth-2014"``, for translations the text
         protocol of the corpus (:mod:`slaeval.scoring.text.protocols`).
     level : {"glosses", "text"}
         Whether these are glosses or translations.
     dataset, split : str, optional
-        For the signature; taken from a Corpus.
+        For the signature; by default those of a Corpus.
     signers : mapping, optional
         Segment id to signer.
     bootstrap : int
-        Resamples for the interval; 0 for the linearised estimator, for translations for 1000.
+        Resamples for the interval; 0: the linearised estimator, or 1000 for translations.
     bleu : bool
-        Also BLEU and chrF over glosses, by sacrebleu.
+        Also compute BLEU and chrF over glosses, with sacrebleu.
 
     Returns
     -------
     Score or TextScore
-        Counts, rates, alignments, signature; of translations BLEU, chrF, ROUGE-L and WER.
+        Counts, rates, alignments, signature; for translations BLEU, chrF, ROUGE-L and WER.
 
     Raises
     ------
     InputError
-        No segment in common, or values that are no words.
+        No segment in common, or values that are not words.
     UsageError
         Unknown protocol, a source of another type, or hypotheses of several splits of a corpus.
 

@@ -1,16 +1,16 @@
-"""Results as text that people paste: Markdown, LaTeX, CSV.
+"""Results as text for pasting: Markdown, LaTeX, CSV.
 
-``score``, ``audit`` and ``compare`` differ in what they compute, not in how a result is
-written: each turns its result into rows, which this module writes.
+``score``, ``audit`` and ``compare`` differ in what they compute, not in how results are written:
+each turns its result into rows, which this module writes.
 
 Conventions
 -----------
 *LaTeX* follows the tables of CSLR papers: for each split ``del/ins`` and WER in percent with
-one decimal, rounded half up as ``sclite -o dtl`` does, because that is the figure papers print.
+one decimal, rounded half up as by ``sclite -o dtl``, because that is the figure papers print.
 Counts, interval and signature are in comments above the table. No package is needed.
 
-*CSV* carries unrounded numbers under stable names; *Markdown* the decimals of the terminal:
-two, of a published number those it has.
+*CSV* has unrounded numbers under stable names; *Markdown* the decimals shown in the terminal:
+two, or for a published number as many as printed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 
 Format = Literal["table", "markdown", "latex", "csv", "json"]
 
-#: Key of a row: its heading for people, and decimals where it is not a whole number.
+#: Key of a row: its heading, and decimals unless it is a whole number.
 _COLUMNS: dict[str, tuple[str, int | None]] = {
     "wer": ("WER %", 2),
     "printed": ("WER %", None),
@@ -97,7 +97,7 @@ _LATEX = {
 #: Headings of translations, in the order papers print them; figures have two decimals.
 TEXT_HEADS = ("ROUGE", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4")
 
-#: In which order papers print the splits.
+#: The order in which papers print the splits.
 _SPLITS = ("train", "dev", "test")
 
 
@@ -109,7 +109,7 @@ class Printed(NamedTuple):
     wer : float
         Word error rate.
     deletions, insertions : float or None
-        In percent of the reference words, where they are printed.
+        In percent of the reference words, if printed.
     """
 
     wer: float
@@ -125,10 +125,10 @@ class PaperRow(NamedTuple):
     name : str
         System, protocol or signer.
     cells : mapping
-        Split (``""`` where it has no name) to counts, to what a paper printed, or to the score
-        of translations.
+        By split (``""`` if unnamed): counts, a paper's printed figures, or the score of
+        translations.
     protocol : str
-        Under which it was scored; ``""`` where the name says it.
+        Under which it was scored; ``""`` if the name says it.
     """
 
     name: str
@@ -137,7 +137,7 @@ class PaperRow(NamedTuple):
 
 
 def score_row(name: str, score: Score) -> dict[str, Any]:
-    """Return what a result is in one row, the columns of ``--format csv``."""
+    """Return a score as one row, with the columns of ``--format csv``."""
     low, high = score.wer_ci or (None, None)
     counts = score.total.to_dict()
     return {
@@ -160,7 +160,7 @@ def group_row(grouping: str, group: Counts) -> dict[str, Any]:
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV with a header: RFC 4180 with newline ends; None is an empty field."""
+    """Return rows as CSV with a header: RFC 4180, but lines end in LF; None is an empty field."""
     import csv
     import io
 
@@ -182,7 +182,7 @@ def as_json(value: object) -> str:
 def as_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Return rows as a Markdown table (GitHub's pipe form) of `columns`.
 
-    A column of texts is aligned left, one of numbers right.
+    Text columns are left-aligned, numeric ones right-aligned.
     """
     texts = [key for key in columns if any(isinstance(row.get(key), str) for row in rows)]
     grid = [[_COLUMNS.get(key, (key, None))[0] for key in columns]]
@@ -214,9 +214,9 @@ def _shown(value: Any, key: str) -> str:
 
 
 def p_value(value: float) -> str:
-    """Return the probability of a test with four digits, ``"< 0.0001"`` below those.
+    """Return a p-value with four digits, ``"< 0.0001"`` below those.
 
-    At the end of what can be computed, ``"< 1e-12"``.
+    At the limit of what can be computed, ``"< 1e-12"``.
     """
     from slaeval.scoring.significance import SMALLEST
 
@@ -242,13 +242,13 @@ def as_latex(
     notes : iterable of str
         Printed above the table as comments.
     heads : sequence of str
-        Headings of the figures: those of glosses, or :data:`TEXT_HEADS`.
+        Headings of the figures: those for glosses, or :data:`TEXT_HEADS`.
 
     Returns
     -------
     str
-        Lines joined by newlines. A cell without figure is ``--``. No column of protocols where
-        the rows name none.
+        Lines joined by newlines. A cell without a figure is ``--``. There is no column of
+        protocols if the rows name none.
     """
     splits = sorted(
         {split for row in rows for split in row.cells},
@@ -304,7 +304,7 @@ def as_latex(
 
 
 def latex_notes(name: str, score: Score) -> list[str]:
-    """Return the comments that stand above a score's LaTeX row: counts and signature."""
+    """Return the comments above a score's LaTeX row: counts and signature."""
     interval = score.wer_ci
     between = "" if interval is None else f", 95 % [{interval[0]:.2f}, {interval[1]:.2f}]"
     total = score.total
@@ -321,7 +321,7 @@ def latex_notes(name: str, score: Score) -> list[str]:
 
 
 def text_row(name: str, score: TextScore) -> dict[str, Any]:
-    """Return the score of translations in one row, the columns of ``--format csv``."""
+    """Return the score of translations as one row, with the columns of ``--format csv``."""
     row: dict[str, Any] = {
         "system": name,
         "protocol": score.protocol,
@@ -336,7 +336,7 @@ def text_row(name: str, score: TextScore) -> dict[str, Any]:
 
 
 def text_notes(name: str, score: TextScore) -> list[str]:
-    """Return the comments that stand above the LaTeX row of translations."""
+    """Return the comments above the LaTeX row of translations."""
     bleu = score.figures["bleu4"]
     between = "" if bleu.interval is None else ", 95 % [{:.2f}, {:.2f}]".format(*bleu.interval)
     return [
@@ -351,7 +351,7 @@ def text_notes(name: str, score: TextScore) -> list[str]:
 
 
 def bleu_lines(score: Score) -> list[str]:
-    """Return BLEU and chrF with sacrebleu's signatures, where they were asked for."""
+    """Return BLEU and chrF with sacrebleu's signatures, if they were requested."""
     return [
         f"{name} {score.bleu[key]:.2f}, {score.bleu[f'{key}_signature']}"
         for key, name in (("bleu", "BLEU"), ("chrf", "chrF"))
@@ -360,7 +360,7 @@ def bleu_lines(score: Score) -> list[str]:
 
 
 def as_printed(value: float) -> str:
-    """Return a printed percentage: one decimal, more where its source has more."""
+    """Return a printed percentage: one decimal, more if its source has more."""
     return f"{value:.1f}" if round(value, 1) == value else f"{value:.2f}"
 
 
@@ -385,23 +385,23 @@ def _latex_cells(value: Counts | Printed | TextScore | None, columns: int = 2) -
 
 
 def latex_escaped(text: str) -> str:
-    """Return `text` so that LaTeX prints it as it is, at the start of a row too."""
+    """Escape `text` so that LaTeX prints it unchanged, even at the start of a row."""
     shown = "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
-    # Behind the end of a row LaTeX takes these for an argument of it.
+    # After the end of a row LaTeX takes these for its argument.
     return f"{{}}{shown}" if shown.startswith(("[", "*")) else shown
 
 
 def markdown_escaped(text: str) -> str:
-    r"""Return `text` so that Markdown prints it as it is, in a table too.
+    r"""Escape `text` so that Markdown prints it unchanged, even in a table.
 
-    ``__ON__`` would be bold and ``|`` would end the cell: every mark that Markdown gives a
-    meaning gets a backslash.
+    ``__ON__`` would be bold and ``|`` would end the cell: every character with a meaning in
+    Markdown gets a backslash.
     """
     return re.sub(r"([\\`*_{}\[\]<>|~$&])", r"\\\1", " ".join(text.split()))
 
 
 def _latin(text: str) -> bool:
-    """Say whether every letter of `text` is one that pdfLaTeX prints as it comes."""
+    """Say whether pdfLaTeX prints every letter of `text` without further packages."""
     return all(
         character.isascii() or "LATIN" in unicodedata.name(character, "") for character in text
     )

@@ -35,7 +35,7 @@ class LoadedCheckpoint(LoadedModel):
     model : Recogniser
         In evaluation mode on `device`, LoRA merged into the tower.
     corpus : dict
-        Name, setup, kind of labels and frames a second of what it was trained on.
+        Name, setup, kind of labels and frames per second of what it was trained on.
     path, hash : str
         The file, and the SHA-256 of what is in it: the same for both forms, slim or not.
     protocol : str

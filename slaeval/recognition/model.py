@@ -91,7 +91,7 @@ class CSLRModel(Protocol):
     corpus : str, optional
         Name of the corpus it is for, where nobody names one.
     fps : float, optional
-        Frames a second it was trained on; what that corpus has without it.
+        Frames per second it was trained on; what that corpus has without it.
     name : str, optional
         What runs are called after.
     fingerprint : str, optional
@@ -184,7 +184,7 @@ class LoadedModel:
 
     @property
     def fps(self) -> float | None:
-        """Frames a second it was trained on.
+        """Frames per second it was trained on.
 
         As the model says; of one that does not, what its corpus has, or None.
         """
@@ -196,7 +196,7 @@ class LoadedModel:
         """What to say where the model does not tell its rate; ``""`` where it does."""
         if self.corpus.get("fps"):
             return ""
-        unsaid = f"{self.path} does not say how many frames a second it was trained on"
+        unsaid = f"{self.path} does not say how many frames per second it was trained on"
         if self.fps is None:
             return f"{unsaid}: frames are used as they come"
         return f"{unsaid}: taken to be {self.fps:.4g}, as {self.corpus['name']} has"
@@ -271,7 +271,7 @@ class LoadedModel:
         source : path-like, uint8 array [T, H, W, 3] or VideoClip
             A video file, a folder of frames, or the frames as RGB.
         fps : float, optional
-            Frames a second of an array or a folder of frames, which do not say it; the model's
+            Frames per second of an array or a folder of frames, which do not say it; the model's
             own without it. A video file says it.
         decoding : Decoding, optional
             How; as the model says without it.
@@ -536,7 +536,7 @@ def _fingerprint(
 
 
 def check_fps(fps: object) -> None:
-    """See that a model's frames a second are a rate, where it says any.
+    """See that a model's frames per second are a rate, where it says any.
 
     Raises
     ------
@@ -544,7 +544,7 @@ def check_fps(fps: object) -> None:
         They are not.
     """
     if fps is not None and not (isinstance(fps, (int, float)) and 1 <= fps <= 1000):
-        raise InputError(f"fps is {fps!r:.40}; expected 1 to 1000 frames a second")
+        raise InputError(f"fps is {fps!r:.40}; expected 1 to 1000 frames per second")
 
 
 def _fps_of(corpus: str | None) -> float | None:

@@ -184,7 +184,7 @@ def test_options_reach_the_run(
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """A second and a half of noise, 10 frames a second."""
+    """A second and a half of noise, 10 frames per second."""
     import av
 
     path = tmp_path / "me.mp4"
@@ -232,7 +232,7 @@ def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint
     elsewhere = checkpoint(corpus={"name": "elsewhere", "setup": "x", "labels": "raw"})
     code, out, err = command("run", "--ckpt", elsewhere, "--video", frames, "--json")
     assert code == 0, err
-    assert shown["notes"] == ["the frame rate is not known: taken to be 25 a second"]
+    assert shown["notes"] == ["the frame rate is not known: taken to be 25 per second"]
     notes = json.loads(out).pop("notes")
     assert len(notes) == 1
     assert "frames are used as they come" in notes[0]
@@ -242,7 +242,7 @@ def test_a_folder_of_frames_is_a_video(command: Call, rendered: Path, checkpoint
 def test_video_at_another_rate_is_seen_at_the_checkpoints(
     command: Call, rendered: Path, checkpoint: Make, tmp_path: Path
 ) -> None:
-    """Every picture twice at 50 frames a second is what every picture once at 25 is."""
+    """Every picture twice at 50 frames per second is what every picture once at 25 is."""
     files = sorted(next(iter(sorted(rendered.rglob("*.png")))).parent.iterdir())
     pictures = [np.asarray(Image.open(file).convert("RGB")) for file in files]
     for name, rate, times in (("slow.mp4", 25, 1), ("fast.mp4", 50, 2)):
@@ -263,7 +263,7 @@ def test_video_at_another_rate_is_seen_at_the_checkpoints(
         code, out, err = command(*call, "--json")
         assert code == 0, err
         told[name] = json.loads(out)
-        said = "the video was filmed at 50 frames a second: frames are taken by time, 25"
+        said = "the video was filmed at 50 frames per second: frames are taken by time, 25"
         assert (said in err) == (name != "slow.mp4")
     slow, fast = told["slow.mp4"], told["fast.mp4"]
     assert slow["notes"] == []
@@ -288,9 +288,9 @@ def test_an_older_checkpoint_is_taken_to_have_its_corpuss_rate(
         "run", "--ckpt", checkpoint(seed=4, corpus=older), "--video", film, "--json"
     )
     assert code == 0
-    assert "does not say how many frames a second" in err
+    assert "does not say how many frames per second" in err
     assert "taken to be 25, as phoenix2014t has" in err
-    assert "the video was filmed at 10 frames a second" in err
+    assert "the video was filmed at 10 frames per second" in err
     # 15 frames at 10 a second are seen as 37 or 38 at 25.
     assert json.loads(out)["frames"] == 15
     for wrong in (0, -25, "25", 1e9, [25]):

@@ -90,7 +90,7 @@ def test_elan(tmp_path: Path) -> None:
     files = sorted(path.name for path in (tmp_path / "run" / "eaf").iterdir())
     assert files == ["clip_1-2.eaf", "clip_1.eaf", "spoken.eaf"]
     first = _checked((tmp_path / "run" / "eaf" / "clip_1.eaf").read_text("utf-8"))
-    # 25 frames a second, as Phoenix 2014 T has.
+    # 25 frames per second, as Phoenix 2014 T has.
     assert list(_values(first, "hypothesis")) == [(0, 480, "HEUTE"), (800, 2000, "R&G<N")]
     assert list(_values(first, "reference")) == [(0, 2000, "AB")]
     assert first.find("TIER").attrib["PARTICIPANT"] == "Anna"  # type: ignore[union-attr]

@@ -94,7 +94,7 @@ def test_marks_of_sclite_are_told_and_read() -> None:
     )
     assert (score.correct, score.errors) == (4, 0)
     [note] = score.warnings
-    assert "2 words of the hypothesis with marks of sclite" in note
+    assert "2 words of the hypothesis with sclite's marks" in note
     assert "'WIND;y' as 'WIND'" in note
     assert "'@' as no word" in note
     assert slaeval.score({"a": "REGEN*"}, {"a": "REGEN"}, "none").errors == 1
@@ -125,8 +125,11 @@ def test_ignored_segments_do_not_count_as_empty(spelling: str) -> None:
     [
         (("1", "1", "1", "1"), ""),
         (("1", "A", "1", "a"), ""),
-        (("1", "1", "2", "2"), "2 segments are on another channel than the reference (here '2'"),
-        (("1", "2", "1", "1"), "1 segment is on another channel than the reference (here '1'"),
+        (
+            ("1", "1", "2", "2"),
+            "2 segments are on a different channel from the reference (here '2'",
+        ),
+        (("1", "2", "1", "1"), "1 segment is on a different channel from the reference (here '1'"),
     ],
 )
 def test_a_channel_mismatch_is_named(tmp_path: Path, channels: tuple[str, ...], told: str) -> None:

@@ -33,7 +33,7 @@ def test_what_a_system_wrote_is_no_annotation(slaeval, tmp_path: Path) -> None:
     said = annotation(tmp_path / "experiments" / "a" / "predictions" / "SI", "test") / "test.csv"
     done = slaeval("score", said, "--dataset", "isharah1000", "--root", tmp_path)
     assert done.returncode == 1
-    assert f"found {said}: it may be what a system wrote" in done.stderr
+    assert f"found {said}: it may be a system's output" in done.stderr
     annotation(tmp_path / "isharah1000" / "SI", "train", "dev")
     done = slaeval("score", said, "--dataset", "isharah1000", "--root", tmp_path)
     assert done.returncode == 1

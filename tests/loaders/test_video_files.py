@@ -137,7 +137,7 @@ def test_a_recording_without_duration_is_read(tmp_path: Path, form: str, codec: 
         read_frames(footage, indices=[19, 0, 7, 7]), frames[[19, 0, 7, 7]]
     )
     assert read_frames(footage, (20, 30), [3]).shape == (1, 20, 30, 3)
-    with pytest.raises(InputError, match="changed meanwhile"):
+    with pytest.raises(InputError, match="changed in the meantime"):
         read_frames(VideoClip("x", str(path), (), 25, footage.decoder))
 
 
@@ -218,14 +218,14 @@ def test_frames_are_taken_by_time(filmed: Fraction, seen: int, taken: object) ->
 def test_an_unknown_rate_stays() -> None:
     clip = VideoClip("x", "nowhere", ("a", "b"), 2)
     assert clip.at_rate(25) is clip
-    assert rate_note([clip], 25) == "the frame rate is not known: taken to be 25 a second"
+    assert rate_note([clip], 25) == "the frame rate is not known: taken to be 25 per second"
     known = VideoClip("y", "nowhere", ("a", "b"), 2, fps=25)
     assert rate_note([known], 25) == ""
     assert rate_note([clip, known], 25).startswith("the frame rate of 1 of 2 videos is not known")
 
 
 def test_a_film_at_another_rate_shows_the_same(tmp_path: Path) -> None:
-    """Each picture twice at 50 frames a second is each once at 25."""
+    """Each picture twice at 50 frames per second is each once at 25."""
     for name, rate, times in (("slow", 25, 1), ("fast", 50, 2)):
         with av.open(str(tmp_path / f"{name}.mp4"), "w") as out:
             stream = out.add_stream("libx264", rate=rate, options={"crf": "1"})
@@ -263,8 +263,8 @@ def test_a_varying_rate_is_seen_evenly(tmp_path: Path) -> None:
     seen = whole.at_rate(25)
     assert seen.taken is not None
     assert rate_note([seen], 25) == (
-        f"the video was filmed at {whole.fps:.4g} frames a second: frames are taken by time, 25 a "
-        "second"
+        f"the video was filmed at {whole.fps:.4g} frames per second: frames are taken by time, "
+        "25 per second"
     )
     even = whole.at_rate(whole.fps)
     assert even.taken != tuple(range(20))

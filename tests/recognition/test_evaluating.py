@@ -609,7 +609,8 @@ def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(
     loaded = load_checkpoint(checkpoint(seed=6, corpus=at_half))
     run = evaluate(loaded, root=root, out="out")
     assert run.settings["notes"] == [
-        "5 of 5 videos were filmed at 25 frames a second: frames are taken by time, 12.5 a second"
+        "5 of 5 videos were filmed at 25 frames per second: frames are taken by time, "
+        "12.5 per second"
     ]
     for clip in find_video_clips(corpus)[0]:
         mine = run.alignments[clip.id]
@@ -621,10 +622,10 @@ def test_a_corpus_of_another_rate_is_seen_at_the_checkpoints(
         assert [tuple(span) for span in mine.spans] == [
             (2 * start, min(2 * end, last)) for start, end in found.spans
         ]
-        with pytest.warns(FrameRateWarning, match="filmed at 25 frames a second"):
+        with pytest.warns(FrameRateWarning, match="filmed at 25 frames per second"):
             once = loaded.recognise(clip)
         assert (once.glosses, once.frames) == (found.glosses, clip.num_frames)
-        with pytest.warns(FrameRateWarning, match="filmed at 25 frames a second"):
+        with pytest.warns(FrameRateWarning, match="filmed at 25 frames per second"):
             assert loaded.recognise(read_frames(clip), fps=25).spans == once.spans
 
 
@@ -642,7 +643,7 @@ def test_frames_other_than_annotated_are_noted(
     run = evaluate(loaded["sla-lora"], said, out="out")
     name = corpus[2].id
     assert run.settings["notes"] == [
-        "1 of 5 samples have another number of frames than the annotation says "
+        "1 of 5 samples have a different number of frames from the annotation "
         f"({name}: {lengths[name]} for {lengths[name] + 1})"
     ]
 

@@ -35,7 +35,7 @@ def test_path_footage_and_frames_are_recognised_alike(checkpoint: Make, corpus: 
         assert other.spans == from_footage.spans
         np.testing.assert_allclose(other.log_probs, from_footage.log_probs, atol=1e-5)
     assert from_path.notes == from_array.notes == ()
-    with pytest.warns(FrameRateWarning, match="not known: taken to be 25 a second"):
+    with pytest.warns(FrameRateWarning, match="not known: taken to be 25 per second"):
         assert loaded.recognise(clip.path).glosses == from_path.glosses
     # Frames of another size are brought to the model's.
     large = loaded.recognise(read_frames(clip))

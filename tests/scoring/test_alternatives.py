@@ -163,8 +163,8 @@ def test_ordinary(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "what"),
     [
-        ("<ALT_BEGIN>", "takes it for a mark of alternatives in a CTM"),
-        ("<alterung", "takes it for a mark of alternatives in a CTM"),
+        ("<ALT_BEGIN>", "takes it for an alternatives marker in a CTM"),
+        ("<alterung", "takes it for an alternatives marker in a CTM"),
         ("X" * 501, "cuts it after 500 bytes in a hypothesis"),
         ("年" * 167, "cuts it after 500 bytes in a hypothesis"),
     ],

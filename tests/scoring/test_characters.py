@@ -53,7 +53,7 @@ def test_cer_folds_as_the_protocol() -> None:
 def test_lists_side_by_side() -> None:
     score = slaeval.score([["HEUTE", "NORD"], "REGEN"], ("HEUTE", ["REGEN", "IX"]))
     assert [(segment.id, segment.ops) for segment in score.segments] == [("1", "CD"), ("2", "CI")]
-    with pytest.raises(UsageError, match="2 references beside 1 hypotheses"):
+    with pytest.raises(UsageError, match="2 references, but 1 hypotheses"):
         slaeval.score(["A", "B"], ["A"])
     with pytest.raises(UsageError, match="the references are a list, the hypotheses are not"):
         slaeval.score(["A", "B"], {"1": "A"})

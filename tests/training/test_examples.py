@@ -153,5 +153,5 @@ def test_frame_counts_other_than_annotated_are_noted(rendered: Path) -> None:
     assert prepare_examples(corpus, Recipe()).notes == ()
     said = replace(corpus.samples[0], num_frames=3)
     [note] = prepare_examples(replace(corpus, samples=(said, *corpus.samples[1:])), Recipe()).notes
-    assert "1 of 12 samples have another number of frames than the annotation says" in note
+    assert "1 of 12 samples have a different number of frames from the annotation" in note
     assert said.id in note

@@ -1,8 +1,8 @@
-"""One file of translations under every text protocol: how much of a figure is the code around it.
+"""One file of translations under every text protocol: how much of a figure is due to the script.
 
-For each protocol that is defined for the text: the figures, the difference in BLEU-4 to the
-protocol of the corpus, which rules changed how many sentences, and which segments move. A figure
-that a paper claims can be checked against all of them.
+For each protocol that is defined for the text: the figures, the difference in BLEU-4 from the
+protocol of the corpus, how many sentences each rule changed, and which segments change. A figure
+claimed in a paper can be checked against all of them.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ __all__ = [
 #: Keys of the figures that can be claimed.
 FIGURES = (*(f"bleu{order}" for order in ORDERS), "chrf", "rouge", "wer")
 
-#: Sentences whose BLEU moves by less are taken for unmoved: rounding.
+#: Smaller changes of a sentence's BLEU are taken for rounding.
 _UNMOVED = 0.005
 
 
 class MovedSegment(NamedTuple):
-    """A segment whose sentence BLEU is another one than under the corpus's protocol.
+    """A segment whose sentence BLEU differs from that under the corpus's protocol.
 
     Attributes
     ----------
     id : str
-        Segment.
+        Name of the segment.
     default, bleu : float
         Sentence BLEU under the protocol of the corpus and under this one.
     reference, hypothesis : str
@@ -69,13 +69,13 @@ class Claim(NamedTuple):
     Attributes
     ----------
     protocol, figure : str
-        Which, and the key of the figure: ``"bleu4"``.
+        The protocol, and the key of the figure: ``"bleu4"``.
     claimed : str
-        As it was written.
+        As written.
     value : float
-        What the file gives.
+        The file's figure.
     matches : bool
-        Whether the value rounds to what was claimed, at its decimals.
+        Whether the value rounds to the claim, with its decimals.
     """
 
     protocol: str
@@ -85,7 +85,7 @@ class Claim(NamedTuple):
     matches: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields, ready for JSON."""
         return self._asdict()
 
 
@@ -96,15 +96,15 @@ class TextAuditRow:
     Attributes
     ----------
     protocol : TextProtocol
-        Which.
+        The protocol.
     score : TextScore
-        What it gives.
+        The score under it.
     difference : float
         Points of BLEU-4 above the protocol of the corpus.
     one_sided : bool
         Only one side ends in punctuation: not what a system made for this protocol would get.
     reference_rules, hypothesis_rules : dict
-        Rule to the number of sentences it changed on that side.
+        Number of sentences that each rule changed on that side.
     moved : list of MovedSegment
         Largest difference first.
     """
@@ -125,7 +125,7 @@ class TextAudit(BaseAudit[TextAuditRow]):
     Attributes
     ----------
     rows : list of TextAuditRow
-        That of the corpus first.
+        The corpus's protocol first.
     undefined : tuple of str
         Protocols that have no form for this kind of text.
     dataset, split : str or None
@@ -144,7 +144,7 @@ class TextAudit(BaseAudit[TextAuditRow]):
     warnings: tuple[str, ...]
 
     def to_dict(self, moved: int = 10) -> dict[str, Any]:
-        """Return what ``--json`` prints, with up to `moved` segments a protocol."""
+        """Return what ``--json`` prints, with up to `moved` segments per protocol."""
         return {
             "level": "text",
             "dataset": self.dataset,
@@ -186,7 +186,7 @@ def parse_figure(claimed: str) -> tuple[str, str]:
     Raises
     ------
     UsageError
-        No such figure, or no number.
+        Unknown figure, or not a number.
     """
     key, _, number = claimed.rpartition("=")
     key = (key or "bleu4").strip().casefold().replace("-", "").replace("rougel", "rouge")
@@ -243,12 +243,12 @@ def audit_text(evaluation: TextEvaluation, names: Sequence[str] | None = None) -
     evaluation : TextEvaluation
         The file and its references.
     names : sequence of str, optional
-        Protocols; all of them without it. That of the corpus comes first in any case.
+        Protocols; all by default. That of the corpus always comes first.
 
     Raises
     ------
     UsageError
-        Unknown protocol, or one named that is not defined for this text.
+        A named protocol is unknown, or not defined for this text.
     """
     known = evaluation.references
     default = evaluation.rules(DEFAULT)

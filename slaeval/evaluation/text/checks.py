@@ -1,4 +1,4 @@
-"""Are these sentences what they seem: what a careful colleague would say about them."""
+"""Checks of translations: what a careful colleague would point out before believing a score."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _JOINED = re.compile(r"[^\s\d.][.!?]$")
 _WIDE = re.compile(r"[，。？！；：、（）]")
 _NARROW = re.compile(r"[,?!;:.]")
 _SPECIAL = re.compile(r"</?s>|<pad>|<unk>|<eos>|<bos>|\[(?:PAD|UNK|CLS|SEP)\]|@@(?:\s|$)|▁|##\w")
-#: From this share of sentences on, one side does something and the other does not.
+#: Share of sentences from which one side is said to do something that the other does not.
 _MOST, _FEW = 0.8, 0.2
 
 
 def observations(references: ReferenceSet, hypotheses: Hypotheses) -> tuple[str, ...]:
-    """Say what a reader should know whatever the protocol.
+    """Return what a reader should know under any protocol.
 
     Returns
     -------
     tuple of str
-        One sentence a finding, none where there is nothing to say.
+        One sentence per finding.
     """
     rows = references.references
     sentences = {name: words[0] if words else "" for name, words in hypotheses.words.items()}
@@ -60,14 +60,14 @@ def observations(references: ReferenceSet, hypotheses: Hypotheses) -> tuple[str,
 
 
 def readings_notices(score: TextScore, common: Callable[[], TextScore]) -> tuple[str, ...]:
-    """Say where the two sides are not written alike, after the protocol's cleanup.
+    """Say how the two sides differ in writing after the protocol's cleanup.
 
     Parameters
     ----------
     score : TextScore
-        Of the protocol that was asked for.
+        Under the requested protocol.
     common : callable
-        Gives the score without punctuation on either side.
+        Returns the score without punctuation on either side.
     """
     pairs = [(one.reference, one.hypothesis) for one in score.segments if one.hypothesis.strip()]
     if not pairs:
@@ -104,7 +104,7 @@ def _ends(text: str) -> bool:
 def _one_sided(
     sides: Mapping[str, Sequence[str]], has: Callable[[str], bool]
 ) -> tuple[str, str] | None:
-    """Return the side of which most sentences have something and the one that hardly has it."""
+    """Return the side where most sentences have something and the one where hardly any do."""
     share = {side: sum(map(has, texts)) / len(texts) for side, texts in sides.items()}
     low, high = sorted(share, key=share.__getitem__)
     return (high, low) if share[high] >= _MOST and share[low] <= _FEW else None

@@ -2,7 +2,7 @@
 
 The tests are sacrebleu's, for BLEU-4 and chrF: paired bootstrap (Koehn, EMNLP 2004) and paired
 approximate randomisation (Riezler and Maxwell, 2005), each system against the first. The interval
-of a difference is over the resamples that the intervals of the figures use.
+of a difference uses the same resamples as the intervals of the figures.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class TextPair:
     first, second : str
         Names of the systems.
     differences : dict
-        Key of a figure to the first system's minus the second's, in points.
+        By key of the figure: the first system's minus the second's, in points.
     intervals : dict
-        Key of a figure to the 95 % interval of its difference; empty for fewer than two
+        By key of the figure: the 95 % interval of its difference; empty for fewer than two
         segments.
     bootstrap_p, randomisation_p : dict
-        ``"bleu4"`` and ``"chrf"`` to the p-value of either test, adjusted (Holm) where more
-        than two systems are compared.
+        p-values of each test for ``"bleu4"`` and ``"chrf"``, adjusted (Holm) if more than two
+        systems are compared.
     won, lost, tied : int
         Sentences in which the first has the higher, the lower, the same sentence BLEU.
     segments : list of SegmentDifference
@@ -75,7 +75,7 @@ class TextComparison(BaseComparison[TextScore, TextPair]):
     Attributes
     ----------
     names : tuple of str
-        Of the systems, in the order given.
+        Names of the systems, in the order given.
     scores : tuple of TextScore
         Their scores.
     pairs : list of TextPair
@@ -90,7 +90,7 @@ class TextComparison(BaseComparison[TextScore, TextPair]):
     signature: str
 
     def to_dict(self, segments: int = 10) -> dict[str, Any]:
-        """Return what ``--json`` prints, with up to `segments` sentences a pair."""
+        """Return what ``--json`` prints, with up to `segments` sentences per pair."""
         return {
             "level": "text",
             "systems": [
@@ -127,16 +127,16 @@ class TextComparison(BaseComparison[TextScore, TextPair]):
 def compare_texts(
     scores: Sequence[TextScore], names: Sequence[str], resamples: int = 0
 ) -> TextComparison:
-    """Hold translation systems against the first of them; see :func:`slaeval.compare`.
+    """Compare translation systems with the first of them; see :func:`slaeval.compare`.
 
     Parameters
     ----------
     scores : sequence of TextScore
         Two or more that :func:`slaeval.compare` has found comparable.
     names : sequence of str
-        What to call them.
+        Names of the systems.
     resamples : int
-        Of the paired bootstrap; 0 for as many as sacrebleu draws.
+        Resamples of the paired bootstrap; 0 for sacrebleu's number.
     """
     first, *others = scores
     bootstrap, signature = paired_tests(scores, names, "bs", resamples)

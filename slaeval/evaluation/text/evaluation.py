@@ -1,4 +1,4 @@
-"""Sentences and references: every score of them, each computed once."""
+"""Evaluation of translations: each score is computed once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = ["TextEvaluation", "score_text"]
 class TextEvaluation(BaseEvaluation[TextProtocol, TextScore]):
     """Translations and references, like :class:`slaeval.evaluation.score.Evaluation`.
 
-    The only word of a segment, in references and hypotheses, is its sentence.
+    In references and hypotheses, the sentence is the only word of its segment.
     """
 
     @classmethod
@@ -56,7 +56,7 @@ class TextEvaluation(BaseEvaluation[TextProtocol, TextScore]):
         Raises
         ------
         UsageError
-            A folder: runs hold glosses.
+            The path is a folder: runs have glosses.
         """
         path = os.fspath(source)
         if os.path.isdir(path):
@@ -92,7 +92,7 @@ class TextEvaluation(BaseEvaluation[TextProtocol, TextScore]):
         return script_of(row.words[0] for row in self.references.references)
 
     def rules(self, protocol: str | Protocol | TextProtocol | None = None) -> TextProtocol:
-        """Return the protocol of this name, of the request without it."""
+        """Return the protocol of this name, by default that of the request."""
         named = self.request.protocol if protocol is None else protocol
         if not isinstance(named, (str, TextProtocol)):
             raise UsageError(f"{named.name} is a protocol for glosses, not for translations")

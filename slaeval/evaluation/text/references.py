@@ -1,8 +1,8 @@
 """The sentences to score against, and how hypotheses are matched to them.
 
-References come from a corpus that has translations, a file or a value of Python. They are kept in
-a :class:`~slaeval.evaluation.references.ReferenceSet` whose only word of a segment is its
-sentence, so that ids are matched as those of glosses.
+References come from a corpus that has translations, a file or a Python object. They are kept in a
+:class:`~slaeval.evaluation.references.ReferenceSet` with the sentence as the only word of a
+segment, so that ids are matched as for glosses.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load_text_references", "match_sentences", "text_reference_set"]
 
-#: What a file of references that a loader reads begins with.
+#: Start of a file of references that a loader reads.
 _BINARY = (b"\x93NUMPY", b"\x1f\x8b", b"\x80")
 
 
@@ -38,14 +38,14 @@ def load_text_references(request: Request) -> ReferenceSet:
     ----------
     request : Request
         Names a corpus, or a file: an slt pickle, a release's annotation, a table, JSON, or one
-        sentence a line.
+        sentence per line.
 
     Raises
     ------
     UsageError
         Neither or both are named, or the corpus has no translations.
     InputError
-        They cannot be read, or a segment has none.
+        They cannot be read, or a segment has no sentence.
     """
     from slaeval import loaders
 
@@ -119,7 +119,7 @@ def _some(rows: list[Reference], path: str | None) -> list[Reference]:
 
 
 def _numbered(read: Translations) -> dict[str, str]:
-    """Name sentences without ids by their places."""
+    """Give sentences without ids their places as ids."""
     return {str(number): text for number, text in enumerate(read.lines, 1)}
 
 
@@ -149,17 +149,17 @@ def text_reference_set(
 def match_sentences(read: Translations, references: ReferenceSet, fix: bool = False) -> Hypotheses:
     """Give sentences the ids of the references.
 
-    Sentences without ids are taken in the order of the references, which must be as many.
+    Sentences without ids are taken in the order of the references and must be equally many.
 
     Returns
     -------
     Hypotheses
-        The only word of a segment is its sentence.
+        The sentence is the only word of its segment.
 
     Raises
     ------
     InputError
-        No segment in common, or another number of sentences than of segments.
+        No segment in common, or sentences and segments differ in number.
     """
     if read.sentences:
         named = {id: [text] for id, text in read.sentences.items()}
