@@ -26,7 +26,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,15 +81,12 @@ class StoredFrames:
         Where each frame begins in it, and where the last one ends.
     checks : uint32 array [frames]
         CRC-32 of each.
-    reason : str
-        Why there are no frames.
     """
 
     header: Header
     path: str
     starts: NDArray[np.int64]
     checks: NDArray[np.uint32]
-    reason: str = ""
 
     def read(self, id: str, size: tuple[int, int] | None, numbers: Sequence[int]) -> Pixels:
         """Read frames; parameters and result as :func:`slaeval.loaders.video.read_frames`.
@@ -106,8 +103,6 @@ class StoredFrames:
                 + ("of the full size" if size is None else f"{size[0]} by {size[1]}"),
                 self.path,
             )
-        if self.reason:
-            raise InputError(f"{self.reason} (as the frame cache was made)", self.path)
         out = np.empty((len(numbers), side, side, 3), np.uint8)
         try:
             # Opened for each clip: there is no handle to pass to workers, and a file that shrinks
@@ -234,11 +229,6 @@ class CachedSplit(NamedTuple):
     header: Header
     entries: dict[str, Entry]
 
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """Id to reason, for the clips that could not be read when it was made."""
-        return {entry.id: entry.reason for entry in self.entries.values() if entry.reason}
-
     @classmethod
     def open(cls, folder: str) -> CachedSplit:
         """Open a split; see :func:`open_frame_cache` for errors."""
@@ -289,6 +279,26 @@ class CachedSplit(NamedTuple):
             )
         return [clip.id for clip, (_, moved) in zip(clips, found, strict=True) if moved]
 
+    def unreadable(
+        self, clips: Iterable[VideoClip], on_error: Literal["stop", "skip"]
+    ) -> dict[str, str]:
+        """Return id to reason, for those of its clips that could not be read when it was made.
+
+        Raises
+        ------
+        InputError
+            With ``"stop"``: there are some.
+        """
+        reasons = {clip.id: self.entries[clip.id].reason for clip in clips}
+        found = {id: reason for id, reason in reasons.items() if reason}
+        if found and on_error == "stop":
+            others = f", and {counted(len(found) - 1, 'other')}" if len(found) > 1 else ""
+            raise InputError(
+                f"{next(iter(found.values()))} (as the frame cache was made){others}; leave such "
+                f"samples out with --on-error skip, or {self.header.remake(self.folder)}"
+            )
+        return found
+
     def stored(self) -> Iterator[tuple[str, StoredFrames]]:
         """Yield the id and the frames of each clip."""
         at = 0
@@ -297,7 +307,7 @@ class CachedSplit(NamedTuple):
             starts = at + np.cumsum([0, *entry.sizes], dtype=np.int64)
             at = int(starts[-1])
             checks = np.array(entry.checks, np.uint32)
-            yield entry.id, StoredFrames(self.header, path, starts, checks, entry.reason)
+            yield entry.id, StoredFrames(self.header, path, starts, checks)
 
 
 class FrameCache:
@@ -339,14 +349,18 @@ class FrameCache:
             self._splits[name] = found
         return self._splits[name]
 
-    def attached(self, corpus: Corpus, clips: Iterable[VideoClip]) -> list[VideoClip]:
-        """Return clips of a corpus with their frames in the cache.
+    def attached(
+        self, corpus: Corpus, clips: Iterable[VideoClip], on_missing: Literal["stop", "skip"]
+    ) -> tuple[list[VideoClip], dict[str, str]]:
+        """Return clips of a corpus with their frames in the cache, and the reasons of the others.
 
         Raises
         ------
         InputError
-            A split is missing, damaged, or was made from other files.
+            A split is missing, damaged, or was made from other files. With ``"stop"``: a clip
+            could not be read when it was made.
         """
+        skipped: dict[str, str] = {}
         splits = {sample.id: sample.split for sample in corpus}
         found: dict[str, VideoClip] = {}
         of_split: dict[str, list[VideoClip]] = {}
@@ -361,9 +375,10 @@ class FrameCache:
                     f"to compare them; to record the new times, run 'slaeval corpus cache "
                     f"{corpus.name}' once with the options it was made with"
                 )
+            skipped |= split.unreadable(members, on_missing)
             stored = dict(split.stored())
             found |= {clip.id: replace(clip, stored=stored[clip.id]) for clip in members}
-        return [found[clip.id] for clip in clips]
+        return [found[clip.id] for clip in clips if clip.id not in skipped], skipped
 
     @property
     def headers(self) -> dict[str, Header]:
@@ -492,7 +507,7 @@ def verified(folder: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
                 for number, (size, check) in enumerate(zip(entry.sizes, entry.checks, strict=True)):
                     data = stream.read(size)
                     if len(data) < size or zlib.crc32(data) != check:
-                        what = "cut off" if len(data) < size else "damaged"
+                        what = "truncated" if len(data) < size else "damaged"
                         raise InputError(
                             f"{what} at byte {at}, frame {number} of sample {entry.id!r}: "
                             + header.remake(folder),

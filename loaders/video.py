@@ -153,7 +153,7 @@ def find_video_clips(
     corpus : Corpus
         See :func:`slaeval.load_corpus`.
     on_missing : {"stop", "skip"}
-        What to do about a sample without pictures.
+        What to do about a sample without pictures, or that the cache was made without.
     cache : FrameCache, optional
         Where to read frames from; it must have been made from the pictures found.
 
@@ -199,7 +199,10 @@ def find_video_clips(
                 skipped[sample.id] = str(seen)
     finally:
         pool.shutdown(cancel_futures=True)
-    return (found if cache is None else cache.attached(corpus, found)), skipped
+    if cache is not None:
+        found, unreadable = cache.attached(corpus, found, on_missing)
+        skipped |= unreadable
+    return found, skipped
 
 
 def miscounted(corpus: Corpus, footage: Sequence[VideoClip]) -> dict[str, tuple[int, int]]:

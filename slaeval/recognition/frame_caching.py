@@ -111,7 +111,7 @@ def make_frame_cache(
                 "with --out, or --restart"
             )
         _renew(split, clips)
-        return split.header, skipped | split.unreadable
+        return split.header, skipped | split.unreadable(clips, on_error)
 
 
 def verify_frame_cache(corpus: Corpus, folder: str) -> tuple[Header, dict[str, str]]:
@@ -140,7 +140,7 @@ def verify_frame_cache(corpus: Corpus, folder: str) -> tuple[Header, dict[str, s
     verified(split.folder)
     clips, skipped = find_video_clips(corpus, "skip")
     split.check_source(clips)
-    return split.header, skipped | split.unreadable
+    return split.header, skipped | split.unreadable(clips, "skip")
 
 
 def _place(folder: str, split: str, root: str) -> str:

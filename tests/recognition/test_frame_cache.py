@@ -370,10 +370,20 @@ def test_what_cannot_be_read_is_kept_with_its_reason(small: Corpus, tmp_path: Pa
     assert list(skipped) == [clips[3].id, clips[1].id]
     there = open_frame_cache(cache, small.name, small.setup, SIDE)
     found, missing = find_video_clips(small, "skip", there)
-    assert list(missing) == [clips[3].id]
-    with pytest.raises(InputError, match=r"the file is empty .as the frame cache was made"):
-        read_frames(found[1], (SIDE, SIDE))
+    assert missing == skipped
+    assert [clip.id for clip in found] == [
+        clips[n].id for n in range(len(clips)) if n not in (1, 3)
+    ]
     assert len(read_frames(found[2], (SIDE, SIDE))) == found[2].num_frames
+    # Known from the start, not after the hours until the sample is read.
+    rest = replace(small, samples=tuple(one for one in small if one.id != clips[3].id))
+    with pytest.raises(
+        InputError,
+        match=rf"{clips[1].id}'.* the file is empty .as the frame cache was made.*--on-error skip",
+    ):
+        find_video_clips(rest, cache=there)
+    others = replace(rest, samples=tuple(one for one in rest if one.id != clips[1].id))
+    assert len(find_video_clips(others, cache=there)[0]) == len(others)
 
 
 # -- builds that do not end -------------------------------------------------------------------
