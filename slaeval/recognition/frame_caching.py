@@ -218,6 +218,14 @@ class _CodedClips:
         return _Coded(keys, entry, data, {})
 
 
+def _is_readable(clip: VideoClip, header: Header) -> bool:
+    try:
+        encoded(clip, header.side, header.coding)
+    except InputError:
+        return False
+    return True
+
+
 class _Part:
     """A split in the making."""
 
@@ -252,6 +260,8 @@ class _Part:
         for entry, clip in zip(entries, clips, strict=False):
             room -= sum(entry.sizes)
             if room < 0 or entry.id != clip.id or entry.source != source_digest(clip):
+                break
+            if entry.reason and _is_readable(clip, header):
                 break
             kept.append(entry)
         os.truncate(frames_file(folder), sum(sum(entry.sizes) for entry in kept))

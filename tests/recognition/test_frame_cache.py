@@ -386,6 +386,31 @@ def test_what_cannot_be_read_is_kept_with_its_reason(small: Corpus, tmp_path: Pa
     assert len(find_video_clips(others, cache=there)[0]) == len(others)
 
 
+def test_what_could_not_be_read_is_tried_again(
+    small: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails for a while, under a build that skips and is then stopped."""
+    from slaeval.loaders import frame_cache
+
+    cache = tmp_path / "cache"
+    failing = find_video_clips(small)[0][1].id
+
+    def read(clip: VideoClip, size: tuple[int, int]) -> np.ndarray:
+        if clip.id == failing:
+            raise InputError("the disk does not answer", clip.path)
+        return read_frames(clip, size)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(frame_cache, "read_frames", read)
+        _, skipped = make_frame_cache(small, str(cache), SIDE, PNG, on_error="skip")
+    assert list(skipped) == [failing]
+    with pytest.raises(InputError, match=r"the disk does not answer .*make it again.*--restart"):
+        make_frame_cache(small, str(cache), SIDE, PNG)
+    (cache / "test").rename(cache / "test.part")
+    assert make_frame_cache(small, str(cache), SIDE, PNG)[1] == {}
+    assert len(opened(cache, small)) == len(small)
+
+
 # -- builds that do not end -------------------------------------------------------------------
 
 _BUILD = """
