@@ -348,6 +348,7 @@ def cache(
                     workers=_cores() if workers is None else workers,
                     on_error="skip" if on_error == "skip" else "stop",
                     restart=restart,
+                    remade=names if restart else (),
                 )
         rows.append({**header.to_dict(), "skipped": skipped})
         for id, reason in list(skipped.items())[:5]:

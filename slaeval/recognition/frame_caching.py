@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
@@ -53,6 +53,7 @@ def make_frame_cache(
     workers: int = 0,
     on_error: Literal["stop", "skip"] = "stop",
     restart: bool = False,
+    remade: Collection[str] = (),
 ) -> tuple[Header, dict[str, str]]:
     """Make the frame cache of a split; one that is there already is compared with the corpus.
 
@@ -72,6 +73,8 @@ def make_frame_cache(
         What to do about a sample whose pictures are missing or cannot be read.
     restart : bool
         Make it again.
+    remade : collection of str
+        Splits that will be made again too: until then they may be of another size or coding.
 
     Returns
     -------
@@ -97,19 +100,14 @@ def make_frame_cache(
     except OSError as error:
         raise SlaevalError(f"{folder}: cannot write: {error.strerror or error}") from None
     with lock(folder):
-        _check_others(folder, header)
+        _check_there(folder, header, {*remade, corpus.split} if restart else remade)
         if restart:
             deleted(whole + PART)
-        if restart or not os.path.isdir(whole):
+        if restart or not os.path.exists(index_file(whole)):
             part = _Part.begun(whole + PART, header, clips)
             _fill(part, clips, workers, on_error)
             part.finish(whole)
-        split = FrameCache(folder, side).split(corpus.name, corpus.setup, corpus.split)
-        if split.header.coding != coding:
-            raise UsageError(
-                f"{whole} holds frames as {split.header.coding}, not {coding}: name another folder "
-                "with --out, or --restart"
-            )
+        split = FrameCache(folder).split(corpus.name, corpus.setup, corpus.split)
         _renew(split, clips)
         return split.header, skipped | split.unreadable(clips, on_error)
 
@@ -162,17 +160,20 @@ def _place(folder: str, split: str, root: str) -> str:
     return whole
 
 
-def _check_others(folder: str, header: Header) -> None:
-    """See that the other splits in the folder are of the same corpus, size and coding."""
+def _check_there(folder: str, header: Header, remade: Collection[str]) -> None:
+    """Check that the splits in the folder are of the same corpus, size and coding."""
     for name in sorted(os.listdir(folder)):
         path = index_file(os.path.join(folder, name))
-        if not os.path.exists(path) or name.partition(".")[0] == header.split:
+        if not os.path.exists(path) or name.removesuffix(PART) in remade:
             continue
-        other, _ = read_index(path, torn=name.endswith(PART))
-        if other.place != header.place:
+        if name.endswith(_OLD) or name == header.split + PART:  # of no use, and _Part's affair
+            continue
+        there, _ = read_index(path, torn=name.endswith(PART))
+        if there.place != header.place:
             raise UsageError(
-                f"{folder} holds a frame cache of {other.corpus} ({other.setup}), {other.coding}, "
-                f"{other.side} pixels: name another folder with --out"
+                f"{folder} holds a frame cache of {there.corpus} ({there.setup}), {there.coding}, "
+                f"{there.side} pixels: name another folder with --out, or make all splits that "
+                "are in it again with --restart"
             )
 
 

@@ -285,12 +285,27 @@ def test_other_sizes_corpora_and_clips_are_refused(
     dev = load_corpus("phoenix2014t", root, "dev")
     with pytest.raises(UsageError, match=r"holds a frame cache of .* png, 36 pixels: name another"):
         make_frame_cache(dev, str(tmp_path / "c"), SIDE, JPEG)
-    with pytest.raises(UsageError, match="holds frames as png, not jpeg 95"):
-        make_frame_cache(corpus, str(tmp_path / "c"), SIDE, JPEG)
+    for side, coding in ((SIDE, JPEG), (SIDE + 1, PNG)):
+        with pytest.raises(UsageError, match=r"png, 36 pixels: name another .*--out.*--restart"):
+            make_frame_cache(corpus, str(tmp_path / "c"), side, coding)
     more = replace(corpus, samples=corpus.samples[:-1])
     make_frame_cache(more, str(tmp_path / "fewer"), SIDE, PNG)
     with pytest.raises(InputError, match=f"{corpus[-1].id!r} is not in the frame cache"):
         opened(tmp_path / "fewer", corpus)
+
+
+def test_all_splits_are_made_again_in_another_coding(root: Path, tmp_path: Path) -> None:
+    splits = ("dev", "test")
+    dev, test = (load_corpus("phoenix2014t", root, split) for split in splits)
+    dev, test = (replace(one, samples=one.samples[:2]) for one in (dev, test))
+    folder = str(tmp_path / "c")
+    for corpus in (dev, test):
+        make_frame_cache(corpus, folder, SIDE, PNG)
+    with pytest.raises(UsageError, match="make all splits that are in it again with --restart"):
+        make_frame_cache(dev, folder, SIDE, JPEG, restart=True)  # the other would be left
+    for corpus in (dev, test):
+        made, _ = make_frame_cache(corpus, folder, SIDE, JPEG, restart=True, remade=splits)
+        assert made.coding == JPEG
 
 
 def test_damage_is_found_where_it_is_read(corpus: Corpus, mine: Path) -> None:
