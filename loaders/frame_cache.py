@@ -253,18 +253,19 @@ class CachedSplit(NamedTuple):
         Raises
         ------
         InputError
-            It was made from others.
+            It was made from others, or its index is damaged.
         """
 
         def look(clip: VideoClip) -> tuple[str, bool]:
             entry = self.entries.get(clip.id)
             if entry is None:
                 return "is not in the frame cache", False
-            if entry.source == source_digest(clip):
-                return "", False
-            if not entry.reason and entry.content == content_digest(clip):
-                return "", True
-            return "has changed since the frame cache was made", False
+            moved = entry.source != source_digest(clip)
+            if moved and (entry.reason or entry.content != content_digest(clip)):
+                return "has changed since the frame cache was made", False
+            if not entry.reason and len(entry.sizes) != clip.frames_there:
+                raise damaged(index_file(self.folder))
+            return "", moved
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(look, clips))

@@ -169,8 +169,9 @@ class Header:
             header = cls(coding=Coding(values.pop("coding"), values.pop("quality")), **values)
         except (TypeError, KeyError, UsageError):
             raise damaged(path, 1) from None
-        kinds = {type(getattr(header, name)) for name in ("side", "frames", "bytes")}
-        if kinds != {int} or not isinstance(header.hash, str):
+        numbers = (header.side, header.frames, header.bytes)
+        texts = (header.corpus, header.setup, header.split, header.hash)
+        if {*map(type, numbers)} != {int} or {*map(type, texts)} != {str}:
             raise damaged(path, 1)
         return header
 
@@ -313,8 +314,12 @@ def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
             entry = Entry(**json.loads(line))
         except (ValueError, TypeError):
             raise damaged(path, number) from None
-        if not (_are_counts(entry.sizes) and _are_counts(entry.checks)) or (
-            len(entry.sizes) != len(entry.checks)
+        texts = (entry.id, entry.source, entry.content, entry.reason)
+        if not (
+            all(isinstance(text, str) for text in texts)
+            and _are_counts(entry.sizes)
+            and _are_counts(entry.checks)
+            and len(entry.sizes) == len(entry.checks)
         ):
             raise damaged(path, number)
         entries.append(entry)

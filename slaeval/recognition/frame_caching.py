@@ -247,16 +247,15 @@ class _Part:
         index = index_file(folder)
         if not os.path.exists(index):
             os.makedirs(folder, exist_ok=True)
-            open(frames_file(folder), "wb").close()
             _write_index(folder, header, [])
-            return cls(folder, header, [])
         there, entries = read_index(index, torn=True)
         if (there.place, there.split) != (header.place, header.split):
             raise UsageError(
                 f"{folder}: the beginning of a frame cache with {there}, not with {header}: give "
                 "the same options to go on, --restart to start over, or another --out"
             )
-        room = os.path.getsize(frames_file(folder))
+        with open(frames_file(folder), "ab") as frames:
+            room = frames.tell()
         kept: list[Entry] = []
         for entry, clip in zip(entries, clips, strict=False):
             room -= sum(entry.sizes)
