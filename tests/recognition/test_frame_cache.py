@@ -240,7 +240,7 @@ def test_a_changed_source_is_named(
     frame.write_bytes(data)
     opened(folder, small)
     Path(clip.path, clip.files[-1]).unlink()
-    with pytest.raises(InputError, match=r"has other pictures .*--out .*cache.* --restart"):
+    with pytest.raises(InputError, match=r"has changed since .*--out .*cache.* --restart"):
         opened(folder, small)
     with pytest.raises(InputError, match="has changed since"):
         make_frame_cache(small, str(folder), SIDE, PNG)
