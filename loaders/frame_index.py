@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
@@ -24,7 +25,9 @@ __all__ = [
     "Coding",
     "Entry",
     "Header",
+    "check_own",
     "damaged",
+    "deleted",
     "frames_file",
     "index_file",
     "read_index",
@@ -35,6 +38,9 @@ Format = Literal["jpeg", "webp", "png"]
 
 #: Incremented when the layout changes, or when ``read_frames`` gives other pixels.
 _FORMAT, _VERSION = "slaeval-frame-cache", 1
+
+#: No header is longer, in bytes.
+_LONGEST_HEADER = 1 << 16
 
 #: Suffix of the folder of an unfinished split.
 PART = ".part"
@@ -150,12 +156,9 @@ class Header:
         InputError
             It is something else, or has another version.
         """
-        try:
-            values = json.loads(line)
-            kind, version = values.pop("format"), values.pop("version")
-        except (ValueError, KeyError, AttributeError):
-            raise InputError("not the index of a frame cache", path, 1) from None
-        if kind != _FORMAT or version != _VERSION:
+        values = _fields(line, path)
+        version = values.pop("version")
+        if version != _VERSION:
             raise InputError(
                 f"a frame cache of another version of slaeval ({version!r:.20}, this one reads "
                 f"{_VERSION}); make it again with --restart",
@@ -208,6 +211,17 @@ class Entry(NamedTuple):
         return json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+def _fields(line: str, path: str) -> dict[str, Any]:
+    """Return what the first line of an index of any version says, without its format."""
+    try:
+        values: dict[str, Any] = json.loads(line)
+        if values.pop("format") == _FORMAT and "version" in values:
+            return values
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pass
+    raise InputError("not the index of a frame cache", path, 1)
+
+
 def frames_file(folder: str) -> str:
     """Return the path of the frames in the folder of a split."""
     return os.path.join(folder, "frames.bin")
@@ -216,6 +230,61 @@ def frames_file(folder: str) -> str:
 def index_file(folder: str) -> str:
     """Return the path of the index in the folder of a split."""
     return os.path.join(folder, "index.jsonl")
+
+
+#: The files of a split, and what a killed process leaves of an index being written.
+_OWN = re.compile(r"frames\.bin|index\.jsonl(\.[0-9a-f]{8}\.tmp)?")
+
+
+def check_own(folder: str) -> None:
+    """Check that a folder is a split of a frame cache, is empty or does not exist.
+
+    Raises
+    ------
+    UsageError
+        It is something else, which must not be written to, renamed or deleted.
+    """
+    if why := _foreign(folder):
+        raise UsageError(
+            f"{folder} is not part of a frame cache ({why}), and is left as it is: name another "
+            "folder with --out"
+        )
+
+
+def _foreign(folder: str) -> str:
+    if not os.path.lexists(folder):
+        return ""
+    if os.path.islink(folder) or not os.path.isdir(folder):
+        return "it is not a folder"
+    names = sorted(os.listdir(folder))
+    for name in names:
+        if not _OWN.fullmatch(name):
+            return f"it holds {name!r}"
+    if names:
+        path = index_file(folder)
+        try:
+            with open(path, "rb") as stream:
+                _fields(stream.readline(_LONGEST_HEADER).decode("utf-8", "replace"), path)
+        except (OSError, InputError):
+            return "it has no index of one"
+    return ""
+
+
+def deleted(folder: str) -> None:
+    """Delete a split, file by file, the index last: what a kill leaves is still known as one.
+
+    Raises
+    ------
+    UsageError
+        It is something else; see :func:`check_own`.
+    OSError
+        A file cannot be deleted.
+    """
+    check_own(folder)
+    if os.path.isdir(folder):
+        for name in sorted(os.listdir(folder), key=lambda name: (name == "index.jsonl", name)):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
 
 
 def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
@@ -235,6 +304,7 @@ def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
     """
     lines = read_bytes(path, "the index of a frame cache").decode("utf-8", "replace").split("\n")
     rest = lines.pop()
+    header = Header.read(lines[0] if lines else rest, path)
     if not lines or (rest and not torn):
         raise damaged(path, len(lines) + 1)
     entries = []
@@ -248,7 +318,7 @@ def read_index(path: str, *, torn: bool = False) -> tuple[Header, list[Entry]]:
         ):
             raise damaged(path, number)
         entries.append(entry)
-    return Header.read(lines[0], path), entries
+    return header, entries
 
 
 def _are_counts(values: object) -> bool:

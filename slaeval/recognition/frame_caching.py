@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 from slaeval.errors import InputError, SlaevalError, UsageError
@@ -23,6 +24,8 @@ from slaeval.loaders.frame_index import (
     Coding,
     Entry,
     Header,
+    check_own,
+    deleted,
     frames_file,
     index_file,
     read_index,
@@ -33,6 +36,9 @@ from slaeval.recognition.batches import EntryLoader
 from slaeval.recognition.progress import progress
 
 __all__ = ["make_frame_cache", "verify_frame_cache"]
+
+#: Suffix of the split that a new one replaces.
+_OLD = ".old"
 
 #: After so many frames their mean size says what all of them will take.
 _ENOUGH = 500
@@ -77,22 +83,23 @@ def make_frame_cache(
     InputError
         A sample cannot be read, or the cache is not of this corpus.
     UsageError
-        The folder holds frames of another size or coding.
+        The folder holds frames of another size or coding, or something else where the split
+        belongs, or is the corpus's own.
     SlaevalError
         The disk is or will be full, or another process is at work here.
     """
     assert corpus.split is not None
     clips, skipped = find_video_clips(corpus, on_error)
     header = Header(corpus.name, corpus.setup, corpus.split, side, coding)
+    whole = _place(folder, corpus.split, corpus.root)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise SlaevalError(f"{folder}: cannot write: {error.strerror or error}") from None
     with lock(folder):
         _check_others(folder, header)
-        whole = os.path.join(folder, corpus.split)
         if restart:
-            shutil.rmtree(whole + PART, ignore_errors=True)
+            deleted(whole + PART)
         if restart or not os.path.isdir(whole):
             part = _Part.begun(whole + PART, header, clips)
             _fill(part, clips, workers, on_error)
@@ -134,6 +141,25 @@ def verify_frame_cache(corpus: Corpus, folder: str) -> tuple[Header, dict[str, s
     clips, skipped = find_video_clips(corpus, "skip")
     split.check_source(clips)
     return split.header, skipped | split.unreadable
+
+
+def _place(folder: str, split: str, root: str) -> str:
+    """Return where a split of the corpus at `root` belongs in a cache, seeing through links.
+
+    Raises
+    ------
+    UsageError
+        It, or what is written beside it, would take the place of something else.
+    """
+    whole = os.path.realpath(os.path.join(folder, split))
+    for path in (os.path.realpath(folder), whole):
+        if Path(path).is_relative_to(os.path.realpath(root)):
+            raise UsageError(
+                f"{folder} is in the folder of the corpus, {root}: name another folder with --out"
+            )
+    for path in (whole, whole + PART, whole + _OLD):
+        check_own(path)
+    return whole
 
 
 def _check_others(folder: str, header: Header) -> None:
@@ -248,12 +274,14 @@ class _Part:
             os.fsync(stream.fileno())
         _write_index(self.folder, header, entries)
         # Whenever this is stopped, one of the two is there whole.
-        old = folder + ".old"
-        shutil.rmtree(old, ignore_errors=True)
+        old = folder + _OLD
+        deleted(old)
         if os.path.isdir(folder):
+            check_own(folder)
             os.rename(folder, old)
         os.rename(self.folder, folder)
-        shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            deleted(old)
 
 
 def _fill(part: _Part, clips: Sequence[VideoClip], workers: int, on_error: str) -> None:

@@ -43,7 +43,7 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, str]:
     else:
         raise UsageError(f"{path}: a recipe is a .toml or .yaml file, or a checkpoint")
     if not isinstance(values, dict):
-        raise InputError("expected one 'name: value' a line", path)
+        raise InputError("expected one 'name: value' per line", path)
     return {str(name): _as_text(value, str(name), path) for name, value in values.items()}
 
 
@@ -95,8 +95,10 @@ def _of_yaml(path: str) -> Any:
     try:
         return yaml.safe_load(read_text(path, _WHAT))
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"not YAML: {reason}", path) from None
+        mark = getattr(error, "problem_mark", None)  # of all but an odd character
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        line = mark.line + 1 if mark else None
+        raise InputError(f"not YAML: {reason}", path, line) from None
 
 
 def _as_text(value: Any, name: str, path: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from killed_run import lay_out_killed_run
 from published_shape import VOCABULARY, PublishedShape, Speaking
 from torch import Tensor
 
-import slaeval.recognition.run as running
 from slaeval.decoding import Decoding
 from slaeval.errors import InputError, SlaevalError, UsageError
 from slaeval.evaluation.request import Request
@@ -77,22 +77,8 @@ def test_batches_do_not_matter(plain: Run, corpus: Corpus) -> None:
         assert other.hypotheses == plain.hypotheses
 
 
-def test_a_run_that_was_stopped_goes_on(
-    plain: Run, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Stopping(running.Journal):
-        lines = 0
-
-        def append(self, record: Any) -> None:
-            super().append(record)
-            Stopping.lines += 1
-            if Stopping.lines == 3:  # the header and two batches
-                raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(running, "Journal", Stopping)
-        with pytest.raises(KeyboardInterrupt):
-            evaluate(PublishedShape(), corpus, out="out", frame_budget=60)
+def test_a_run_that_was_killed_goes_on(plain: Run, corpus: Corpus) -> None:
+    lay_out_killed_run(plain.folder, 3, "out")  # the header and two batches
     with pytest.raises(InputError, match="another checkpoint"):
         evaluate(PublishedShape(seed=1), corpus, out="out", frame_budget=60)
     again = evaluate(PublishedShape(), corpus, out="out", frame_budget=60)
