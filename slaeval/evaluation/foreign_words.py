@@ -82,7 +82,7 @@ def _misread(word: str) -> Collection[str] | None:
 
 
 _READINGS = (
-    _Reading("numbers, as token ids are: write the glosses they stand for", _looks_like(_NUMBER)),
+    _Reading("numbers, such as token ids: write the glosses they stand for", _looks_like(_NUMBER)),
     _Reading("holes of a table: write an empty hypothesis as nothing", _looks_like(_HOLE)),
     _Reading("marks of a decoder: leave them out", _looks_like(_MARK)),
     _Reading("pieces of words: join them to glosses", _looks_like(_PIECE)),

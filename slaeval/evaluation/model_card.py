@@ -72,7 +72,7 @@ def model_card(
     """
     described = describe(file)
     if described["kind"] == "head":
-        raise InputError("only a head, without a model to run: train one from it first", file)
+        raise InputError("a head alone, without a model to run: train one from it first", file)
     figures = {figure.key: figure for figure in _dev(described)}
     of_runs: dict[tuple[str, str, str], _Figure] = {}
     for figure in (_of_run(run, described) for run in runs):
