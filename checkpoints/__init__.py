@@ -3,7 +3,7 @@
 ``.pt``
     A file of ``torch.save``: ``{"format": "slaeval-checkpoint", "version": 1, "meta": {…},
     "tensors": {…}}``. Any torch loads it with ``weights_only=True``. Here it is read without
-    torch's unpickler, by one that knows the names such a file needs and no other.
+    torch's unpickler, by one that accepts only the names such a file needs.
 ``.safetensors``
     The same tensors; format, version and meta as JSON under the one metadata key ``slaeval``.
 
@@ -12,7 +12,7 @@ metrics, backbone, versions, and a hash over all of that and the weights of adap
 Names of tensors begin with ``adapter.``, ``head.`` or ``tower.``; a slim file has no ``tower.``,
 only its hash.
 
-This package knows the file, not the model in it and not how that was trained.
+This package knows the file format, but neither the model in it nor how that was trained.
 """
 
 from __future__ import annotations

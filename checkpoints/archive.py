@@ -1,12 +1,12 @@
-"""Files of ``torch.save``, read without running anything in them.
+"""Files of ``torch.save``, read without executing anything in them.
 
 Such a file is a zip archive of a pickle and the raw bytes of every storage. The pickle is read
-by :mod:`slaeval.formats.unpickling`, which runs nothing; the names a file of weights needs make
-notes of what they are called with, any other is refused. So the whole structure is known, and
+by :mod:`slaeval.formats.unpickling`, which executes nothing; calls of the names that a file of
+weights needs are only recorded, any other name is refused. So the whole structure is known, and
 checked, before the first weight is read.
 
-torch's own ``weights_only`` loading is not used: it came to the same end only from torch 2.6 on
-(CVE-2025-32434), it does not look at checksums, and it names no tensor when a file is damaged.
+torch's own ``weights_only`` loading is not used: it is safe only from torch 2.6 on
+(CVE-2025-32434), it does not verify checksums, and it does not name the damaged tensor.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_DIMENSIONS", "Archive", "RefusedError", "Stored"]
 
-#: Largest pickle, in bytes. The weights are not in it: it has about 100 bytes a tensor or gloss.
+#: Largest pickle, in bytes. Without the weights, it has about 100 bytes per tensor or gloss.
 _LARGEST_PICKLE = 16 << 20
 
-#: As many dimensions as torch gives a tensor.
+#: Most dimensions of a torch tensor.
 MOST_DIMENSIONS = 64
 
-#: Kind of storage: type of its numbers and their size in bytes.
+#: For each kind of storage, the type of its numbers and their size in bytes.
 _STORAGES = {
     "FloatStorage": ("float32", 4),
     "HalfStorage": ("float16", 2),
@@ -50,7 +50,7 @@ _STORAGES = {
 
 
 class RefusedError(InputError):
-    """The file asks for something that is not plain data; `name` says what."""
+    """The file refers to something that is not plain data; `name` says what."""
 
     def __init__(self, name: str, path: str, advice: str = "") -> None:
         self.name = name
@@ -72,11 +72,11 @@ class Stored:
     key : str
         Name of its storage in the file.
     numbers : int
-        Numbers in that storage.
+        Count of numbers in that storage.
     offset : int
         Where in the storage it begins, in numbers.
     shape, stride : tuple of int
-        As torch has them.
+        As in torch.
     """
 
     dtype: str
@@ -88,7 +88,7 @@ class Stored:
 
     @property
     def count(self) -> int:
-        """How many numbers it has."""
+        """Count of its numbers."""
         count = 1
         for size in self.shape:
             count *= size
@@ -96,7 +96,7 @@ class Stored:
 
     @property
     def alone(self) -> bool:
-        """Whether it is contiguous and all of its storage."""
+        """Whether it is contiguous and fills its storage."""
         step = 1
         for size, stride in zip(reversed(self.shape), reversed(self.stride), strict=True):
             if size != 1 and stride != step:
@@ -135,7 +135,7 @@ def _tensor(reference: Any, offset: Any, shape: Any, stride: Any, *ignored: Any)
     return Stored(reference.dtype, reference.key, reference.numbers, offset, shape, stride)
 
 
-#: What a file of weights asks for.
+#: The names to which a file of weights refers.
 _KNOWN = {
     ("torch._utils", "_rebuild_tensor_v2"): Name(_tensor),
     ("torch._utils", "_rebuild_parameter"): Name(lambda tensor, *ignored: tensor),
@@ -152,17 +152,17 @@ class Archive:
     path : str
         The file.
     ignored : collection of (module, name)
-        Further names it may ask for; what is made with them is left out.
+        Further names it may refer to; objects made with them are left out.
 
     Attributes
     ----------
     content : object
-        What was saved, with :class:`Stored` for every tensor.
+        The saved object, with :class:`Stored` for every tensor.
 
     Raises
     ------
     RefusedError
-        It asks for anything executable.
+        It refers to anything executable.
     InputError
         It is not such a file, or damaged.
     """
@@ -199,7 +199,7 @@ class Archive:
         self.close()
 
     def _checked(self) -> dict[str, zipfile.ZipInfo]:
-        """Return the members by their names without the folder, once they are seen to be sound."""
+        """Return the members by their names without the folder, after validating them."""
         members = self._zip.infolist()
         folders = {member.filename.partition("/")[0] for member in members}
         records = {member.filename.partition("/")[2]: member for member in members}
@@ -208,7 +208,7 @@ class Archive:
         if "constants.pkl" in records or any(name.startswith("code/") for name in records):
             raise RefusedError("TorchScript", self.path)
         for member in members:
-            # torch stores as it is. So nothing can unpack to more than the file has.
+            # torch stores without compression, so nothing can unpack to more than the file's size.
             if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
                 raise InputError(
                     f"{member.filename} is compressed or encrypted: not written by torch.save",
@@ -243,15 +243,15 @@ class Archive:
             return unpickled(data, find, self._reference)
         except UnpicklingError as error:
             raise InputError(
-                f"its pickle is damaged or no plain weights ({error}); nothing in it has run",
+                f"its pickle is damaged or not plain weights ({error}); nothing in it has run",
                 self.path,
             ) from None
 
     def _reference(self, to: Any) -> _Reference:
-        """Return the storage that the pickle refers to, once it is seen to be there."""
+        """Return the storage that the pickle refers to, after checking that it exists."""
         tag, kind, key, _, numbers = to
         if tag != "storage" or not isinstance(kind, _Storage) or type(numbers) is not int:
-            raise UnpicklingError("a reference to something else than a storage")
+            raise UnpicklingError("a reference to something other than a storage")
         record = self._records.get(f"data/{key}")
         size = 0 if record is None else record.file_size
         if size != numbers * kind.size:
@@ -262,12 +262,12 @@ class Archive:
         return _Reference(kind.dtype, key, numbers)
 
     def tensor(self, name: str, stored: Stored) -> Tensor:
-        """Read a tensor, its checksum compared; contiguous, in memory of its own.
+        """Read a tensor and verify its checksum; contiguous, in newly allocated memory.
 
         Raises
         ------
         InputError
-            Its bytes are damaged or not there, or it reaches beyond its storage.
+            Its bytes are damaged or missing, or it reaches beyond its storage.
         """
         import numpy as np
         import torch
@@ -281,7 +281,7 @@ class Archive:
         )
         if last >= stored.numbers or stored.count > stored.numbers:
             raise InputError(f"the tensor {name} reaches beyond its bytes: damaged", self.path)
-        # Piece by piece, so that the file is not in memory twice.
+        # In chunks, so that the file is not in memory twice.
         numbers = torch.empty(stored.numbers, dtype=getattr(torch, stored.dtype))
         view = numbers.view(torch.uint8).numpy()
         place = 0

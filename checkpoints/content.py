@@ -1,4 +1,4 @@
-"""What a checkpoint holds, and what must hold of it whatever file it comes from."""
+"""The content of a checkpoint, and the checks that apply whatever file it comes from."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
 
 __all__ = ["DTYPES", "Checkpoint", "check", "check_meta", "new_checkpoint", "plain", "tower_hash"]
 
-#: Types of numbers a checkpoint may hold. Running statistics count batches in int64.
+#: Types of numbers allowed in a checkpoint. Running statistics count batches in int64.
 DTYPES = ("float32", "float16", "bfloat16", "int64")
 
 _PARTS = ("adapter", "head", "tower")
-#: Values in meta: far above any vocabulary, far below what hurts.
+#: Most values in meta: far above any vocabulary, far below what would do harm.
 _MOST_VALUES = 2_000_000
 _DEEPEST = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained recogniser with all that is needed to use it.
+    """A trained recogniser with everything needed to use it.
 
     Attributes
     ----------
     model : dict
-        What the model is made of (``ModelConfig.to_dict()``); ``classes`` at least.
+        Configuration of the model (``ModelConfig.to_dict()``); at least ``classes``.
     vocabulary : tuple of str
         Class i + 1 is ``vocabulary[i]``; class 0 is the blank.
     preprocessing, decoding : dict
-        What is done to frames, and to probabilities.
+        How frames are preprocessed, and probabilities decoded.
     corpus : dict
         ``name``, ``setup``, ``labels`` and ``fps`` (frames per second) of what it was trained on.
     protocol : str
-        What its metrics were scored under.
+        The protocol of its metrics.
     recipe, metrics : dict
         How it was trained, and what was measured when it was saved.
     backbone : dict
-        ``name``, ``pretrained`` and ``hash`` of the tower; empty for a head alone.
+        ``name``, ``pretrained`` and ``hash`` of the tower; empty if there is only a head.
     tensors : dict of str to Tensor
         Weights under ``adapter.*``, ``head.*`` and, unless slim, ``tower.*``; on the CPU.
     versions : dict
-        What it was saved with.
+        Versions of the software that saved it.
     kind : {"recogniser", "head"}
-        A head alone, converted from other code, can start a training and nothing else.
+        A head, converted from other code, can only be used to start training.
     """
 
     model: dict[str, Any]
@@ -69,14 +69,14 @@ class Checkpoint:
 
     @property
     def slim(self) -> bool:
-        """Whether the tower is only named, not inside."""
+        """Whether the tower is only named, not included."""
         return not any(name.startswith("tower.") for name in self.tensors)
 
     @property
     def hash(self) -> str:
         """SHA-256 over meta and the weights of adapter and head.
 
-        The same for ``.pt`` and ``.safetensors``, slim or not: the tower counts by its hash.
+        The same for ``.pt`` and ``.safetensors``, slim or not: the tower enters by its hash.
         """
         digest = hashlib.sha256(_canonical(self.meta()))
         _add(digest, {n: t for n, t in self.tensors.items() if not n.startswith("tower.")})
@@ -92,7 +92,7 @@ class Checkpoint:
         }
 
     def meta(self) -> dict[str, Any]:
-        """Return everything but the tensors, as it is in a file."""
+        """Return everything but the tensors, as in a file."""
         found = {
             "kind": self.kind,
             **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in _APART},
@@ -132,12 +132,12 @@ def new_checkpoint(
     tensors: Mapping[str, Tensor],
     kind: Literal["recogniser", "head"] = "recogniser",
 ) -> Checkpoint:
-    """Make a checkpoint of this installation; parameters as :class:`Checkpoint`.
+    """Make a checkpoint with this installation's versions; parameters as for :class:`Checkpoint`.
 
     Raises
     ------
     InputError
-        Something in it is not plain data, or does not fit the rest.
+        Something in it is not plain data, or contradicts the rest.
     """
     checkpoint = Checkpoint(
         **{
@@ -182,12 +182,12 @@ def _versions() -> dict[str, str]:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Return `value` as JSON gives it back: dicts, lists, strings, finite numbers, None.
+    """Return `value` as after a round trip through JSON: dicts, lists, strings, numbers, None.
 
     Raises
     ------
     InputError
-        Something else is in it, saying where; or it is endless.
+        It contains something else, and the message says where; or it is endless.
     """
     left = [_MOST_VALUES]
     return _plain(value, where, left, 0)
@@ -203,7 +203,7 @@ def _plain(value: Any, where: str, left: list[int], depth: int) -> Any:
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InputError(f"{where} is {value}: JSON cannot hold it")
+            raise InputError(f"{where} is {value}, which JSON cannot represent")
         return float(value)
     if isinstance(value, (list, tuple)):
         return [
@@ -220,12 +220,12 @@ def _plain(value: Any, where: str, left: list[int], depth: int) -> Any:
 
 
 def check_meta(meta: Mapping[str, Any], path: str | None = None) -> None:
-    """See that meta has what a checkpoint needs, and that its parts fit each other.
+    """Check that meta has what a checkpoint needs, and that its parts are consistent.
 
     Raises
     ------
     InputError
-        Naming what is missing, unknown, of a wrong type or does not fit.
+        An entry is missing, unknown, of a wrong type or inconsistent; the message names it.
     """
     expected = {f.name for f in fields(Checkpoint)} - {"tensors"}
     for name in sorted(expected - meta.keys()):
@@ -245,12 +245,12 @@ def check_meta(meta: Mapping[str, Any], path: str | None = None) -> None:
 
 
 def check_vocabulary(vocabulary: object, path: str | None = None) -> None:
-    """Make sure that a vocabulary is a list of glosses, each of which appears once.
+    """Check that a vocabulary is a list of distinct glosses.
 
     Raises
     ------
     InputError
-        Naming the first that is wrong.
+        An entry is wrong; the message names the first.
     """
     if not isinstance(vocabulary, list) or not all(isinstance(g, str) for g in vocabulary):
         raise InputError("vocabulary is not a list of glosses", path)
@@ -288,7 +288,7 @@ def _check_backbone(meta: Mapping[str, Any], path: str | None) -> None:
         return
     name, pretrained, hash_ = (backbone.get(key) for key in ("name", "pretrained", "hash"))
     if not isinstance(name, str) or not isinstance(pretrained, (str, type(None))):
-        raise InputError("backbone lacks its name, or names its weights by no text", path)
+        raise InputError("backbone lacks its name, or the name of its weights is not text", path)
     if not isinstance(hash_, str) or not re.fullmatch("[0-9a-f]{64}", hash_):
         raise InputError(f"backbone.hash is {hash_!r:.80}; expected 64 hexadecimal digits", path)
     if meta["model"].get("backbone", name) != name:
@@ -300,12 +300,12 @@ def _check_backbone(meta: Mapping[str, Any], path: str | None) -> None:
 
 
 def check(checkpoint: Checkpoint, path: str | None = None) -> None:
-    """See that a checkpoint is whole: meta, every tensor, the tower against its hash.
+    """Check that a checkpoint is sound: meta, every tensor, the tower against its hash.
 
     Raises
     ------
     InputError
-        Naming the tensor or the entry at fault.
+        It is not; the message names the tensor or entry at fault.
     """
     import torch
 
@@ -329,7 +329,7 @@ def check(checkpoint: Checkpoint, path: str | None = None) -> None:
         if not tensor.numel():
             raise InputError(f"the tensor {name} is empty", path)
         if tensor.is_floating_point():
-            # Thirty times as fast as isfinite; nan comes through.
+            # Thirty times as fast as isfinite; nan propagates.
             for value in map(float, torch.aminmax(tensor.detach())):
                 if not math.isfinite(value):
                     raise InputError(f"the tensor {name} contains {value}: training diverged", path)
@@ -345,7 +345,7 @@ def check(checkpoint: Checkpoint, path: str | None = None) -> None:
 
 
 def check_name(name: object, kind: str, path: str | None) -> None:
-    """See that a tensor's name says which part it belongs to."""
+    """Check that a tensor's name says which part it belongs to."""
     part = name.split(".")[0] if isinstance(name, str) else None
     if part not in _PARTS or not cast(str, name).removeprefix(f"{part}."):
         raise InputError(
@@ -356,12 +356,12 @@ def check_name(name: object, kind: str, path: str | None) -> None:
 
 
 def _check_classes(checkpoint: Checkpoint, path: str | None) -> None:
-    """See that the head was made for as many classes as there are."""
+    """Check that the head has the right number of classes."""
     if not any(name.startswith("head.") for name in checkpoint.tensors):
         raise InputError("a checkpoint without the weights of a head", path)
     classes = checkpoint.model["classes"]
     for name, tensor in checkpoint.tensors.items():
-        # [inputs, classes], as the field stores a normalised classifier.
+        # [inputs, classes], as a normalised classifier is usually stored.
         classifies = name.startswith("head.") and name.endswith("classifier.weight")
         if classifies and (tensor.ndim != 2 or tensor.shape[1] != classes):
             raise InputError(
@@ -373,13 +373,13 @@ def _check_classes(checkpoint: Checkpoint, path: str | None) -> None:
 def tower_hash(tensors: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 of a tower's weights, 64 hexadecimal digits.
 
-    Over names, shapes and the values as little-endian float32, in the order of the names; so the
-    same for any type, device and order.
+    Over names, shapes and the values as little-endian float32, in the order of the names; so it
+    does not depend on type, device or order.
 
     Parameters
     ----------
     tensors : mapping
-        Name, in open_clip's words and without ``tower.``, to tensor.
+        Tensors by open_clip's names, without ``tower.``.
     """
     import torch
 
@@ -396,7 +396,7 @@ def _canonical(meta: Mapping[str, Any]) -> bytes:
 
 
 def _add(digest: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Add tensors to a hash, bit by bit."""
+    """Add tensors to a hash, in chunks."""
     import torch
 
     for name in sorted(tensors):

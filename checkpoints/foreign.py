@@ -1,7 +1,7 @@
 """Heads of VAC and the code derived from it: CorrNet, SEN, AdaptSign.
 
 Their files are dictionaries with ``epoch``, ``model_state_dict``, ``optimizer_state_dict``,
-``scheduler_state_dict`` and ``rng_state``, the weights named as in VAC's ``slr_network.py``
+``scheduler_state_dict`` and ``rng_state``, with weights named as in VAC's ``slr_network.py``
 (https://github.com/ycmin95/VAC_CSLR); :mod:`slaeval.checkpoints.weights` finds them in what
 training code wraps around them:
 
@@ -16,9 +16,9 @@ theirs                             ours
 ``classifier``                     ``classifier``
 =================================  ===================================
 
-Only heads with kernels of 5 in the order ``K5,P2,K5,P2`` and a normalised classifier are taken.
+Only heads with kernels of 5 in the order ``K5,P2,K5,P2`` and a normalised classifier are accepted.
 The image encoder ``conv2d`` has no counterpart here, so the result is a head, not a recogniser.
-No published file was at hand when this was written: the layout follows the public source, and
+No published file was available when this was written: the layout follows the public source, and
 the tests convert files made in that layout.
 """
 
@@ -47,7 +47,7 @@ __all__ = [
     "read_vocabulary",
 ]
 
-#: What ``rng_state`` and the optimiser's state refer to. None of it is created or used.
+#: Names to which ``rng_state`` and the optimiser's state refer; none is created or used.
 _IGNORED = (
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "_reconstruct"),  # the same, as numpy 2 calls it
@@ -72,12 +72,12 @@ _PLACES = {
 
 @dataclass(frozen=True)
 class ConvertedHead:
-    """A head taken from other code, and what became of the rest.
+    """A head taken from other code, and why the rest was left out.
 
     Attributes
     ----------
     checkpoint : Checkpoint
-        Of kind ``"head"``: can start a training.
+        Of kind ``"head"``: can be used to start training.
     taken : dict of str to str
         Our name of each tensor by theirs.
     left : dict of str to str
@@ -90,7 +90,7 @@ class ConvertedHead:
 
 
 def is_foreign(path: str) -> bool:
-    """Tell whether a file of weights names VAC's parts; it need not be sound otherwise."""
+    """Say whether a file of weights names VAC's parts, even if it is otherwise unsound."""
     try:
         with WeightsFile(path, "a checkpoint", _IGNORED) as file:
             return _is_vacs(file)
@@ -130,7 +130,7 @@ def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
     content = load_npy(path)
     if not isinstance(content, dict) or not content:
-        raise InputError("expected {gloss: [class, count]}, as gloss_dict.npy is", path)
+        raise InputError("expected {gloss: [class, count]}, as in gloss_dict.npy", path)
     classes: dict[int, str] = {}
     for gloss, entry in content.items():
         number = entry[0] if isinstance(entry, (list, tuple)) and entry else entry
@@ -152,12 +152,12 @@ def read_vocabulary(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> ConvertedHead:
-    """Take the head out of a file of VAC, CorrNet, SEN or AdaptSign.
+    """Extract the head from a file of VAC, CorrNet, SEN or AdaptSign.
 
     Parameters
     ----------
     path : path-like
-        The file; nothing in it is run.
+        The file; nothing in it is executed.
     vocabulary : sequence of str
         Its glosses in the order of their classes, from class 1.
 
@@ -169,7 +169,7 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
     Raises
     ------
     InputError
-        The file is damaged, asks for anything executable, is not of that layout, nothing in it
+        The file is damaged, refers to anything executable, is not in that layout, nothing in it
         fits, or it was made for another number of glosses.
     """
     path = os.fspath(path)
@@ -185,7 +185,7 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
                 path,
             )
         taken, left = _sorted_out(file, len(vocabulary) + 1)
-        # What is as long as a layer is wide fits many a head: biases, counters, statistics.
+        # Vectors as long as a layer is wide fit many heads: biases, counters, statistics.
         if not any(len(file.weights[name].shape) > 1 for name in taken):
             first: dict[str, str] = {}
             for name, why in left.items():
@@ -195,7 +195,7 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
         tensors = {f"head.{ours}": _single(file.tensor(name)) for name, ours in taken.items()}
         named = {file.weights[name].name: ours for name, ours in taken.items()}
         left |= dict.fromkeys(file.others, "no tensor")
-        left |= dict.fromkeys(file.beside, "only needed to go on with their training")
+        left |= dict.fromkeys(file.beside, "only needed to continue their training")
         epoch = file.beside.get("epoch")
     try:
         checkpoint = new_checkpoint(
@@ -220,17 +220,17 @@ def read_head(path: str | os.PathLike[str], vocabulary: Sequence[str]) -> Conver
 
 
 def _single(tensor: Tensor) -> Tensor:
-    """Return float64 as float32, the type of ours."""
+    """Return float64 as float32, the type of our weights."""
     return tensor.float() if str(tensor.dtype) == "torch.float64" else tensor
 
 
 def encoder_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Return the picture encoder of a file in VAC's layout, named as behind ``conv2d.visual.``.
+    """Return the picture encoder of a file in VAC's layout, named without ``conv2d.visual.``.
 
     Raises
     ------
     InputError
-        The file is damaged, asks for anything executable, or is not of that layout.
+        The file is damaged, refers to anything executable, or is not in that layout.
     """
     with WeightsFile(path, "a checkpoint", _IGNORED) as file:
         return {name.removeprefix(_ENCODER): file.tensor(name) for name in _encoder_of(file)}
@@ -242,7 +242,7 @@ def encoder_names(path: str | os.PathLike[str]) -> list[str]:
     Raises
     ------
     InputError
-        As :func:`encoder_weights`.
+        As for :func:`encoder_weights`.
     """
     with WeightsFile(path, "a checkpoint", _IGNORED) as file:
         return [name.removeprefix(_ENCODER) for name in _encoder_of(file)]
@@ -261,7 +261,7 @@ def _is_vacs(file: WeightsFile) -> bool:
 def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[str, str]]:
     """Say which weights are taken under which name, and why others are not.
 
-    Those taken are named without what the model was wrapped in, others as in the file.
+    Those taken are named without the prefixes of wrappers, others as in the file.
     """
     taken: dict[str, str] = {}
     left: dict[str, str] = {}
@@ -273,7 +273,7 @@ def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[s
             None,
         )
         if name.startswith("conv2d."):
-            left[weight.name] = "their image encoder; the tower takes its place"
+            left[weight.name] = "their image encoder; replaced by the tower"
         elif name.startswith("conv1d.fc."):
             left[weight.name] = "one classifier serves both the sequence and the convolution"
         elif ours is None:
@@ -297,7 +297,7 @@ def _sorted_out(file: WeightsFile, classes: int) -> tuple[dict[str, str], dict[s
 
 
 def _expected(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of our head, as wide as the other code's."""
+    """Return the shapes of our head with the widths of the other code's."""
     first = shapes.get("conv1d.temporal_conv.0.weight", ())
     if len(first) != 3:
         return {}

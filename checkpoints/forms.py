@@ -1,4 +1,4 @@
-"""The forms a file of weights may have, told apart by their first bytes."""
+"""The forms a file of weights may have, recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from slaeval.files import read_start
 
 __all__ = ["form_inside"]
 
-#: How torch began its files before 1.6: a pickle of one number.
+#: Start of torch's files before 1.6: a pickle of one number.
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 def form_inside(path: str, what: str) -> Literal["pt", "safetensors"]:
-    """Tell the two forms apart, and say what a third one is.
+    """Tell the two forms apart; the error for any other says what it is.
 
     Parameters
     ----------
     path : str
         The file.
     what : str
-        What it is meant to be, for messages: ``"a checkpoint"``.
+        What it should be, for messages: ``"a checkpoint"``.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def form_inside(path: str, what: str) -> Literal["pt", "safetensors"]:
         return "pt"
     if start == _OLD_TORCH:
         raise InputError(
-            "written by torch.save of torch before 1.6, which is not read; nothing in it "
+            "written by torch.save of torch before 1.6, which is not supported; nothing in it "
             'has run. If you trust it, write it again with torch: python -c "import torch; '
             f"torch.save(torch.load('{path}', 'cpu'), 'again.pt')\"",
             path,

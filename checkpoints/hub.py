@@ -1,9 +1,9 @@
 """Checkpoints on the Hugging Face Hub: ``hf://user/name[@revision][:file]``.
 
-A branch moves, a commit does not: an address is resolved to a commit when it is used, and what is
-kept of it (in a run, in a message) names that commit. The file comes through huggingface_hub into
-its cache and is read like any other: nothing in it is run. Without a network, what is in the
-cache is used where the address states a revision.
+A branch moves, a commit does not: an address is resolved to a commit when it is used, and runs and
+messages name that commit. huggingface_hub downloads the file into its cache, where it is read
+like any other: nothing in it is executed. Without a network, the cache is used if the address
+states a revision.
 """
 
 from __future__ import annotations
@@ -25,19 +25,24 @@ _ADDRESS = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[^:@\s]+))?
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SUFFIXES = (".pt", ".safetensors")
 
-#: What a model card of ours begins its text with; another one is not written over.
+#: Start of the text of our model cards; other cards are not overwritten.
 CARD_MARK = "<!-- written by slaeval ckpt push -->"
 
 
+def _is_plain(path: str) -> bool:
+    """Tell whether a path stays in the repository."""
+    return all(part not in ("", ".", "..") for part in path.split("/")) and "\\" not in path
+
+
 class Fetched(NamedTuple):
-    """A checkpoint that is on this machine.
+    """A checkpoint on this machine.
 
     Attributes
     ----------
     path : str
         The file.
     address : str
-        What names it: the path, or ``hf://user/name@commit:file``.
+        Its address: the path, or ``hf://user/name@commit:file``.
     """
 
     path: str
@@ -53,7 +58,7 @@ class _Address:
     @classmethod
     def parse(cls, text: str) -> _Address:
         found = _ADDRESS.fullmatch(text)
-        if found is None:
+        if found is None or not _is_plain(found["file"] or "a"):
             raise UsageError(f"{text}: expected hf://user/name, hf://user/name@revision:file")
         return cls(**found.groupdict())
 
@@ -62,28 +67,28 @@ class _Address:
 
     @property
     def pinned(self) -> bool:
-        """Whether it names one file for good."""
+        """Whether it names one file permanently."""
         return self.file is not None and bool(_COMMIT.fullmatch(self.revision or ""))
 
 
 def is_address(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path names something on the Hub."""
+    """Say whether a path names something on the Hub."""
     return os.fspath(path).startswith(_START)
 
 
 def fetch(path: str | os.PathLike[str]) -> Fetched:
-    """Bring a checkpoint onto this machine; a path of this machine comes back as it is.
+    """Download a checkpoint to this machine; a local path is returned unchanged.
 
     Parameters
     ----------
     path : path-like
-        A file, or ``hf://user/name[@revision][:file]``. The file may be left out where the
+        A file, or ``hf://user/name[@revision][:file]``. The file may be omitted if the
         repository has one checkpoint.
 
     Raises
     ------
     UsageError
-        The address makes no sense, or the repository has several checkpoints.
+        The address is malformed, or the repository has several checkpoints.
     InputError
         There is no such repository, revision or file, or it may not be read.
     SlaevalError
@@ -94,11 +99,13 @@ def fetch(path: str | os.PathLike[str]) -> Fetched:
         return Fetched(path, path)
     address = _Address.parse(path)
     hub = _hub()
-    if address.pinned:
-        there = hub.try_to_load_from_cache(address.repo, address.file, revision=address.revision)
-        if isinstance(there, str):
-            return Fetched(there, path)
     with _explained(hub, path):
+        if address.pinned:
+            there = hub.try_to_load_from_cache(
+                address.repo, address.file, revision=address.revision
+            )
+            if isinstance(there, str):
+                return Fetched(there, path)
         try:
             info = hub.HfApi().model_info(address.repo, revision=address.revision)
         except Exception as error:
@@ -113,19 +120,19 @@ def fetch(path: str | os.PathLike[str]) -> Fetched:
 def push(
     repo: str, files: Mapping[str, str | bytes], *, private: bool = False, message: str
 ) -> tuple[str, bool]:
-    """Put files into a repository, which is made if it is not there, in one commit.
+    """Put files into a repository, created if necessary, in one commit.
 
     Parameters
     ----------
     repo : str
         ``user/name``.
     files : mapping
-        Name there to a path or the content. A ``README.md`` that is there and is none of ours
-        is left as it is.
+        A path or the content by name in the repository. An existing ``README.md`` that is not
+        ours is left unchanged.
     private : bool
-        Of a repository that is made.
+        Whether a newly created repository is private.
     message : str
-        Of the commit.
+        Message of the commit.
 
     Returns
     -------
@@ -135,7 +142,7 @@ def push(
     Raises
     ------
     UsageError
-        `repo` is not a name.
+        `repo` is not a name, or is public and was to be private.
     SlaevalError
         huggingface_hub is not installed, the Hub cannot be reached, or it does not allow this.
     """
@@ -145,7 +152,12 @@ def push(
     hub = _hub()
     with _explained(hub, _START + repo):
         api = hub.HfApi()
-        api.create_repo(repo, private=private, exist_ok=True)
+        api.create_repo(repo, private=private or None, exist_ok=True)  # None: as its owner does
+        if private and not api.model_info(repo).private:
+            raise UsageError(
+                f"{_START}{repo} is public already: push without --private, or make it "
+                "private on its page first"
+            )
         ours = "README.md" not in files or _card_is_ours(hub, api, repo)
         operations = [
             hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)
@@ -201,7 +213,7 @@ def _chosen(address: _Address, files: Sequence[str]) -> str:
 
 
 class _Snapshot(NamedTuple):
-    """What the cache of huggingface_hub holds of a commit."""
+    """The files of a commit in the cache of huggingface_hub."""
 
     commit: str
     files: Mapping[str, str]
@@ -236,12 +248,12 @@ def _cached(hub: Any, address: _Address) -> _Snapshot | None:
 
 
 def _without_network(hub: Any, address: _Address, error: Exception) -> Fetched:
-    """Take what is in the cache, where the address says which revision.
+    """Take the checkpoint from the cache, if the address states a revision.
 
     Raises
     ------
     SlaevalError
-        It does not, or that is not there.
+        It states none, or that revision is not in the cache.
     """
     found = _cached(hub, address)
     if found is not None:
@@ -259,10 +271,10 @@ def _without_network(hub: Any, address: _Address, error: Exception) -> Fetched:
 
 
 def _is_unreachable(error: Exception) -> bool:
-    """Tell whether an error says that there is no network.
+    """Say whether an error means that there is no network.
 
-    huggingface_hub lets the errors of its own HTTP library through, and that has changed twice:
-    requests, httpx, httpx2.
+    huggingface_hub passes on the errors of its HTTP library, which has changed twice: requests,
+    httpx, httpx2.
     """
     names = {base.__name__ for base in type(error).__mro__}
     return isinstance(error, ConnectionError) or bool(
@@ -272,7 +284,7 @@ def _is_unreachable(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def _explained(hub: Any, where: str) -> Iterator[None]:
-    """Turn what huggingface_hub raises into errors that say what to do."""
+    """Turn huggingface_hub's errors into errors that say what to do."""
     errors = hub.errors
     login = "log in with 'hf auth login', or set HF_TOKEN"
     try:
@@ -286,7 +298,7 @@ def _explained(hub: Any, where: str) -> Iterator[None]:
     except errors.RepositoryNotFoundError:
         raise InputError(f"no such repository, or a private one: {login}", where) from None
     except errors.EntryNotFoundError:
-        raise InputError("a file of it has gone meanwhile", where) from None
+        raise InputError("one of its files has disappeared in the meantime", where) from None
     except errors.HFValidationError as error:
         raise UsageError(f"{where}: {error}") from None
     except errors.LocalTokenNotFoundError:

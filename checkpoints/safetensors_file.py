@@ -1,4 +1,4 @@
-"""Files of safetensors: a header of JSON, and the tensors it describes."""
+"""Files of safetensors: a JSON header and the tensors it describes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["described", "parsed", "read_tensors"]
 
 #: Longest header accepted, in bytes.
 _LONGEST_HEADER = 16 << 20
-#: Type of numbers: its name in torch, and the size of one in bytes.
+#: For each type of numbers, its name in torch and size in bytes.
 _DTYPES = {
     "F64": ("float64", 8),
     "F32": ("float32", 4),
@@ -38,7 +38,7 @@ def described(path: str) -> tuple[Any, dict[str, tuple[str, tuple[int, ...]]]]:
     Raises
     ------
     InputError
-        It is not such a file, truncated, or a tensor is described wrongly.
+        It is not such a file, is truncated, or describes a tensor wrongly.
     """
     header = _header(path)
     metadata = header.pop("__metadata__", None)
@@ -90,12 +90,12 @@ def _header(path: str) -> dict[str, Any]:
 
 
 def parsed(data: bytes, path: str) -> dict[str, Any]:
-    """Return the object of a text of JSON.
+    """Parse JSON text into an object.
 
     Raises
     ------
     InputError
-        It is none.
+        It is not a JSON object.
     """
     try:
         content = json.loads(data)
@@ -108,7 +108,7 @@ def parsed(data: bytes, path: str) -> dict[str, Any]:
 
 
 def read_tensors(path: str, names: Collection[str] | None = None) -> dict[str, Tensor]:
-    """Read tensors, all without `names`.
+    """Read the tensors in `names`, by default all.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def read_tensors(path: str, names: Collection[str] | None = None) -> dict[str, T
     try:
         with safe_open(path, framework="pt") as stream:
             wanted = stream.keys() if names is None else names
-            # Copies: what is mapped would end the process where the file is cut meanwhile.
+            # Copies: a memory map would crash the process if the file is truncated meanwhile.
             return {name: stream.get_tensor(name).clone() for name in wanted}
     except (SafetensorError, OSError) as error:
         raise InputError(f"damaged: {error}"[:300], path) from None

@@ -26,17 +26,17 @@ __all__ = ["FORMAT", "VERSION", "describe", "form_of", "read_checkpoint", "save_
 FORMAT = "slaeval-checkpoint"
 VERSION = 1
 
-#: The one metadata key: a map of several is written in no fixed order.
+#: The only metadata key: several would be written in no fixed order.
 _KEY = "slaeval"
 
 
 def form_of(path: str | os.PathLike[str]) -> Literal["pt", "safetensors"]:
-    """Return the form that a file to be written is to have, by the end of its name.
+    """Return the form in which to write a file, from its extension.
 
     Raises
     ------
     UsageError
-        It ends in neither ``.pt`` nor ``.safetensors``.
+        The extension is neither ``.pt`` nor ``.safetensors``.
     """
     end = os.path.splitext(os.fspath(path))[1].lower()
     if end not in (".pt", ".safetensors"):
@@ -47,26 +47,26 @@ def form_of(path: str | os.PathLike[str]) -> Literal["pt", "safetensors"]:
 def save_checkpoint(
     path: str | os.PathLike[str], checkpoint: Checkpoint, slim: bool = False
 ) -> None:
-    """Write a checkpoint, whole or not at all: the same content gives the same bytes.
+    """Write a checkpoint, completely or not at all; the same content gives the same bytes.
 
     Parameters
     ----------
     path : path-like
         Ends in ``.pt`` or ``.safetensors``.
     checkpoint : Checkpoint
-        What is written. Tensors may be views of each other, anywhere, and need gradients: copies
-        are written.
+        What to write. Tensors may be views of each other, on any device, and require gradients:
+        copies are written.
     slim : bool
         Leave the tower out.
 
     Raises
     ------
     UsageError
-        The name ends in something else.
+        The name has another extension.
     InputError
         The checkpoint is not sound, such as a tensor that contains nan.
     SlaevalError
-        It cannot be written; what stood there is untouched.
+        It cannot be written; an existing file is untouched.
     """
     require("run", "saving a checkpoint")
     form = form_of(path)
@@ -84,7 +84,7 @@ def save_checkpoint(
     check(checkpoint)
     checkpoint = replace(checkpoint, tensors=_alone(checkpoint.tensors))
     head = {"format": FORMAT, "version": VERSION}
-    # Through JSON, as a pickle also tells which of two equal texts are one object.
+    # Through JSON, since a pickle also records which equal texts are the same object.
     meta = json.loads(json.dumps({**checkpoint.meta(), "hash": checkpoint.hash}, allow_nan=False))
     with replacing(path) as temporary:
         if form == "pt":
@@ -95,14 +95,14 @@ def save_checkpoint(
         else:
             from safetensors.torch import save
 
-            # Its save_file leaves a temporary file of its own behind where the disk is full.
+            # Its save_file leaves a temporary file behind if the disk is full.
             text = json.dumps({**head, "meta": meta}, allow_nan=False)
             with open(temporary, "xb") as file:
                 file.write(save(checkpoint.tensors, metadata={_KEY: text}))
 
 
 class _Remembering:
-    """A stream for torch, which buries the error of a write and takes every write for whole."""
+    """A stream for torch, which hides write errors and assumes that every write is complete."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -111,7 +111,7 @@ class _Remembering:
     def write(self, data: Any) -> int:
         left = memoryview(data).cast("B")
         try:
-            # The system may write less, always so from 2 GiB on.
+            # The system may write less, and always does from 2 GiB on.
             while left:
                 left = left[self._stream.write(left) :]
             return memoryview(data).nbytes
@@ -125,7 +125,7 @@ class _Remembering:
 
 @contextlib.contextmanager
 def _failing_as_oserror(path: str) -> Iterator[Any]:
-    # Without a buffer, so that a full disk fails in write and not at the end.
+    # Unbuffered, so that a full disk fails in write and not at the end.
     with open(path, "xb", buffering=0) as raw:
         stream = _Remembering(raw)
         try:
@@ -151,22 +151,22 @@ def _alone(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Checkpoint:
-    """Read a checkpoint of either form; nothing in the file is run.
+    """Read a checkpoint in either form; nothing in the file is executed.
 
     Parameters
     ----------
     path : path-like
-        The file, or its ``hf://`` address (:mod:`slaeval.checkpoints.hub`); what form it has is
-        seen from its content.
+        The file, or its ``hf://`` address (:mod:`slaeval.checkpoints.hub`); its form is detected
+        from the content.
     head : bool
-        Also accept a head alone, which can start a training and nothing else.
+        Also accept a head, which can only be used to start training.
 
     Raises
     ------
     InputError
-        The file is missing, truncated, damaged, of other code, of a newer version, asks for
-        anything executable (naming it), or its parts do not fit each other (naming the tensor
-        or entry).
+        The file is missing, truncated, damaged, from other code, of a newer version, refers to
+        anything executable (naming it), or its parts are inconsistent (naming the tensor or
+        entry).
     """
     require("run", "reading a checkpoint")
     path = fetch(path).path
@@ -193,7 +193,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, head: bool = False) -> Chec
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return all that a checkpoint says of itself, without reading its weights or torch.
+    """Return everything a checkpoint says about itself, without its weights or torch.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        As :func:`read_checkpoint`, but for what is wrong with the weights themselves.
+        As for :func:`read_checkpoint`, except for errors in the weights themselves.
     """
     path, address = fetch(path)
     if form_inside(path, "a checkpoint") == "pt":
@@ -254,12 +254,12 @@ def _opened(path: str) -> Archive:
 
 _ADVICE = (
     "a checkpoint of VAC, CorrNet, SEN, AdaptSign or code made from them, not of slaeval: its "
-    "head can be taken over with 'slaeval ckpt convert … --vocabulary gloss_dict.npy'"
+    "head can be converted with 'slaeval ckpt convert … --vocabulary gloss_dict.npy'"
 )
 
 
 def _checked_pt(archive: Archive) -> tuple[dict[str, Any], dict[str, Stored]]:
-    """Return meta and the described tensors of a file of torch.save, once they are sound."""
+    """Validate a file of torch.save and return its meta and the described tensors."""
     content, path = archive.content, archive.path
     if not isinstance(content, dict) or "format" not in content:
         from slaeval.checkpoints.foreign import is_foreign
@@ -268,7 +268,7 @@ def _checked_pt(archive: Archive) -> tuple[dict[str, Any], dict[str, Stored]]:
             raise InputError(_ADVICE, path)
         if isinstance(content, dict) and any(isinstance(v, Stored) for v in content.values()):
             raise InputError(
-                "weights alone (a state dict), without vocabulary or model: not a checkpoint of "
+                "only weights (a state dict), without vocabulary or model: not a checkpoint of "
                 "slaeval",
                 path,
             )
@@ -290,7 +290,7 @@ def _checked_pt(archive: Archive) -> tuple[dict[str, Any], dict[str, Stored]]:
 
 
 def _meta(content: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Return meta of what either form holds, once format, version and entries are seen."""
+    """Return meta from either form, after checking format, version and entries."""
     if content.get("format") != FORMAT:
         raise InputError(f"the format is {content.get('format')!r:.60}; expected {FORMAT!r}", path)
     version = content.get("version")
@@ -325,7 +325,7 @@ def _check_dtype(name: str, dtype: str, path: str) -> None:
 def _checked_safetensors(
     path: str,
 ) -> tuple[dict[str, Any], dict[str, tuple[str, tuple[int, ...]]]]:
-    """Return meta and each tensor's type and shape of a safetensors file, once they are sound."""
+    """Validate a safetensors file and return its meta and each tensor's type and shape."""
     metadata, tensors = described(path)
     if not isinstance(metadata, dict) or not isinstance(metadata.get(_KEY), str):
         from slaeval.checkpoints.foreign import is_foreign
@@ -333,7 +333,7 @@ def _checked_safetensors(
         if is_foreign(path):
             raise InputError(_ADVICE, path)
         raise InputError(
-            "weights alone, without vocabulary or model: not a checkpoint of slaeval", path
+            "only weights, without vocabulary or model: not a checkpoint of slaeval", path
         )
     meta = _meta(parsed(metadata[_KEY].encode("utf-8", "surrogatepass"), path), path)
     for name, (dtype, shape) in tensors.items():

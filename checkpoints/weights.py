@@ -1,9 +1,9 @@
-"""Files of weights that other code wrote: of ``torch.save`` or of safetensors.
+"""Files of weights from other code, written by ``torch.save`` or safetensors.
 
-Weights lie bare or inside a dictionary of a training (``state_dict``, ``model_state_dict``,
-``model``), and their names carry what they were wrapped in when they were saved: ``module.`` of
-several GPUs, ``_orig_mod.`` of ``torch.compile``, in any order and anywhere. Both are taken away
-here, and tensors are read one at a time.
+Weights are at the top level or inside a training checkpoint (``state_dict``, ``model_state_dict``,
+``model``), and their names may have the prefixes of wrappers: ``module.`` for several GPUs,
+``_orig_mod.`` for ``torch.compile``, in any order and anywhere. Both are removed here, and
+tensors are read one at a time.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Weight", "WeightsFile", "plain_name"]
 
-#: Where a file of a training keeps the weights, the surest first.
+#: Where a training checkpoint keeps the weights, the most certain key first.
 _WRAPPERS = ("model_state_dict", "state_dict", "model", "module")
 _PREFIXES = ("module", "_orig_mod")
 
 
 class Weight(NamedTuple):
-    """A tensor of a file, not read yet.
+    """A tensor in a file, not yet read.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Weight(NamedTuple):
     dtype : str
         Type of its numbers: ``"float32"``.
     shape : tuple of int
-        Its sizes.
+        Its shape.
     """
 
     name: str
@@ -47,39 +47,39 @@ class Weight(NamedTuple):
 
 
 def plain_name(name: str) -> str:
-    """Return the name of a weight without what its model was wrapped in."""
+    """Return the name of a weight without the prefixes of wrappers."""
     parts = [part for part in name.split(".") if part not in _PREFIXES]
     return ".".join(parts[1:] if len(parts) > 2 and parts[0] == "model" else parts)
 
 
 class WeightsFile:
-    """A file of weights, open for reading; a context manager. Nothing in it is run.
+    """A file of weights, open for reading; a context manager. Nothing in it is executed.
 
     Parameters
     ----------
     path : path-like
         The file.
     what : str
-        What it is meant to be, for messages.
+        What it should be, for messages.
     ignored : collection of (module, name)
-        Names beside those of tensors that a file of ``torch.save`` may ask for; what is made
-        with them is left out.
+        Names besides those of tensors that a file of ``torch.save`` may refer to; objects made
+        with them are left out.
 
     Attributes
     ----------
     beside : dict
-        What a training keeps beside the weights: ``epoch`` and the like.
+        What a training checkpoint has besides the weights: ``epoch`` and the like.
     weights : dict of str to Weight
-        By their plain names.
+        Weights by their plain names.
     others : tuple of str
-        Entries among the weights that are no tensors.
+        Entries among the weights that are not tensors.
 
     Raises
     ------
     InputError
-        The file is missing, damaged, of another kind, holds no weights, or one of them twice.
+        The file is missing, damaged, of another kind, has no weights, or one of them twice.
     RefusedError
-        It asks for anything executable.
+        It refers to anything executable.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class WeightsFile:
         return named
 
     def _unwrapped(self, content: Any) -> dict[str, Weight | None]:
-        """Find the weights in what was saved; what is not a tensor is None."""
+        """Find the weights in the saved object; entries that are not tensors are None."""
         while isinstance(content, dict):
             wrapper = next((w for w in _WRAPPERS if isinstance(content.get(w), dict)), None)
             if wrapper is None:
@@ -143,7 +143,7 @@ class WeightsFile:
         Raises
         ------
         InputError
-            Its bytes are damaged or not there.
+            Its bytes are damaged or missing.
         """
         name = self.weights[plain].name
         if self._archive is not None:

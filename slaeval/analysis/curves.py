@@ -1,4 +1,4 @@
-"""How a training run went: loss and word error rate by epoch, from the trainer's table."""
+"""Curves of a training run: loss and word error rate by epoch, from the trainer's table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["curves_figure", "draw_curves", "loss_curve", "read_log", "wer_curve"]
 
-#: Column of the trainer's table: name of the line, colour, dashes, width.
+#: By column of the trainer's table: name, colour, dashes and width of the line.
 _LINES: dict[str, tuple[str, str, Any, float]] = {
     "loss": ("total", INK, "-", 1.6),
     "loss_sequence": ("CTC, sequence", "#0072B2", "-", 1.0),
@@ -37,19 +37,19 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, float]]:
     Parameters
     ----------
     path : path-like
-        ``log.csv``, the folder that the trainer keeps it in (``sla_lora.training``), or the
+        ``log.csv``, the trainer's folder that contains it (``sla_lora.training``), or the
         checkpoint beside that folder.
 
     Returns
     -------
     list of dict
-        One an epoch; ``nan`` where the table holds nothing.
+        One per epoch; ``nan`` where a cell is empty.
 
     Raises
     ------
     InputError
-        No such file, not a table, without the columns ``epoch`` and ``loss``, or with
-        something that is not a number or under no heading.
+        The file does not exist, is not a table, lacks the columns ``epoch`` and ``loss``, or
+        has a value that is not a number or has no heading.
     """
     path = os.fspath(path)
     stem, suffix = os.path.splitext(path)
@@ -93,12 +93,12 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
     log : path-like or iterable of mappings
         What :func:`read_log` reads, or its rows.
     ax : Axes, optional
-        Where to draw; a figure of column width without it.
+        Where to draw; by default a figure of column width.
 
     Returns
     -------
     Axes
-        Logarithmic where the values span a factor of ten or more.
+        Logarithmic if the values span a factor of ten or more.
     """
     rows = _rows(log)
     with canvas(ax, 1.8) as ax:
@@ -137,9 +137,9 @@ def loss_curve(log: Log, *, ax: Axes | None = None) -> Axes:
 
 
 def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
-    """Draw the dev WER by epoch, its best epoch marked, and that of the convolution head.
+    """Draw the dev WER by epoch, with the best epoch marked, and that of the convolution head.
 
-    Parameters and result as :func:`loss_curve`; an epoch without evaluation is left out.
+    Parameters and result as for :func:`loss_curve`; epochs without evaluation are left out.
     """
     rows = _rows(log)
     with canvas(ax, 1.5) as ax:
@@ -170,7 +170,7 @@ def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
             )
         best = min(points, key=lambda point: (point[1], point[0]))
         ax.plot(*best, marker="o", markersize=6, markerfacecolor="none", color="#D55E00")
-        # Above the axes, where no curve can run through it.
+        # Above the axes, where no curve can cross it.
         ax.annotate(
             f"○ best: {best[1]:.1f} % in epoch {best[0]:.0f}",
             (0, 1),
@@ -185,7 +185,7 @@ def wer_curve(log: Log, *, ax: Axes | None = None) -> Axes:
 
 
 def curves_figure(log: Log, width: float = COLUMN) -> Figure:
-    """Return a figure with the loss above the word error rate, to be saved."""
+    """Return a figure for saving, with the loss above the word error rate."""
     import matplotlib as mpl
 
     rows = _rows(log)

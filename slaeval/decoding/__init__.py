@@ -1,8 +1,8 @@
 """From the probabilities of a CTC model to glosses, and to the steps where they are signed.
 
 :func:`decode` finds the gloss sequences, :func:`align` the steps of each gloss of a sequence,
-:func:`confidences` how sure the model is of them, :class:`Decoding` says how it was done.
-:class:`CTCBeamDecoder` has the calls of ``ctcdecode``.
+:func:`confidences` the model's confidence in them, and :class:`Decoding` holds the settings.
+:class:`CTCBeamDecoder` has the interface of ``ctcdecode``.
 numpy in, plain lists out; class 0 is the blank; no language model.
 """
 

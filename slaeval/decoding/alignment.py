@@ -1,8 +1,8 @@
 """Where in time the glosses of a sequence are: CTC forced alignment.
 
-The likeliest single path (Viterbi) that spells the given labels: blanks anywhere, each label one
-run of steps, a blank at least between equal labels. The runs of the labels are returned; steps
-on a blank belong to none.
+The most likely single path (Viterbi) that spells the given labels: blanks anywhere, each label one
+run of steps, at least one blank between equal labels. The runs of the labels are returned; steps
+on a blank belong to no label.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class InfeasibleError(InputError, ValueError):
 
 
 def align(log_probs: Any, labels: Sequence[int]) -> list[tuple[int, int]]:
-    """Find the steps of each label on the likeliest path that spells them all.
+    """Find the steps of each label on the most likely path that spells them all.
 
     Parameters
     ----------
@@ -38,29 +38,29 @@ def align(log_probs: Any, labels: Sequence[int]) -> list[tuple[int, int]]:
     Returns
     -------
     list of (int, int)
-        L spans [start, end) of steps, in order, none empty, none overlapping; between equal
-        labels beside each other lies a step at least.
+        L spans [start, end) of steps, in order, none empty, none overlapping; between adjacent
+        equal labels there is at least one step.
 
     Raises
     ------
     InfeasibleError
-        Fewer steps than labels and the blanks between equal ones, or every such path has
-        probability zero. It is an :class:`InputError` and a :class:`ValueError`.
+        There are too few steps for the labels and the blanks between equal ones, or every such
+        path has probability zero. It is an :class:`InputError` and a :class:`ValueError`.
     InputError
-        nan or a value above 0; shapes or labels that do not fit.
+        nan or a value above 0; invalid shapes or labels.
 
     Notes
     -----
-    Of equally likely paths: the one that ends on the last label rather than a blank and, from
-    the end backwards, stays rather than moves on; so labels begin as early as they can.
+    Of equally likely paths, the one that ends on the last label rather than a blank and, from
+    the end backwards, stays rather than moves on; so labels begin as early as possible.
     """
     values, wanted = _checked(log_probs, labels)
     steps = len(values)
     needed = steps_needed(wanted.tolist())
     if needed > steps:
         raise InfeasibleError(
-            f"{len(wanted)} labels need at least {needed} steps (equal labels beside each other "
-            f"need a blank between); there are {steps}"
+            f"{len(wanted)} labels need at least {needed} steps (adjacent equal labels need a "
+            f"blank between them); there are {steps}"
         )
     from slaeval.decoding.kernels import viterbi
 
@@ -92,7 +92,7 @@ def confidences(
     Raises
     ------
     InputError
-        As :func:`align`; also spans that do not fit.
+        As for :func:`align`; also invalid spans.
     """
     values, wanted = _checked(log_probs, labels)
     if len(spans) != len(wanted):
@@ -100,7 +100,7 @@ def confidences(
     means = []
     for label, (start, end) in zip(wanted.tolist(), spans, strict=True):
         if not 0 <= start < end <= len(values):
-            raise InputError(f"span [{start}, {end}) does not lie in {len(values)} steps")
+            raise InputError(f"span [{start}, {end}) is not within {len(values)} steps")
         mean = np.exp(values[start:end, label].astype(np.float64)).mean()
         means.append(min(1.0, float(mean)))
     return means
@@ -112,7 +112,7 @@ def _checked(log_probs: Any, labels: Sequence[int]) -> tuple[Array, Array]:
         raise InputError(
             f"log_probs is {values.dtype} {values.shape}; expected floats (steps, classes)"
         )
-    with np.errstate(over="ignore"):  # below float32 is -inf
+    with np.errstate(over="ignore"):  # values below float32's range become -inf
         values = np.ascontiguousarray(values, np.float32)
     wrong = ~(values <= HIGHEST)
     if wrong.any():

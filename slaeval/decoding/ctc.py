@@ -1,10 +1,9 @@
 """CTC decoding of a batch: greedy, and prefix beam search.
 
-The greedy way takes the likeliest class of each step, makes runs one and drops blanks. The beam
-search adds up the probability of all ways to write a gloss sequence (A. Hannun et al., "First-Pass
+Greedy decoding takes the most likely class of each step, merges runs and drops blanks. Beam search
+adds up the probabilities of all paths that spell a gloss sequence (A. Hannun et al., "First-Pass
 Large Vocabulary Continuous Speech Recognition using Bi-Directional Recurrent DNNs", 2014, without
-a language model). Each sequence is decoded by itself: the answer does not depend on what else is
-in the batch.
+a language model). Each sequence is decoded independently of the rest of the batch.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ __all__ = ["decode"]
 
 Array = np.ndarray[Any, Any]
 
-#: Log probabilities above this are none; rounding alone gives at most a few 1e-3 in 16 bits.
+#: Largest valid log probability; rounding alone gives at most a few 1e-3 in 16 bits.
 HIGHEST = 0.01
 
 
@@ -43,43 +42,43 @@ def decode(
     ----------
     log_probs : array (B, T, V)
         Natural log probabilities (log-softmax) of B sequences, up to T steps, V classes of
-        which 0 is the blank; any float type, computed from as float32. -inf is allowed.
+        which 0 is the blank; any float type, converted to float32. -inf is allowed.
     lengths : array of int (B,), optional
-        Steps of each sequence; T each without it. What lies behind is not looked at.
+        Steps of each sequence, by default T each. Later steps are ignored.
     method : {"beam", "greedy"}
         Prefix beam search, or the best class of each step.
     width : int
         Prefixes kept from step to step.
     tokens : int or None
-        How many glosses may grow a prefix at one step, the likeliest first; None for all. The
-        blank and the repetition of a prefix's last gloss are always tried.
+        How many glosses may extend a prefix at one step, the most likely first; None for all.
+        The blank and the repetition of a prefix's last gloss are always tried.
     merge_repeats : bool
         Collapse repeated adjacent glosses after decoding.
     token_log_prob : float or None
-        A gloss below this log probability grows no prefix; the likeliest always may.
+        A gloss below this log probability extends no prefix; the most likely one always may.
     pruning : {"glosses", "ctcdecode"}
-        Whether `tokens` counts glosses, as said above, or classes that are looked at in a step,
-        blank and repetition among them.
+        Whether `tokens` counts glosses, as described above, or all classes considered in a step,
+        including blank and repetition.
     ids : sequence of str, optional
         Names of the sequences, for error messages.
 
     Returns
     -------
     list of list of int
-        Classes without blanks, each from 1 to V - 1; empty where nothing but blank was seen.
+        Classes without blanks, each from 1 to V - 1; empty if there were only blanks.
 
     Raises
     ------
     InputError
         nan, a value above 0 or a step at which every class is -inf, naming sequence and
-        step; shapes or lengths that do not fit.
+        step; invalid shapes or lengths.
     UsageError
-        A setting that cannot be meant.
+        An invalid setting.
 
     Notes
     -----
-    At equal probability the beam keeps what stood higher in it one step before, staying before
-    growing, and grows by the smaller class first; greedy takes the smaller class.
+    At equal probability the beam prefers the prefix that ranked higher one step before, staying
+    to extending, and the smaller class; greedy takes the smaller class.
     """
     settings = Decoding(method, width, tokens, merge_repeats, token_log_prob, pruning)
     values, steps = checked(log_probs, lengths, ids)
@@ -109,7 +108,7 @@ def decode(
 
 
 def likeliest_classes(values: Array, count: int) -> Array:
-    """Return probabilities with all but the likeliest classes of each step at -inf."""
+    """Return probabilities with all but the most likely classes of each step at -inf."""
     place = values.shape[2] - count
     if place <= 0:
         return values
@@ -119,14 +118,14 @@ def likeliest_classes(values: Array, count: int) -> Array:
 
 
 def checked(log_probs: Any, lengths: Any, ids: Sequence[str] | None) -> tuple[Array, Array]:
-    """Return the probabilities as float32 and the lengths as int64, or say what is wrong."""
+    """Return the probabilities as float32 and the lengths as int64, or raise if invalid."""
     values = np.asarray(log_probs)
     if values.ndim != 3 or values.shape[2] < 1 or not np.issubdtype(values.dtype, np.floating):
         raise InputError(
             f"log_probs is {values.dtype} {values.shape}; expected floats "
             "(sequences, steps, classes)"
         )
-    with np.errstate(over="ignore"):  # below float32 is -inf
+    with np.errstate(over="ignore"):  # values below float32's range become -inf
         values = np.ascontiguousarray(values, np.float32)
     if lengths is None:
         lengths = np.full(values.shape[0], values.shape[1])
@@ -149,7 +148,7 @@ def checked(log_probs: Any, lengths: Any, ids: Sequence[str] | None) -> tuple[Ar
 def _greedy(values: Array, name: str, merge_repeats: bool) -> list[int]:
     if not len(values):
         return []
-    best = values.argmax(1)  # the first nan where there is one
+    best = values.argmax(1)  # the first nan if there is one
     top = values[np.arange(len(values)), best]
     wrong = np.flatnonzero(~((top > -np.inf) & (top <= HIGHEST)))
     if wrong.size:
@@ -163,7 +162,7 @@ def _name(row: int, ids: Sequence[str] | None) -> str:
 
 
 def refuse(frame: Array, name: str, step: int) -> None:
-    """Say what is wrong with one step."""
+    """Raise an error that says what is wrong with one step."""
     where = f"{name}, step {step}: "
     if np.isnan(frame).any():
         raise InputError(f"{where}class {int(np.isnan(frame).argmax())} has log probability nan")

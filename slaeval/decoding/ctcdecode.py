@@ -1,6 +1,6 @@
-"""The decoder of ``ctcdecode`` (parlance), which no longer builds, by its own calls.
+"""The interface of ``ctcdecode`` (parlance), which no longer builds.
 
-In place of ``import ctcdecode`` write ``import slaeval.decoding as ctcdecode``.
+Instead of ``import ctcdecode`` write ``import slaeval.decoding as ctcdecode``.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class CTCBeamDecoder:
     model_path : None
         A language model is not supported.
     alpha, beta : float
-        Weights of a language model; without one they mean nothing, here as in ctcdecode.
+        Weights of a language model; ignored without one, as in ctcdecode.
     cutoff_top_n : int
-        How many classes are looked at in a step, the likeliest first; the blank and the last
-        gloss of a prefix are left out with the others.
+        How many classes are considered in a step, the most likely first; the blank and the last
+        gloss of a prefix can be cut off too.
     cutoff_prob : float
         Only 1.0, no pruning by probability.
     beam_width : int
@@ -42,7 +42,7 @@ class CTCBeamDecoder:
     blank_id : int
         The class of the blank.
     log_probs_input : bool
-        Whether probabilities come as natural logarithms.
+        Whether probabilities are given as natural logarithms.
 
     Raises
     ------
@@ -88,25 +88,25 @@ class CTCBeamDecoder:
         probs : array or torch tensor (B, T, V)
             Probabilities (after the softmax), or their logarithms with `log_probs_input`.
         seq_lens : array or torch tensor of int (B,), optional
-            Steps of each sequence; T each without it, and at most T.
+            Steps of each sequence, at most and by default T.
 
         Returns
         -------
         beam_results : int32 (B, beam_width, T)
-            Classes of each prefix, the likeliest prefix first; 0 behind its end.
+            Classes of each prefix, the most likely prefix first; 0 after its end.
         beam_scores : float32 (B, beam_width)
             Minus the logarithm of its probability; inf where there are fewer prefixes.
         timesteps : int32 (B, beam_width, T)
-            The step at which each class was likeliest while the prefix before it was kept.
+            The step at which each class was most likely while the prefix before it was kept.
         out_lens : int32 (B, beam_width)
             Length of each prefix.
 
-            Tensors where `probs` is one, else arrays.
+            Tensors if `probs` is one, otherwise arrays.
 
         Raises
         ------
         InputError
-            Another number of classes, nan, or values that are not what `log_probs_input` says.
+            A wrong number of classes, nan, or values that contradict `log_probs_input`.
         """
         values, steps = self._prepared(probs, seq_lens)
         from slaeval.decoding.kernels import search
@@ -123,7 +123,7 @@ class CTCBeamDecoder:
         )
         if place[0] >= 0:
             refuse(values[place[0], place[1]], f"sequence {place[0]}", int(place[1]))
-        # Class 0 is the blank in there; those up to the blank's own place moved up by one.
+        # There, class 0 is the blank; classes below the original blank were moved up by one.
         found = np.where((found > 0) & (found <= self._blank), found - 1, found)
         out = (
             found.astype(np.int32),
@@ -137,7 +137,7 @@ class CTCBeamDecoder:
         return tuple(torch.from_numpy(array) for array in out)
 
     def _prepared(self, probs: Any, seq_lens: Any) -> tuple[Array, Array]:
-        """Return logarithms with the blank first and only the likeliest classes of each step."""
+        """Return logarithms with the blank first and only the most likely classes of each step."""
         values = np.asarray(_array(probs), np.float32)
         if values.ndim != 3 or values.shape[2] != self._classes:
             raise InputError(
@@ -146,7 +146,7 @@ class CTCBeamDecoder:
         if not self._logarithms:
             if values.size and not (np.nanmin(values) >= 0 and np.nanmax(values) <= 1 + HIGHEST):
                 raise InputError(
-                    "probs holds values outside 0 to 1; apply a softmax, or say "
+                    "probs has values outside 0 to 1; apply a softmax, or set "
                     "log_probs_input=True for logarithms"
                 )
             values = np.log(values + np.finfo(np.float32).tiny)

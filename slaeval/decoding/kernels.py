@@ -1,14 +1,14 @@
 """Compiled loops of decoding: prefix beam search and forced alignment.
 
-The beam holds prefixes, each a node of a tree (its last gloss and the node before it). Two
-numbers travel with a prefix: the log probability of all paths so far that spell it and end on a
-blank, and of those that end on its last gloss. A prefix is reached by staying (blank, or its last
-gloss once more) and by growing from the prefix before it; where both stand in the beam the two
-are added. Nodes live as long as the sentence, so a prefix that fell out and comes back is the
-same node, and its descendants still find it.
+The beam holds prefixes, each a node of a tree (its last gloss and its parent node). Each prefix
+has two numbers: the log probability of all paths so far that spell it and end on a blank, and of
+those that end on its last gloss. A prefix is reached by staying (blank, or its last gloss
+repeated) and by extending its parent; if both are in the beam, the two are added. Nodes live as
+long as the sentence, so a prefix that drops out and returns is the same node, and its
+descendants still find it.
 
-Work a step: one pass over the classes for the likeliest glosses, then at most width × tokens
-sums; as prefixes and glosses are sorted, most are cut off by the first that is too low. Only
+Work per step: one pass over the classes for the most likely glosses, then at most width × tokens
+sums; since prefixes and glosses are sorted, the first sum that is too low cuts off the rest. Only
 staying needs logarithms.
 """
 
@@ -35,12 +35,12 @@ def _add(a, b):  # type: ignore[no-untyped-def]
 
 @compiled
 def _likeliest(frame, tokens, least, highest, chosen, values):  # type: ignore[no-untyped-def]
-    """Choose the likeliest glosses of a step, the smaller class first at equal probability.
+    """Choose the most likely glosses of a step, the smaller class first at equal probability.
 
     Returns
     -------
     int
-        How many were chosen, or -1 for a step that holds nan, nothing or no probabilities.
+        How many were chosen, or -1 for a step with nan, only -inf, or values above `highest`.
     """
     wrong = False
     top = frame[0]
@@ -74,7 +74,7 @@ def _likeliest(frame, tokens, least, highest, chosen, values):  # type: ignore[n
 
 @compiled
 def _offer(score, source, label, count, width, scores, sources, labels):  # type: ignore[no-untyped-def]
-    """Put a candidate in its place among the best, behind its equals; return their number."""
+    """Insert a candidate among the best, after its equals; return their number."""
     if count == width:
         if score <= scores[count - 1]:
             return count
@@ -102,21 +102,21 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
     lengths : int64 array (B,)
         Steps of each sequence.
     width, tokens : int
-        Prefixes kept; glosses tried a step.
+        Prefixes kept; glosses tried per step.
     least, highest : float
-        A gloss below `least` is not tried, but for the likeliest; a value above `highest`
-        is an error.
+        A gloss below `least` is not tried, except the most likely; a value above `highest` is an
+        error.
     merge_repeats : bool
-        Collapse repeated adjacent glosses in what is returned.
+        Collapse repeated adjacent glosses in the result.
     beams : int
-        How many prefixes are returned, the likeliest first.
+        How many prefixes are returned, the most likely first.
 
     Returns
     -------
     tuple of arrays
-        (B, beams, T) classes, and the steps at which each was likeliest while the prefix before
+        (B, beams, T) classes, and the steps at which each was most likely while the prefix before
         it was kept; the sizes (B, beams); the logarithms of the prefixes' probabilities, -inf
-        where there are fewer prefixes; sequence and step of the first error, -1 without.
+        where there are fewer prefixes; sequence and step of the first error, -1 for none.
     """
     batch, longest, classes = log_probs.shape
     out = np.zeros((batch, beams, longest), np.int32)
@@ -130,7 +130,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
     gloss = np.empty(room, np.int32)
     child = np.empty(room, np.int32)
     sibling = np.empty(room, np.int32)
-    slot = np.empty(room, np.int32)  # where a node stands in the beam, or -1
+    slot = np.empty(room, np.int32)  # a node's place in the beam, or -1
     peak = np.empty(room, np.float32)  # the highest probability of a node's gloss, and when
     when = np.empty(room, np.int32)
     # The beam.
@@ -140,7 +140,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
     total = np.empty(width)
     stay_blank = np.empty(width)
     stay_gloss = np.empty(width)
-    first = np.empty(width, np.int32)  # the prefixes of the beam that grew from this one
+    first = np.empty(width, np.int32)  # the first prefix in the beam that extends this one
     other = np.empty(width, np.int32)
     # What is kept of a step.
     scores = np.empty(width)
@@ -149,7 +149,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
     kept = np.empty(width, np.int32)
     chosen = np.empty(tokens, np.int32)
     values = np.empty(tokens, np.float32)
-    grown = np.full(classes, -1, np.int64)  # at which round this gloss was last found grown
+    grown = np.full(classes, -1, np.int64)  # last round in which this gloss extended a prefix
     rounds = np.int64(0)
     for row in range(batch):
         parent[0] = -1
@@ -189,7 +189,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
                             when[node[i]] = step
                         other[i] = first[before]
                         first[before] = i
-                        # A gloss after itself needs a blank between.
+                        # A repeated gloss needs a blank in between.
                         enough = ends_blank[before] if gloss[above] == label else total[before]
                         stay_gloss[i] = _add(stay_gloss[i], enough + emitted)
                 score = _add(stay_blank[i], stay_gloss[i])
@@ -254,7 +254,7 @@ def search(log_probs, lengths, width, tokens, least, merge_repeats, highest, bea
                     ends_blank[i] = stay_blank[sources[i]]
                     ends_gloss[i] = stay_gloss[sources[i]]
             size = count
-        # The best prefix stands first; each is read from its end.
+        # The best prefix is first; each is read from its end.
         for i in range(min(size, beams)):
             probabilities[row, i] = total[i]
             length = 0
@@ -282,20 +282,20 @@ def _longer(values, room):  # type: ignore[no-untyped-def]
 
 @compiled
 def viterbi(log_probs, labels):  # type: ignore[no-untyped-def]
-    """Find the likeliest path that spells `labels`.
+    """Find the most likely path that spells `labels`.
 
     Parameters
     ----------
     log_probs : float32 array (T, V)
         Log probabilities; class 0 is the blank.
     labels : int64 array (L,)
-        Classes, each from 1 to V - 1; none where there are no steps.
+        Classes, each from 1 to V - 1; empty if there are no steps.
 
     Returns
     -------
     tuple of float and array
-        Log probability of the path, -inf where there is none, and its states (T,): state
-        2k + 1 is label k, an even one a blank.
+        Log probability of the path, -inf if there is none, and its states (T,): state 2k + 1 is
+        label k, an even one a blank.
     """
     steps = log_probs.shape[0]
     states = 2 * labels.size + 1
@@ -303,7 +303,7 @@ def viterbi(log_probs, labels):  # type: ignore[no-untyped-def]
     moves = np.zeros((steps, states), np.uint8)
     path = np.zeros(steps, np.int64)
     for step in range(steps):
-        # From the last state down: the states below still hold the step before.
+        # From the last state down: lower states still have the values of the previous step.
         for state in range(states - 1, -1, -1):
             label = labels[state // 2] if state % 2 else 0
             if step == 0:

@@ -2,13 +2,13 @@
 
 ==========  =================================================================================
 ``.npy``    one array; the file's name is the id
-``.npz``    one array per id, under its name; in a folder where every ``.npz`` has one array,
-            as for an array that ``numpy.savez`` was given no name for, the file's name is the id
+``.npz``    one array per id, under its name; the file's name is the id of an array saved without
+            a name, and in a folder where every ``.npz`` has one array
 ``.pt``     one tensor, named by the file, or a dict from ids to tensors, by ``torch.save``
 ==========  =================================================================================
 
 An array holds the steps of one clip, [T', V] or [1, T', V], floating point. Nothing in a file is
-run: arrays of objects and pickled code are refused.
+executed: object arrays and pickled code are refused.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ __all__ = [
 
 Values = Literal["log-probs", "logits", "probs"]
 
-#: What the numbers may be.
+#: What the numbers may represent.
 VALUES: tuple[Values, ...] = ("log-probs", "logits", "probs")
 
 _ENDS = (".npy", ".npz", ".pt", ".pth")
 
-#: The name that ``numpy.savez`` gives to an array that was given none.
+#: The name that ``numpy.savez`` gives to an unnamed array.
 _UNNAMED = "arr_0"
 
-#: How far the probabilities of a step may be from 1 together, in logarithms: 16 bits round.
+#: Tolerance of the log of a step's total probability, which 16-bit values round.
 NORMALISED = 0.05
 
 
 def saved_files(path: str | os.PathLike[str]) -> list[str]:
-    """Return the files to read: one that is named, or those of a folder and below it, sorted.
+    """Return the files to read: the named file, or those in and below a folder, sorted.
 
     Raises
     ------
     InputError
-        There is none.
+        There are none.
     """
     path = os.fspath(path)
     if os.path.isfile(path):
@@ -78,7 +78,7 @@ def clip_per_file(path: str | os.PathLike[str], files: Sequence[str]) -> bool:
     Raises
     ------
     InputError
-        As :func:`read_saved`.
+        As for :func:`read_saved`.
     """
     if not os.path.isdir(path):
         return False
@@ -100,12 +100,12 @@ def read_saved(
     path : str
         File to read.
     named_by_file : bool
-        The one array of an ``.npz`` goes by the name of the file: see :func:`clip_per_file`.
+        The only array of an ``.npz`` is named by the file: see :func:`clip_per_file`.
 
     Raises
     ------
     InputError
-        It is none of the three forms, damaged, or holds something else than floats.
+        It is none of the three forms, damaged, or has values other than floats.
     SlaevalError
         A ``.pt`` file, and torch is not installed.
     """
@@ -122,7 +122,7 @@ def read_saved(
     elif end == ".npz" and (named_by_file or list(content) == [_UNNAMED]):
         content = {stem: next(iter(content.values()))}
     if not content:
-        raise InputError("the file holds no array", path)
+        raise InputError("there is no array in this file", path)
     for name, value in content.items():
         array = np.asarray(value)
         if array.ndim == 3 and len(array) == 1:
@@ -138,7 +138,7 @@ def read_saved(
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[Any]:
-    """Give what numpy reads in a file: an array, or a mapping that reads each when asked."""
+    """Yield what numpy reads from a file: an array, or a mapping that reads each on access."""
     if not read_start(path, "an array").startswith((b"\x93NUMPY", b"PK")):
         raise InputError("not a .npy or .npz file of numpy", path)
     try:
@@ -146,7 +146,7 @@ def _opened(path: str) -> Iterator[Any]:
             yield np.load(stream, allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path) from None
-    except Exception as error:  # zipfile, zlib and numpy have one each for a damaged file
+    except Exception as error:  # zipfile, zlib and numpy each raise their own for damage
         if "pickle" in str(error):
             raise InputError("holds Python objects; expected an array of floats", path) from None
         raise InputError(f"no array can be read: damaged or truncated ({error})", path) from None
@@ -184,18 +184,18 @@ def as_log_probs(
     Parameters
     ----------
     array : float array [T', V]
-        Of one clip.
+        Output for one clip.
     values : {"log-probs", "logits", "probs"}
         What its numbers are.
     blank : int
         Class of the blank in it; -1 is the last.
     name : str
-        Of the clip, for messages.
+        Name of the clip, for messages.
 
     Raises
     ------
     InputError
-        The numbers are not what they are said to be.
+        The numbers are not of the stated kind.
     UsageError
         There is no such class.
     """
@@ -207,7 +207,7 @@ def as_log_probs(
         raise InputError(f"{name}: nan at step {int(np.isnan(found).any(1).argmax())}")
     if values == "probs":
         if (found < 0).any() or (abs(found.sum(1) - 1) > NORMALISED).any():
-            raise InputError(f"{name}: the values of a step do not add up to 1: no probabilities")
+            raise InputError(f"{name}: not probabilities: the values of a step do not add up to 1")
         with np.errstate(divide="ignore"):
             found = np.log(found)
     else:
@@ -221,9 +221,9 @@ def as_log_probs(
             if off.size:
                 raise InputError(
                     f"{name}: the probabilities of step {off[0]} add up to "
-                    f"e^{total[off[0], 0]:.2f}, not to 1; if these are logits say --values logits, "
-                    "if they are probabilities --values probs"
+                    f"e^{total[off[0], 0]:.2f}, not to 1; for logits use --values logits, for "
+                    "probabilities --values probs"
                 )
     order = [blank % classes, *(k for k in range(classes) if k != blank % classes)]
-    # Rounding alone may lift a probability above 1.
+    # Rounding alone may raise a probability above 1.
     return np.minimum(found[:, order], 0).astype(np.float32)

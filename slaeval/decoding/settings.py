@@ -1,4 +1,4 @@
-"""How hypotheses are decoded: settings that travel in a checkpoint and in a signature."""
+"""How hypotheses are decoded: settings that are kept in checkpoints and signatures."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class Decoding:
     method : {"beam", "greedy"}
         Prefix beam search, or the best class of each step.
     width : int
-        Prefixes kept from step to step; 10 as in the field.
+        Prefixes kept from step to step; 10 as is common.
     tokens : int or None
-        How many glosses may grow a prefix at one step, the likeliest first; None for all.
+        How many glosses may extend a prefix at one step, the most likely first; None for all.
     merge_repeats : bool
         Whether repeated adjacent glosses are collapsed after decoding, as the code
         behind published figures does (VAC, CorrNet, SEN, AdaptSign).
     token_log_prob : float or None
-        A gloss below this log probability grows no prefix; the likeliest always may.
+        A gloss below this log probability extends no prefix; the most likely one always may.
     pruning : {"glosses", "ctcdecode"}
-        What `tokens` counts: glosses that may grow a prefix, or classes that are looked at in a
-        step at all, the blank and the repetition of a prefix's last gloss among them, as the
-        ctcdecode behind published figures does (with 40; :data:`CTCDECODE`).
+        What `tokens` counts: glosses that may extend a prefix, or all classes considered in a
+        step, including the blank and the repetition of a prefix's last gloss, as the ctcdecode
+        behind published figures does (with 40; :data:`CTCDECODE`).
 
     Raises
     ------
     UsageError
-        An unknown method, or a number that cannot be meant.
+        An unknown method, or an invalid number.
     """
 
     method: Literal["beam", "greedy"] = "beam"
@@ -91,17 +91,17 @@ class Decoding:
         return text + "+merged" if self.merge_repeats else text
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON holds them."""
+        """Return the settings, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Decoding:
-        """Make settings of what :meth:`to_dict` returned; what is not there is the default.
+        """Return the settings from the result of :meth:`to_dict`; missing ones are defaults.
 
         Raises
         ------
         InputError
-            An unknown name or a value that cannot be meant.
+            An unknown name or an invalid value.
         """
         if not isinstance(values, Mapping):
             raise InputError(f"decoding settings are {type(values).__name__}; expected a dict")
@@ -122,5 +122,5 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-#: As VAC, CorrNet, SEN and AdaptSign decode: ctcdecode's defaults, equal glosses merged.
+#: As in VAC, CorrNet, SEN and AdaptSign: ctcdecode's defaults, equal glosses merged.
 CTCDECODE = Decoding(width=10, tokens=40, pruning="ctcdecode")

@@ -1,7 +1,7 @@
-"""Frames, steps and labels: how many of one the others need.
+"""Frames, steps and labels: how many of each the others require.
 
-The head halves time twice, so a step of its output stands for four frames. CTC spends a step on
-each label and one on the blank between two equal labels beside each other.
+The head halves time twice, so a step of its output covers four frames. CTC needs a step for
+each label and one for the blank between two adjacent equal labels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FRAMES_PER_STEP = 4
 
 
 def output_length(frames: int) -> int:
-    """Return how many steps come out for a clip: ``ceil(frames/4)``, at least 1."""
+    """Return the number of output steps for a clip: ``ceil(frames/4)``, at least 1."""
     return max(1, -(-frames // FRAMES_PER_STEP))
 
 

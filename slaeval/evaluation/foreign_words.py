@@ -82,21 +82,21 @@ def _misread(word: str) -> Collection[str] | None:
 
 
 _READINGS = (
-    _Reading("numbers, as token ids are: write the glosses they stand for", _looks_like(_NUMBER)),
-    _Reading("holes of a table: write an empty hypothesis as nothing", _looks_like(_HOLE)),
-    _Reading("marks of a decoder: leave them out", _looks_like(_MARK)),
-    _Reading("pieces of words: join them to glosses", _looks_like(_PIECE)),
+    _Reading("numbers, such as token ids: write the glosses they stand for", _looks_like(_NUMBER)),
+    _Reading("empty cells of a table: leave an empty hypothesis empty", _looks_like(_HOLE)),
+    _Reading("special tokens of a decoder: leave them out", _looks_like(_MARK)),
+    _Reading("word pieces: join them into glosses", _looks_like(_PIECE)),
     _Reading(
-        "glosses in quotes, brackets or commas, as of a printed list: write the words alone",
+        "glosses in quotes, brackets or commas, as in a printed list: write only the words",
         _unprinted,
     ),
     _Reading(
-        "glosses in another Unicode form (such as NFD against NFC): bring both sides to one",
+        "glosses in another Unicode form (such as NFD and NFC): use the same on both sides",
         lambda word: (_form(word),),
         lambda gloss: (_form(gloss),),
     ),
     _Reading(
-        "glosses in another letter case, which this protocol tells apart",
+        "glosses in another letter case, which matters under this protocol",
         lambda word: (_form(word).casefold(),),
         lambda gloss: (_form(gloss).casefold(),),
     ),
@@ -106,11 +106,11 @@ _READINGS = (
         lambda gloss: (_visible(gloss).strip(),),
     ),
     _Reading(
-        "glosses with something else between them than an ASCII blank (such as ',' or U+3000)",
+        "glosses with something other than an ASCII blank between them (such as ',' or U+3000)",
         _parts,
     ),
     _Reading(
-        "parts of a reference that has something else between its words than an ASCII blank, or "
+        "parts of a reference that has something other than an ASCII blank between its words, or "
         "is a printed list",
         lambda word: (word,),
         lambda gloss: (*(_parts(gloss) or ()), *(_unprinted(gloss) or ())),

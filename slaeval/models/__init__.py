@@ -1,4 +1,4 @@
-"""The recogniser: a frozen CLIP tower, what is added to it, and the head above it.
+"""The recogniser: a frozen CLIP tower, its adapter, and the head on top.
 
 Everything here needs the extra ``run``.
 """

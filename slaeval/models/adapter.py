@@ -1,13 +1,13 @@
 """SLA-Adapter: a bottleneck in each block, with a convolution in time.
 
-The paper says adapters with 3-D convolution in the visual encoder and no more. The slaeval
-preset: parallel to the MLP and on the same normalised input, down to a quarter of the width,
-depthwise convolution over frames and patches, GELU, up again. The way up starts at zero, so
-that an untrained adapter changes nothing. The class token has no place on the grid of patches
-and goes past the convolution; time reaches it through attention in the next block. Behind the
-last block nobody reads the patches of a tower that pools by its class token: its adapter has
-no convolution, whose weights could never learn. Position and shape are settings;
-:data:`slaeval.models.config.ADAPTERS` names two sets of them.
+The paper specifies only adapters with 3-D convolution in the visual encoder. The slaeval preset:
+parallel to the MLP and on the same normalised input, down-projection to a quarter of the width,
+depthwise convolution over frames and patches, GELU, up-projection. The up-projection starts at
+zero, so that an untrained adapter changes nothing. The class token has no place on the grid of
+patches and bypasses the convolution; temporal information reaches it through attention in the
+next block. After the last block of a tower that pools by its class token the patches are unused,
+so that block's adapter has no convolution: its weights could never learn. Position and shape are
+settings; :data:`slaeval.models.config.ADAPTERS` names two sets of them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ class Adapter(nn.Module):
     kernel : tuple of int or None
         Frames, rows and columns, odd; None leaves the convolution out.
     activation : {"gelu", "none"}
-        Before the way up.
+        Before the up-projection.
     class_token : bool
-        Whether the class token goes through too, past the convolution; it gets zeros otherwise.
+        Whether the class token passes through too, without the convolution; otherwise its
+        output is zero.
     """
 
     def __init__(
@@ -58,12 +59,12 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor, bounds: Bounds, grid: tuple[int, int]) -> Tensor:
-        """Return the shape of `x`, [ΣT, 1 + h·w, C], the class token first, if there is one."""
+        """Return a tensor shaped as `x`, [ΣT, 1 + h·w, C], the class token first, if any."""
         first = x.shape[1] - grid[0] * grid[1]
         before = first if self.class_token else 0
         x = self.down(x[:, first - before :])
         if self.conv is not None:
-            # Channels stay last in memory: no copy on the way there and back.
+            # Channels stay last in memory, which avoids copies in both directions.
             patches = x[:, before:].reshape(len(x), *grid, -1).permute(0, 3, 1, 2)
             patches = depthwise_convolution(patches, self.conv.weight, self.conv.bias, bounds)
             x = torch.cat([x[:, :before], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
@@ -77,18 +78,18 @@ def bottleneck_of(config: ModelConfig, shape: Shape) -> int:
 
 
 def has_convolution(config: ModelConfig, shape: Shape, block: int) -> bool:
-    """Tell whether somebody reads what the adapter of a block does to patches."""
+    """Say whether the patches that a block's adapter changes are used afterwards."""
     last = block == shape.layers - 1
     return config.adapter_position == "attention" or not last or shape.pool != "tok"
 
 
 def has_adapter(config: ModelConfig, shape: Shape, block: int) -> bool:
-    """Tell whether an adapter in a block can learn anything."""
+    """Say whether an adapter in a block can learn anything."""
     return config.adapter_class_token or has_convolution(config, shape, block)
 
 
 def install_adapters(tower: Tower, config: ModelConfig) -> None:
-    """Hang an adapter in each block of a tower, which is changed in place."""
+    """Install an adapter in each block of a tower, in place."""
     shape = tower.shape
     for number, block in enumerate(tower.each_block()):
         block.adapter_first = config.adapter_position == "attention"

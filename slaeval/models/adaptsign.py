@@ -1,23 +1,22 @@
 """AdaptSign's picture encoder, so that its published checkpoints can be evaluated.
 
 AdaptSign (Hu et al. 2024, arXiv 2404.08226, https://github.com/hulianyuyy/AdaptSign) is the
-documented predecessor of CLIP-SLA: the same CLIP tower under the same head. What it adds to the
-frozen tower, read from the public code at commit 58ce6be:
+documented predecessor of CLIP-SLA: the same CLIP tower under the same head. It adds to the frozen
+tower, according to the public code at commit 58ce6be:
 
-* in each block, a bottleneck a quarter as wide beside the attention and one beside the MLP, both
-  on the block's own stream, not on its normalised one;
+* in each block, a bottleneck a quarter as wide parallel to the attention and one parallel to the
+  MLP, both on the block's stream before normalisation;
 * in each attention, eight learned prefix tokens among the keys and eight among the values;
-* one query a frame that attends to all tokens of each block in turn (aggregation);
-* behind the last block, the class token looks at the patches of the two frames before and after
-  it and of its own: each patch counts by ``sigmoid(q·k/√C) − 1/2``;
-* the feature is a learned mixture of the class token and the query, each with a normalisation
-  of its own.
+* one query per frame that attends to all tokens of each block in turn (aggregation);
+* after the last block, the class token looks at the patches of the two frames before and after
+  it and of its own frame: each patch is weighted by ``sigmoid(q·k/√C) − 1/2``;
+* the feature is a learned mixture of the class token and the query, each separately normalised.
 
-The code pads pictures: six copies of the first frame in front, copies of the last one behind, up
-to ``4·ceil(T/4) + 12``. Copies have the same tokens as the frame they are copied from, so here
-tokens are copied instead, before frames mix; the features come out padded. A clip is computed
-by itself: the code, with two clips a batch, lets the shorter one see copies of its last frame
-beyond its end where the longer one sees nothing.
+The code pads pictures: six copies of the first frame at the start, copies of the last one at the
+end, up to ``4·ceil(T/4) + 12``. Copies have the same tokens as the original frame, so here tokens
+are copied instead, before frames are mixed; the features come out padded. A clip is computed
+independently: in the code, with two clips per batch, the shorter one sees copies of its last
+frame beyond its end where the longer one sees nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _PREFIX, _NEIGHBOURS = 8, 2
 
 
 class Bottleneck(nn.Module):
-    """Down, QuickGELU, up; the way up starts at zero."""
+    """Down-projection, QuickGELU, up-projection, which starts at zero."""
 
     def __init__(self, width: int, bottleneck: int) -> None:
         super().__init__()
@@ -47,13 +46,13 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the shape of `x`, [N, L, C]."""
+        """Return a tensor shaped as `x`, [N, L, C]."""
         out: Tensor = self.up(self.activation(self.down(x)))
         return out
 
 
 class BlockAdapter(nn.Module):
-    """What one block is given: two bottlenecks and the prefixes of its attention."""
+    """The additions to one block: two bottlenecks and the prefixes of its attention."""
 
     def __init__(self, width: int, bottleneck: int) -> None:
         super().__init__()
@@ -71,7 +70,7 @@ class AdaptedBlock(nn.Module):
     block : Block
         Its layers become this one's.
     adapter : BlockAdapter
-        Put into it.
+        The additions.
     """
 
     def __init__(self, block: Block, adapter: BlockAdapter) -> None:
@@ -81,7 +80,7 @@ class AdaptedBlock(nn.Module):
         self.adapter = adapter
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the shape of `x`, [ΣT, 1 + h·w, C]."""
+        """Return a tensor shaped as `x`, [ΣT, 1 + h·w, C]."""
         normal = self.ln_1(x)
         keys, values = (
             torch.cat([normal, prefix.to(normal.dtype).expand(len(x), -1, -1)], dim=1)
@@ -93,7 +92,7 @@ class AdaptedBlock(nn.Module):
 
 
 class AggregationBlock(nn.Module):
-    """The query of each frame attends to all tokens behind one block."""
+    """The query of each frame attends to all output tokens of one block."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -103,14 +102,14 @@ class AggregationBlock(nn.Module):
         self.mlp = MLP(shape.width, shape.width, QuickGELU())
 
     def forward(self, query: Tensor, tokens: Tensor) -> Tensor:
-        """Return the shape of `query`, [ΣT, 1, C]; `tokens` is [ΣT, 1 + h·w, C]."""
+        """Return a tensor shaped as `query`, [ΣT, 1, C]; `tokens` is [ΣT, 1 + h·w, C]."""
         query = query + self.attn(self.ln_1(query), self.ln_1(tokens))
         out: Tensor = query + self.mlp(self.ln_2(query))
         return out
 
 
 class Aggregation(nn.Module):
-    """What is added beside and behind the blocks.
+    """What is added parallel to and after the blocks.
 
     Attributes
     ----------
@@ -137,7 +136,7 @@ class Aggregation(nn.Module):
         Parameters
         ----------
         tokens : Tensor
-            [ΣT, 1 + h·w, C], behind the last block.
+            [ΣT, 1 + h·w, C], after the last block.
         index : Tensor
             int64 [P], the frame that each padded frame is a copy of.
         bounds : Bounds
@@ -152,7 +151,7 @@ class Aggregation(nn.Module):
         query = normal[index, :1]
         seen = torch.zeros_like(query)
         for offset in range(-_NEIGHBOURS, _NEIGHBOURS + 1):
-            # Zeros beyond the video have weight 1/2 − 1/2: they add nothing.
+            # Zeros beyond the video have weight 1/2 − 1/2, so they contribute nothing.
             patches = neighbour(normal[index, 1:], offset, bounds)
             weights = torch.sigmoid(query @ patches.transpose(1, 2) / query.shape[-1] ** 0.5) - 0.5
             seen = seen + weights @ patches
@@ -160,7 +159,7 @@ class Aggregation(nn.Module):
 
 
 class AdaptSignTower(Tower):
-    """The tower with all that AdaptSign adds; its features come out padded.
+    """The tower with all of AdaptSign's additions; its features come out padded.
 
     Parameters
     ----------
@@ -170,7 +169,8 @@ class AdaptSignTower(Tower):
         Width of the bottlenecks over the width of the tower.
     """
 
-    #: Six frames in front and up to 4·ceil(T/4) + 12 of each video; the head adds none.
+    #: Each video is padded by six frames at the start and up to 4·ceil(T/4) + 12 in all; the
+    #: head adds none.
     pads_features = True
 
     def __init__(self, tower: Tower, ratio: float) -> None:
@@ -185,7 +185,7 @@ class AdaptSignTower(Tower):
         self.adapter = Aggregation(tower.shape)
 
     def forward(self, frames: Tensor, bounds: Bounds) -> Tensor:
-        """Return one feature a padded frame, [Σ(4·ceil(T/4) + 12), output]."""
+        """Return one feature per padded frame, [Σ(4·ceil(T/4) + 12), output]."""
         x, _ = self.embed(frames)
         query = self.adapter.query.to(x.dtype).expand(len(x), 1, -1)
         for block, aggregation in zip(self.blocks, self.adapter.blocks, strict=True):
@@ -209,7 +209,7 @@ def _block_adapters(shape: Shape, ratio: float) -> list[BlockAdapter]:
 
 
 def adapter_shapes(shape: Shape, ratio: float) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of everything added to a tower, without memory for it."""
+    """Return name and shape of everything added to a tower, without allocating it."""
     with torch.device("meta"):
         parts: list[tuple[str, nn.Module]] = [
             (f"blocks.{number}.adapter", adapter)

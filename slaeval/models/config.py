@@ -1,10 +1,10 @@
-"""What a recogniser is made of, as data.
+"""The configuration of a recogniser, as data.
 
-Sources are named value by value: *paper* is CLIP-SLA (Alyami & Luqman, CVPR 2025 Workshops,
+Each value names its source: *paper* is CLIP-SLA (Alyami & Luqman, CVPR 2025 Workshops,
 arXiv 2504.01666), *AdaptSign* its documented predecessor (https://github.com/hulianyuyy/AdaptSign),
-whose head is VAC's (https://github.com/ycmin95/VAC_CSLR). The paper leaves rank, targets,
-bottleneck, kernel and shift open and its repository holds no code: those values are *slaeval
-presets*, ours, and no claim about what the authors ran.
+whose head is VAC's (https://github.com/ycmin95/VAC_CSLR). The paper does not specify rank,
+targets, bottleneck, kernel and shift, and its repository has no code: those values are *slaeval
+presets*, our own choice, and not a claim about what the authors ran.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Variant = Literal["sla-lora", "sla-adapter", "frozen", "adaptsign"]
 #: Everything that can be evaluated.
 VARIANTS: tuple[str, ...] = get_args(Variant)
 
-#: What can be trained: the two variants of the paper, and the control, the tower as it is under
-#: a trained head. AdaptSign's published checkpoints are for evaluation alone.
+#: What can be trained: the two variants of the paper, and as a control the unchanged tower under
+#: a trained head. AdaptSign's published checkpoints are for evaluation only.
 TRAINABLE_VARIANTS = tuple(name for name in VARIANTS if name != "adaptsign")
 
-#: Linear layers of a block that can carry LoRA, with where they stand in it.
+#: Linear layers of a block that can have LoRA, with their places in it.
 LINEAR_LAYERS: Mapping[str, str] = {
     "q_proj": "attn.q_proj",
     "k_proj": "attn.k_proj",
@@ -49,8 +49,8 @@ LINEAR_LAYERS: Mapping[str, str] = {
 #: The tower of the sample corpora: 32 pixels, patch 8, width 96, 3 blocks, random weights.
 TINY = "slaeval-tiny"
 
-#: Adapters by name: the slaeval preset, and ST-Adapter (Pan et al. 2022, arXiv 2206.13559; the
-#: sizes of https://github.com/linziyi96/st-adapter), half as wide as the tower, in time alone.
+#: Adapters by name: the slaeval preset, and ST-Adapter (Pan et al. 2022, arXiv 2206.13559; sizes
+#: as in https://github.com/linziyi96/st-adapter), half as wide as the tower, in time only.
 ADAPTERS: Mapping[str, Mapping[str, Any]] = {
     "slaeval": {
         "adapter_ratio": 0.25,
@@ -68,16 +68,16 @@ ADAPTERS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-#: Values that checkpoints of earlier versions lack; the defaults are what those versions did.
+#: Values missing from checkpoints of earlier versions; the defaults match those versions.
 _ADDED = ("adapter_position", "adapter_activation", "adapter_class_token")
 
-#: Far above what anybody trains: a file that claims more is damaged, a command that does mistyped.
+#: Far above any real training: a larger value means a damaged file or a mistyped command.
 _WIDEST, _MOST_LAYERS, _HIGHEST_RANK, _LARGEST_KERNEL = 65_536, 64, 4_096, 99
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that fixes the shape of a recogniser.
+    """Everything that determines the shape of a recogniser.
 
     Attributes
     ----------
@@ -89,30 +89,30 @@ class ModelConfig:
     pretrained : str or None
         open_clip tag or file of the tower's weights; None for random ones.
     classes : int
-        Glosses, and the blank at 0.
+        Number of glosses, plus the blank at 0.
     lora_rank : int
         Rank of every LoRA pair (slaeval preset: 8).
     lora_alpha : float
         The product B·A is scaled by alpha/rank (slaeval preset: 16).
     lora_dropout : float
-        Dropout in front of A (slaeval preset: 0).
+        Dropout before A (slaeval preset: 0).
     lora_targets : tuple of str
         Which linear layers of each block, of :data:`LINEAR_LAYERS` (slaeval preset: all six,
         which matters more than the rank according to Dettmers et al. 2023, arXiv 2305.14314).
     shift_fraction : float
-        Share of the channels shifted each way before attention (slaeval preset: 1/8, as in
+        Share of the channels shifted in each direction before attention (slaeval preset: 1/8, as in
         Lin et al. 2019, arXiv 1811.08383).
     adapter_ratio : float
         Width of the bottleneck over the width of the tower (slaeval preset: 1/4).
     adapter_kernel : tuple of int
         Depthwise convolution over frames, rows, columns of patches; odd (slaeval preset: 3,3,3).
     adapter_position : {"mlp", "attention"}
-        Beside the MLP, on the same normalised input (slaeval preset), or before attention, on
-        what comes into the block (ST-Adapter).
+        Parallel to the MLP, on the same normalised input (slaeval preset), or before attention,
+        on the block's input (ST-Adapter).
     adapter_activation : {"gelu", "none"}
-        Between convolution and the way up (slaeval preset: GELU; ST-Adapter: none).
+        Between convolution and up-projection (slaeval preset: GELU; ST-Adapter: none).
     adapter_class_token : bool
-        Whether the class token goes through it, past the convolution (slaeval preset: yes;
+        Whether the class token passes through it, without the convolution (slaeval preset: yes;
         ST-Adapter: no).
     hidden : int
         Width of the head; even (AdaptSign: 1024).
@@ -219,7 +219,7 @@ class ModelConfig:
         _check(_within(self.dropout, 0, 1), self, "dropout", "from 0 to below 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values as JSON knows them."""
+        """Return the values, ready for JSON."""
         values = asdict(self)
         values["lora_targets"] = list(self.lora_targets)
         values["adapter_kernel"] = list(self.adapter_kernel)
@@ -227,7 +227,7 @@ class ModelConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
-        """Return the configuration that :meth:`to_dict` gave.
+        """Return the configuration from the result of :meth:`to_dict`.
 
         Raises
         ------
@@ -254,9 +254,9 @@ class ModelConfig:
 def preset(variant: str, backbone: str, classes: int, pretrained: str | None = None) -> ModelConfig:
     """Return the slaeval preset of a variant on a tower.
 
-    Real towers take the defaults of :class:`ModelConfig`. The tiny tower is random, so more
-    has to be learned above it and there is less of it: a higher rank, a wider bottleneck and
-    a head a quarter as wide.
+    Real towers take the defaults of :class:`ModelConfig`. The tiny tower is random and small, so
+    more has to be learned with less: a higher rank, a wider bottleneck and a head a quarter as
+    wide.
 
     Raises
     ------

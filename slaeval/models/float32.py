@@ -1,7 +1,7 @@
-"""Float32 that is float32: without TF32, which cuDNN takes by default for convolutions and LSTM.
+"""Full float32: without TF32, which cuDNN uses by default for convolutions and LSTMs.
 
-torch has an older switch for this and, from 2.9 on, newer ones for each operation; it is an error
-to read one after the other was set. So all of slaeval sets them here.
+torch has an older switch for this and, from 2.9 on, newer ones per operation; reading one after
+setting the other is an error. So all of slaeval sets them here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["setting", "without_tf32"]
 
 @contextlib.contextmanager
 def without_tf32(device: torch.device) -> Iterator[None]:
-    """Compute convolutions and LSTM of a CUDA device in full float32; nothing elsewhere."""
+    """Compute convolutions and LSTMs in full float32 on CUDA; do nothing on other devices."""
     with contextlib.ExitStack() as stack:
         if device.type == "cuda":
             cudnn: Any = torch.backends.cudnn
@@ -31,7 +31,7 @@ def without_tf32(device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def setting(where: Any, name: str, value: Any) -> Iterator[None]:
-    """Set an attribute, and set it back at the end."""
+    """Set an attribute, and restore it at the end."""
     before = getattr(where, name)
     setattr(where, name, value)
     try:

@@ -1,19 +1,19 @@
-"""From one feature a frame to gloss logits: temporal convolution, BiLSTM, classifier.
+"""From one feature per frame to gloss logits: temporal convolution, BiLSTM, classifier.
 
 The head of VAC (Min et al. 2021, https://github.com/ycmin95/VAC_CSLR) and AdaptSign: Conv1d 5,
 batch normalisation, ReLU, max-pool 2, the same again, a BiLSTM and a linear layer with
-normalised weights that both the sequence and the convolution are classified by. A second one,
-of its own, classifies the tower's features frame by frame (the paper's auxiliary CTC).
+normalised weights that classifies both the sequence and the convolution. A separate second one
+classifies the tower's features frame by frame (the paper's auxiliary CTC).
 
-Lengths are VAC's: six copies of the first frame in front and copies of the last one behind,
-up to ``4·ceil(T/4) + 12``, so that exactly ``ceil(T/4)`` steps come out. VAC pads frames, which
-costs the tower 12 pictures a video; here the features are padded.
+Lengths are VAC's: six copies of the first frame at the start and copies of the last one at the
+end, up to ``4·ceil(T/4) + 12``, so that exactly ``ceil(T/4)`` steps come out. VAC pads frames,
+which costs the tower 12 pictures per video; here the features are padded.
 
-Where VAC differs, on purpose: batch statistics are taken over each video's own steps and never
-over what fills up a batch, and with several processes over all of them; so a batch of four is
-the same as two processes with two each, and a video gives the same logits alone and in any batch.
+One deliberate difference from VAC: batch statistics are taken over the steps of each video, never
+over padding, and across all processes; so a batch of four is the same as two processes with two
+each, and a video gives the same logits alone and in any batch.
 
-The head computes in the type of its own weights, float32, under autocast too.
+The head computes in the type of its weights, float32, even under autocast.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MOMENTUM = 0.1
 
 
 class Logits(NamedTuple):
-    """What the head gives; see :class:`slaeval.models.recogniser.Output`."""
+    """The head's output; see :class:`slaeval.models.recogniser.Output`."""
 
     sequence: Tensor
     convolution: Tensor
@@ -97,8 +97,8 @@ class RaggedBatchNorm(nn.BatchNorm1d):
         x : Tensor
             [B, C, L].
         real : Tensor
-            bool [B, L]: which steps belong to a video. Others are normalised like the rest
-            but count for nothing.
+            bool [B, L]: which steps belong to a video. Others are normalised too, but do not
+            enter the statistics.
         """
         if not self.training:
             return super().forward(x)
@@ -128,7 +128,7 @@ class TemporalConvolution(nn.Module):
     Parameters
     ----------
     inputs, hidden : int
-        Length of a feature, and of a step.
+        Width of a feature, and of a step.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -141,7 +141,7 @@ class TemporalConvolution(nn.Module):
     def forward(
         self, features: Tensor, lengths: Tensor, padded: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Return the steps of each video and how many there are.
+        """Return the steps of each video and their number.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class TemporalConvolution(nn.Module):
 
 
 def padded_index(lengths: Tensor, size: int, before: int = 0) -> Tensor:
-    """Return which ragged row fills each place of a rectangle.
+    """Return the index of the ragged row that fills each place of a rectangle.
 
     Parameters
     ----------
@@ -183,12 +183,12 @@ def padded_index(lengths: Tensor, size: int, before: int = 0) -> Tensor:
     size : int
         Width of the rectangle.
     before : int
-        Copies of the first row in front.
+        Copies of the first row at the start.
 
     Returns
     -------
     Tensor
-        int64 [B, size]; after its end a video goes on with copies of its last row.
+        int64 [B, size]; after its end a video continues with copies of its last row.
     """
     starts = lengths.cumsum(0) - lengths
     within = (torch.arange(size) - before).clamp(min=0)
@@ -201,15 +201,15 @@ class Head(nn.Module):
     Parameters
     ----------
     inputs : int
-        Length of the tower's features.
+        Width of the tower's features.
     hidden : int
         Width of the convolution, and of both directions of the BiLSTM together.
     layers : int
-        Of the BiLSTM.
+        Layers of the BiLSTM.
     dropout : float
-        Between its layers.
+        Dropout between its layers.
     classes : int
-        Glosses and the blank.
+        Number of glosses, plus the blank.
     """
 
     def __init__(self, inputs: int, hidden: int, layers: int, dropout: float, classes: int) -> None:
@@ -221,7 +221,7 @@ class Head(nn.Module):
             layers,
             batch_first=True,
             bidirectional=True,
-            # torch warns of dropout where there is nothing between.
+            # torch warns about dropout if there is only one layer.
             dropout=dropout if layers > 1 else 0.0,
         )
         self.classifier = NormalisedLinear(hidden, classes)
@@ -237,7 +237,7 @@ class Head(nn.Module):
         lengths : Tensor
             int64 [B] on the CPU, frames.
         padded : bool
-            The tower has put copies at the ends of each video already.
+            The tower has already padded each video.
         """
         with torch.autocast(features.device.type, enabled=False), without_tf32(features.device):
             features = features.to(self.classifier.weight.dtype)
@@ -255,7 +255,7 @@ class Head(nn.Module):
             )
 
     def _recur(self, steps: Tensor, lengths: Tensor) -> Tensor:
-        """Run the BiLSTM, each video to its own end."""
+        """Run the BiLSTM over each video up to its end."""
         packed = pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False)
         out, _ = pad_packed_sequence(self.recurrent(packed)[0], batch_first=True)
         return out

@@ -1,10 +1,10 @@
 """SLA-LoRA: low-rank changes of the linear layers, by peft, and a temporal shift.
 
 The tower's attention is made of plain linear layers (:mod:`slaeval.models.tower`), so peft's
-LoRA means what it says: ``W + (alpha/rank)·B·A``, applied once. ``B`` starts at zero, so that
-an untrained LoRA changes nothing. The shift has no weights: it is there from the start. It acts on
-the normalised input of attention, all tokens of a frame alike, and leaves the residual stream
-alone ("residual shift" in Lin et al. 2019): a slaeval preset, as the paper does not say.
+LoRA is applied as intended: ``W + (alpha/rank)·B·A``, once. ``B`` starts at zero, so that an
+untrained LoRA changes nothing. The shift has no weights and is active from the start. It acts on
+the normalised input of attention, on all tokens of a frame, and leaves the residual stream
+unchanged ("residual shift" in Lin et al. 2019): a slaeval preset, as the paper does not specify it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def install_lora(
     tower : Tower
         Changed in place.
     rank, alpha, dropout : int, float, float
-        As peft means them.
+        As in peft.
     targets : tuple of str
         Names of linear layers: ``"q_proj"``, ``"c_fc"``, …
     shift_fraction : float
-        Share of the channels that moves each way.
+        Share of the channels that moves in each direction.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
@@ -47,27 +47,27 @@ def install_lora(
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]  # peft takes any number
         lora_dropout=dropout,
-        # Of blocks: a pool by attention has layers of the same names.
+        # Only in blocks: an attention pool has layers of the same names.
         target_modules=rf"blocks\..*\.({'|'.join(targets)})",
         bias="none",
     )
     inject_adapter_in_model(config, tower)
     for _, layer in lora_layers(tower):
-        # Under autocast peft would keep every input a second time, in float32.
+        # Under autocast peft would keep a second copy of every input, in float32.
         layer.cast_input_dtype_enabled = False
     for block in tower.each_block():
         block.shift_fraction = shift_fraction
 
 
 def lora_layers(tower: Tower) -> Iterator[tuple[str, Any]]:
-    """Yield name and module of each linear layer that carries LoRA."""
+    """Yield name and module of each linear layer with LoRA."""
     for name, module in tower.named_modules():
         if hasattr(module, "lora_A"):
             yield name, module
 
 
 def merge(tower: Tower) -> dict[str, Tensor]:
-    """Add every LoRA into its weight; returns the weights as they were, for :func:`unmerge`."""
+    """Merge every LoRA into its weight; return the original weights for :func:`unmerge`."""
     plain = {}
     for name, layer in lora_layers(tower):
         plain[name] = layer.base_layer.weight.detach().clone()
@@ -76,7 +76,7 @@ def merge(tower: Tower) -> dict[str, Tensor]:
 
 
 def unmerge(tower: Tower, plain: dict[str, Tensor]) -> None:
-    """Undo :func:`merge` to the last bit: subtracting the product again would not."""
+    """Undo :func:`merge` exactly, which subtracting the product would not."""
     with torch.no_grad():
         for name, layer in lora_layers(tower):
             layer.unmerge()

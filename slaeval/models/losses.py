@@ -1,16 +1,16 @@
-"""What the recogniser is trained on, one value a video.
+"""The training losses of the recogniser, one value per video.
 
 Four terms, after VAC (Min et al. 2021) with the paper's auxiliary CTC on the tower's features:
 
 * ``sequence``, ``convolution``, ``tower``: CTC, the negative log probability of the glosses,
-  blank 0, not divided by anything (VAC's ``reduction="none"``);
-* ``distillation``: how far the convolution's classes are from the sequence's, which are not
-  changed by it; both softened by a temperature, the blank dropped; the Kullback-Leibler
-  divergence times the temperature squared, mean over the video's own steps.
+  blank 0, without averaging (VAC's ``reduction="none"``);
+* ``distillation``: divergence of the convolution's classes from the sequence's, which get no
+  gradient; both softened by a temperature, without the blank; the Kullback-Leibler divergence
+  times the temperature squared, mean over the video's steps.
 
-VAC averages the distillation over padding too and skips infinite CTC without a word. Here
-padding counts for nothing, and a video with more labels than steps is the caller's to find
-first, by :func:`slaeval.decoding.steps.steps_needed`: its loss is infinite.
+VAC averages the distillation over padding too and silently skips infinite CTC. Here padding is
+excluded, and the caller must first find videos with more labels than steps, using
+:func:`slaeval.decoding.steps.steps_needed`: their loss is infinite.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = ["LossWeights", "losses"]
 
 
 class LossWeights(NamedTuple):
-    """How much each term counts.
+    """The weight of each term.
 
     Attributes
     ----------
     sequence, convolution, distillation : float
         AdaptSign: 1, 1, 25.
     tower : float
-        The paper has the term and does not say its weight; 1 is a slaeval preset.
+        The paper has the term but not its weight; 1 is a slaeval preset.
     temperature : float
-        Of the distillation; AdaptSign: 8.
+        Temperature of the distillation; AdaptSign: 8.
     """
 
     sequence: float = 1.0
@@ -57,7 +57,7 @@ def losses(
     Parameters
     ----------
     output : Output
-        What the recogniser gave for B videos.
+        The recogniser's output for B videos.
     labels : Tensor
         int64 [ΣL], class numbers from 1, video after video.
     label_lengths : Tensor
@@ -68,7 +68,7 @@ def losses(
     Returns
     -------
     dict of str to Tensor
-        ``"sequence"``, ``"convolution"``, ``"distillation"``, ``"tower"`` as they are, and
+        ``"sequence"``, ``"convolution"``, ``"distillation"``, ``"tower"``, unweighted, and
         ``"total"``, their weighted sum; each [B]. Infinite where CTC is not feasible.
     """
     found = {

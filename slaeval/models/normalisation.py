@@ -1,4 +1,4 @@
-"""How pixels are normalised: each set of weights wants the one it was trained with."""
+"""How pixels are normalised: each set of weights needs the normalisation it was trained with."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from slaeval.models.config import TINY
 
 __all__ = ["NORMALISATIONS", "normalisation_of"]
 
-#: Name: mean and standard deviation of red, green and blue, of pixels from 0 to 1.
+#: Mean and standard deviation of red, green and blue by name, for pixels from 0 to 1.
 NORMALISATIONS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     # OpenAI's release of CLIP.
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-    # x / 127.5 - 1, as VAC and AdaptSign; some weights of LAION.
+    # x / 127.5 - 1, as in VAC and AdaptSign; some weights of LAION.
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     # CLIPA.
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -28,12 +28,12 @@ def normalisation_of(backbone: str, pretrained: str | None) -> str:
     backbone : str
         open_clip's name.
     pretrained : str or None
-        Tag of the weights. For a file, or random weights, it is CLIP's own.
+        Tag of the weights. For a file, or random weights, CLIP's normalisation is returned.
 
     Raises
     ------
     UsageError
-        The weights want one that has no name here.
+        The weights need one that has no name here.
     """
     if backbone == TINY or pretrained is None:
         return "clip"

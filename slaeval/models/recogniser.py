@@ -1,9 +1,9 @@
 """The whole recogniser: frames of several videos in, gloss logits out.
 
-The tower is frozen. What learns is the adapter (LoRA factors, or adapters) and the head, and
-:meth:`Recogniser.trainable_parameters` makes sure of exactly that by name and by number.
-Weights leave and enter as three states: ``adapter``, ``head`` and ``tower``, the last under
-open_clip's own names.
+The tower is frozen. Only the adapter (LoRA factors, or adapters) and the head are trained, and
+:meth:`Recogniser.trainable_parameters` checks exactly that by name and number. Weights are
+exported and loaded as three states: ``adapter``, ``head`` and ``tower``, the last under
+open_clip's names.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Output", "Recogniser", "build_recogniser", "check_states"]
 
 
 class Output(NamedTuple):
-    """Logits of B videos, class 0 the blank; what lies beyond a video's length means nothing.
+    """Logits of B videos, class 0 the blank; values beyond a video's length are meaningless.
 
     Attributes
     ----------
@@ -57,9 +57,9 @@ class Recogniser(nn.Module):
     Parameters
     ----------
     config : ModelConfig
-        What it is made of.
+        Its configuration.
     tower : Tower
-        Becomes part of the recogniser: the adapter is put into it.
+        Becomes part of the recogniser: the adapter is installed in it.
     """
 
     def __init__(self, config: ModelConfig, tower: Tower) -> None:
@@ -89,14 +89,14 @@ class Recogniser(nn.Module):
         Parameters
         ----------
         frames : Tensor
-            float [ΣT, 3, S, S], normalised, video after video, none between them.
+            float [ΣT, 3, S, S], normalised, video after video, without padding.
         lengths : Tensor
             int64 [B] on the CPU, frames of each video.
 
         Raises
         ------
         InputError
-            The lengths do not add up to the frames, or a video has none.
+            The lengths do not add up to the frames, or a video has no frames.
         """
         if len(frames) != int(lengths.sum()):
             raise InputError(
@@ -109,13 +109,13 @@ class Recogniser(nn.Module):
     def log_probs(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return natural log probabilities [B, T'max, V] and the steps of each video.
 
-        Parameters and errors as :meth:`forward`.
+        Parameters and errors as for :meth:`forward`.
         """
         output: Output = self(frames, lengths)
         return output.sequence.float().log_softmax(-1), output.lengths
 
     def both_log_probs(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what :meth:`log_probs` does, and the convolution's log probabilities."""
+        """Return the result of :meth:`log_probs`, and the convolution's log probabilities."""
         output: Output = self(frames, lengths)
         sequence, convolution = (
             logits.float().log_softmax(-1) for logits in (output.sequence, output.convolution)
@@ -124,7 +124,7 @@ class Recogniser(nn.Module):
 
     @property
     def gradient_checkpointing(self) -> bool:
-        """Whether training computes each block twice to keep only its input."""
+        """Whether training keeps only each block's input and recomputes the block."""
         return self.tower.gradient_checkpointing
 
     @gradient_checkpointing.setter
@@ -132,12 +132,12 @@ class Recogniser(nn.Module):
         self.tower.gradient_checkpointing = on
 
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """Return what learns, as ``adapter.…`` and ``head.…``.
+        """Return the trainable parameters, as ``adapter.…`` and ``head.…``.
 
         Raises
         ------
         SlaevalError
-            Something else than adapter and head would learn, or some of them would not.
+            Something other than adapter and head is trainable, or part of them is not.
         """
         adapter, head = self._adapter_parameters(), dict(self.head.named_parameters())
         found = {f"adapter.{key}": value for key, value in adapter.items()}
@@ -153,13 +153,13 @@ class Recogniser(nn.Module):
         ]
         if wrong:
             raise SlaevalError(
-                f"what learns is not adapter and head alone: {', '.join(wrong[:5])}"
+                f"the trainable parameters are not adapter and head: {', '.join(wrong[:5])}"
                 f"{' …' if len(wrong) > 5 else ''}"
             )
         return found
 
     def summary(self) -> str:
-        """Return a table of what learns and what is frozen, by group."""
+        """Return a table of trainable and frozen parameters by group."""
         from slaeval.console import table
 
         groups: dict[str, list[Tensor]] = {}
@@ -199,7 +199,7 @@ class Recogniser(nn.Module):
         }
 
     def load_trained(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`trained_state` gave; errors as :meth:`load_states`."""
+        """Load the result of :meth:`trained_state`; errors as for :meth:`load_states`."""
         parts = {
             part: {
                 name.removeprefix(f"{part}."): value
@@ -213,7 +213,7 @@ class Recogniser(nn.Module):
     def tower_state(self) -> dict[str, Tensor]:
         """Return the tower's weights under open_clip's names, without the adapter.
 
-        Merged or not makes no difference. Attention's packed weights are copies.
+        The result is the same merged or not. Attention's packed weights are copies.
         """
         return to_open_clip(self._own_tower_state())
 
@@ -223,18 +223,18 @@ class Recogniser(nn.Module):
         head: Mapping[str, Tensor],
         tower: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Take over weights, each into the type and device of what it replaces.
+        """Load weights, each converted to the type and device of what it replaces.
 
         Parameters
         ----------
         adapter, head, tower : mapping
-            As :meth:`adapter_state`, :meth:`head_state` and :meth:`tower_state` gave them;
-            no `tower` leaves that as it is.
+            As returned by :meth:`adapter_state`, :meth:`head_state` and :meth:`tower_state`;
+            without `tower` it is left unchanged.
 
         Raises
         ------
         InputError
-            A tensor is missing, unknown or of another shape; then nothing is changed.
+            A tensor is missing, unknown or of another shape; nothing is then changed.
         """
         self.unmerge()
         pairs = [("adapter", adapter, self.adapter_state()), ("head", head, self.head_state())]
@@ -248,18 +248,18 @@ class Recogniser(nn.Module):
                     value.copy_(given[key])
 
     def merge(self) -> None:
-        """Add LoRA into the tower's weights, for inference; without LoRA nothing happens."""
+        """Merge LoRA into the tower's weights, for inference; do nothing without LoRA."""
         if self.config.variant == "sla-lora" and self._plain is None:
             self._plain = merge(self.tower)
 
     def unmerge(self) -> None:
-        """Take LoRA out again: the weights are then what they were, to the last bit."""
+        """Undo :meth:`merge`: the weights are exactly as before."""
         if self._plain is not None:
             unmerge(self.tower, self._plain)
             self._plain = None
 
     def _adapter_parameters(self) -> dict[str, nn.Parameter]:
-        # peft calls the one adapter of ours "default"; files need not know.
+        # peft calls our only adapter "default"; files omit that name.
         return {
             name.replace(".default.", "."): value
             for name, value in self.tower.named_parameters()
@@ -284,17 +284,17 @@ def build_recogniser(config: ModelConfig, tower: Tower | None = None, seed: int 
     Parameters
     ----------
     config : ModelConfig
-        What it is made of.
+        Its configuration.
     tower : Tower, optional
         The tower to build it on, which becomes part of it; by default the one the
         configuration names is opened.
     seed : int
-        Of the new weights, and of a random tower's. The global generator is left alone.
+        Seed of the new weights, and of a random tower's. The global generator is not used.
 
     Raises
     ------
     UsageError, InputError, SlaevalError
-        As :func:`slaeval.models.tower.open_tower`.
+        As for :func:`slaeval.models.tower.open_tower`.
     """
     if tower is None:
         tower = open_tower(config.backbone, config.pretrained, seed)
@@ -308,14 +308,14 @@ def build_recogniser(config: ModelConfig, tower: Tower | None = None, seed: int 
 def check_states(
     config: ModelConfig, tower: Tower, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]
 ) -> None:
-    """See that weights belong to a model, before any memory is taken for it.
+    """Check that weights belong to a model, before allocating memory for it.
 
     Parameters
     ----------
     config : ModelConfig
-        What the model is made of, as a file may claim.
+        The model's configuration, as claimed by a file.
     tower : Tower
-        What it would be built on.
+        The tower it would be built on.
     adapter, head : mapping
         The weights.
 
@@ -337,12 +337,12 @@ def _new_head(config: ModelConfig, tower: Tower) -> Head:
 
 
 def _is_adapter(name: str) -> bool:
-    """Tell whether a parameter of the tower belongs to what adapts it."""
+    """Say whether a parameter of the tower belongs to its adapter."""
     return ".lora_" in name or "adapter" in name.split(".")
 
 
 def _adapter_shapes(config: ModelConfig, tower: Tower) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of what the adapter of a tower must consist of."""
+    """Return name and shape of the tensors that a tower's adapter must have."""
     if config.variant == "adaptsign":
         return adapter_shapes(tower.shape, config.adapter_ratio)
     shapes: dict[str, tuple[int, ...]] = {}

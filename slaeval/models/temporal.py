@@ -1,8 +1,8 @@
-"""What mixes the frames of a video inside the tower.
+"""Operations that mix the frames of a video inside the tower.
 
-Videos of a batch lie one after another in the first dimension, ``[ΣT, …]``, with no padded
-frame between them: a padded frame would leak one frame further in every block. Each operation
-here is cut at the ends of the videos and sees zeros beyond them, for all videos at once.
+The videos of a batch are concatenated along the first dimension, ``[ΣT, …]``, without padding:
+a padded frame would leak one frame further in every block. Each operation here stops at the
+ends of the videos and sees zeros beyond them, for all videos at once.
 
 * :func:`shift`: the temporal shift module of Lin et al. 2019 (TSM, arXiv 1811.08383).
 * :func:`depthwise_convolution`: a 3-D convolution over frames and patches, channel by channel.
@@ -22,7 +22,7 @@ __all__ = ["Bounds", "depthwise_convolution", "neighbour", "shift"]
 
 
 class Bounds(NamedTuple):
-    """Where each frame stands in its video.
+    """The position of each frame in its video.
 
     Attributes
     ----------
@@ -88,28 +88,28 @@ def neighbour(x: Tensor, offset: int, bounds: Bounds) -> Tensor:
     if offset == 0:
         return x
     outside = bounds.after < offset if offset > 0 else bounds.before < -offset
-    # Filled, not multiplied by zero: NaN in one video must not reach the next.
+    # Fill instead of multiplying by zero: NaN in one video must not reach the next.
     moved = torch.roll(x, -offset, 0)
     return moved.masked_fill(outside.view(-1, *[1] * (x.ndim - 1)), 0)
 
 
 def shift(x: Tensor, fraction: float, bounds: Bounds) -> Tensor:
-    """Move a share of the channels one frame back and as many one frame on.
+    """Move a share of the channels one frame back and as many one frame forward.
 
     Parameters
     ----------
     x : Tensor
         [ΣT, …, C].
     fraction : float
-        Share of C that moves each way, 0 to 0.5; the number of channels is rounded down.
+        Share of C that moves in each direction, 0 to 0.5; rounded down to whole channels.
     bounds : Bounds
         Where the videos end.
 
     Returns
     -------
     Tensor
-        The shape of `x`. The first channels come from the next frame, the ones after them
-        from the frame before, the rest stay.
+        The shape of `x`. The first channels come from the next frame, the following ones from
+        the previous frame, the rest stay.
     """
     moved = int(x.shape[-1] * fraction)
     if moved == 0:
@@ -125,7 +125,7 @@ def shift(x: Tensor, fraction: float, bounds: Bounds) -> Tensor:
 
 
 def depthwise_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, bounds: Bounds) -> Tensor:
-    """Convolve each channel over frames, rows and columns; same size, zeros outside.
+    """Convolve each channel over frames, rows and columns; same size, zero padding.
 
     Parameters
     ----------

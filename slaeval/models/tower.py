@@ -1,20 +1,20 @@
-"""The CLIP visual tower, with every linear layer in sight.
+"""The CLIP visual tower, with separate linear layers.
 
-open_clip's blocks hold ``nn.MultiheadAttention`` with one packed weight, on which peft's LoRA
-is wrong: it applies the delta of ``out_proj`` twice, forward and merged alike (peft 0.21,
-https://github.com/huggingface/peft/pull/3774), and q and v cannot be chosen. The tower here has
+open_clip's blocks use ``nn.MultiheadAttention`` with one packed weight, on which peft's LoRA
+is wrong: it applies the delta of ``out_proj`` twice, in forward and merged alike (peft 0.21,
+https://github.com/huggingface/peft/pull/3774), and q and v cannot be selected. The tower here has
 the same weights in plain ``nn.Linear`` layers (``q_proj, k_proj, v_proj, out_proj``) around
 ``scaled_dot_product_attention`` and gives the same output. :func:`to_open_clip` and
-:func:`from_open_clip` carry the weights both ways, so that files keep open_clip's names.
+:func:`from_open_clip` convert the weights both ways, so that files keep open_clip's names.
 
-Temporal shift and adapters hang in the blocks as two attributes; frames come ragged
+Temporal shift and adapters are two attributes of the blocks; frames come ragged
 (:mod:`slaeval.models.temporal`).
 
-SigLIP's towers, which open_clip takes from timm, are the same blocks without a class token and with
-a pool by attention at the end; their weights keep timm's names in files.
+SigLIP's towers, which open_clip takes from timm, have the same blocks without a class token and
+with an attention pool at the end; their weights keep timm's names in files.
 
-Nothing is ever downloaded. Weights come from a file, or from where open_clip or the Hugging
-Face hub have put them on this machine.
+Nothing is ever downloaded. Weights come from a file, or from the local caches of open_clip or
+the Hugging Face Hub.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Shape:
-    """What fixes a tower but its weights.
+    """Everything that determines a tower except its weights.
 
     Attributes
     ----------
     image, patch : int
-        Side of the pictures the tower was made for and of a patch, in pixels.
+        Side of the pictures the tower was made for, and of a patch, in pixels.
     width, layers, heads, hidden : int
         Channels, blocks, attention heads, width of the MLP.
     output : int
@@ -67,7 +67,7 @@ class Shape:
     tanh_gelu : bool
         GELU by its approximation with tanh.
     layer_scale : float or None
-        Where the factors of a block's branches start; None where it has none.
+        Initial value of the factors of a block's branches; None if it has none.
     norm_first : bool
         Whether there is a normalisation before the blocks.
     pool : {"tok", "avg", "map"}
@@ -76,7 +76,7 @@ class Shape:
     norm_after_pool : bool
         Whether the mean comes before the last normalisation.
     epsilon : float
-        Of the normalisations.
+        Epsilon of the normalisations.
     """
 
     image: int
@@ -96,11 +96,11 @@ class Shape:
 
     @property
     def first_tokens(self) -> int:
-        """How many tokens stand before the patches: the class token or nothing."""
+        """Number of tokens before the patches: the class token or none."""
         return 0 if self.pool == "map" else 1
 
 
-#: Settings of open_clip's visual transformer that the blocks here do not have.
+#: Settings of open_clip's visual transformer that the blocks here do not support.
 _USUAL = {
     "act_kwargs": None,
     "block_type": None,
@@ -116,17 +116,17 @@ _USUAL = {
 
 _SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 
-#: What a file of weights is called on the hub unless its tag says otherwise.
+#: Name of a weights file on the Hub unless its tag says otherwise.
 _HUB_FILE = "open_clip_pytorch_model.bin"
 
 _TINY = Shape(image=32, patch=8, width=96, layers=3, heads=3, hidden=384, output=64)
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation in the type of its input, under autocast too.
+    """Layer normalisation in the type of its input, even under autocast.
 
-    The kernels sum in float32 anyway; autocast would keep a float32 copy of every input for
-    the backward pass.
+    The kernels accumulate in float32 anyway; autocast would keep a float32 copy of every input
+    for the backward pass.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class QuickGELU(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """One learned factor a channel."""
+    """One learned factor per channel."""
 
     def __init__(self, width: int, start: float) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class LayerScale(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention with its four linear layers apart."""
+    """Multi-head attention with four separate linear layers."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class Attention(nn.Module):
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
-        # As nn.MultiheadAttention, which draws the first three as one packed matrix.
+        # As in nn.MultiheadAttention, which draws the first three as one packed matrix.
         bound = (1.5 / width) ** 0.5
         for layer in (self.q_proj, self.k_proj, self.v_proj):
             nn.init.uniform_(layer.weight, -bound, bound)
@@ -174,9 +174,9 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, queries: Tensor, tokens: Tensor, values: Tensor | None = None) -> Tensor:
-        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; returns [N, Q, C].
+        """Attend from `queries` [N, Q, C] to `tokens` [N, L, C]; return [N, Q, C].
 
-        With `values` [N, L, C] the tokens are keys alone.
+        With `values` [N, L, C] the tokens are only keys.
         """
         q = self._split(self.q_proj(queries))
         k = self._split(self.k_proj(tokens))
@@ -199,13 +199,13 @@ class MLP(nn.Module):
         self.c_proj = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the shape of `x`, [N, L, C]."""
+        """Return a tensor shaped as `x`, [N, L, C]."""
         out: Tensor = self.c_proj(self.gelu(self.c_fc(x)))
         return out
 
 
 class Block(nn.Module):
-    """One block of the tower, with room for what adapts it.
+    """One block of the tower, with room for an adapter.
 
     Attributes
     ----------
@@ -215,7 +215,7 @@ class Block(nn.Module):
         Called with the normalised input of the MLP, the videos and the grid of patches; its
         output is added to the MLP's.
     adapter_first : bool
-        Instead it gets what comes into the block, which its output is added to.
+        Instead the adapter gets the block's input, and its output is added to that.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -242,8 +242,8 @@ class Block(nn.Module):
         grid : tuple of int
             Rows and columns of patches, h and w.
         kept : int or None
-            How many tokens, from the first, somebody reads afterwards; None for all. The
-            others are still attended to.
+            How many tokens, from the first, are used afterwards; None for all. The others are
+            still attended to.
 
         Returns
         -------
@@ -262,7 +262,7 @@ class Block(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """The feature of a frame as what one learned query finds in its patches, and an MLP."""
+    """Pooling of a frame's patches by attention from one learned query, and an MLP."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -272,7 +272,7 @@ class AttentionPool(nn.Module):
         self.mlp = MLP(shape.width, shape.hidden, _activation(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool patches [N, h·w, C]; returns [N, C]."""
+        """Pool patches [N, h·w, C]; return [N, C]."""
         x = self.attn(self.latent.to(x.dtype).expand(len(x), 1, -1), x)
         x = x + self.mlp(self.norm(x))
         return x[:, 0]
@@ -300,7 +300,7 @@ class Tower(nn.Module):
     shape : Shape
         Its sizes.
     gradient_checkpointing : bool
-        Whether training keeps only the input of each block and computes the rest again.
+        Whether training keeps only the input of each block and recomputes the rest.
     """
 
     def __init__(self, name: str, shape: Shape, pretrained: str | None = None) -> None:
@@ -325,16 +325,16 @@ class Tower(nn.Module):
             self.proj = nn.Parameter(scale * torch.randn(width, shape.output))
         self.requires_grad_(False)
 
-    #: Whether a video's features come with the copies at its ends that the head needs.
+    #: Whether a video's features come out padded as the head requires.
     pads_features = False
 
     def forward(self, frames: Tensor, bounds: Bounds) -> Tensor:
-        """Return one feature a frame.
+        """Return one feature per frame.
 
         Parameters
         ----------
         frames : Tensor
-            [ΣT, 3, H, W], normalised; sides that the patch divides.
+            [ΣT, 3, H, W], normalised; sides must be multiples of the patch.
         bounds : Bounds
             Where the videos end.
 
@@ -352,7 +352,7 @@ class Tower(nn.Module):
         by_class = self.shape.pool == "tok"
         for number, block in enumerate(self.blocks, 1):
             kept = 1 if by_class and number == len(self.blocks) else None
-            # Nothing is kept of blocks below the first trainable one, so nothing to save there.
+            # Blocks below the first trainable one keep nothing, so there is nothing to save.
             if (
                 self.gradient_checkpointing
                 and torch.is_grad_enabled()
@@ -413,12 +413,12 @@ class Tower(nn.Module):
             yield block
 
     def _positions(self, grid: tuple[int, int]) -> Tensor:
-        """Return the positional embedding, resized as open_clip does for other pictures."""
+        """Return the positional embedding, resized as by open_clip for other picture sizes."""
         side = self.shape.image // self.shape.patch
         if grid == (side, side):
             return self.positional_embedding
         first, patches = self.positional_embedding.tensor_split([self.shape.first_tokens])
-        if patches.device.type == "mps":  # no antialiased resizing there
+        if patches.device.type == "mps":  # has no antialiased resizing
             patches = patches.cpu()
         resized = functional.interpolate(
             patches.float().T.reshape(1, -1, side, side), size=grid, mode="bicubic", antialias=True
@@ -444,10 +444,10 @@ def open_tower(
         ``.safetensors`` file of the whole CLIP model or of its visual tower. None draws random
         weights.
     seed : int
-        Of the random weights.
+        Seed of the random weights.
     state : mapping, optional
-        The weights themselves, under open_clip's names without ``visual.``; then `pretrained`
-        only says where they once came from.
+        The weights themselves, under open_clip's names without ``visual.``; `pretrained` then
+        only records their origin.
 
     Raises
     ------
@@ -469,14 +469,14 @@ def open_tower(
             torch.manual_seed(seed)
             tower = Tower(name, shape)
         if name == TINY:
-            # A random tower must tell its patches apart: positions as strong as their content.
+            # A random tower must distinguish its patches: positions as strong as content.
             tower.positional_embedding.mul_(shape.width**0.5)
         return tower
     with torch.device("meta"):
         tower = Tower(name, shape, pretrained)
     own = from_open_clip(state)
     _check_fit(own, tower, name, path)
-    # Copies: merging LoRA writes into the weights, and the caller's must stay what they are.
+    # Copies: merging LoRA writes into the weights, and the caller's must not change.
     copies = {key: value.to(torch.float32, copy=True) for key, value in own.items()}
     tower.load_state_dict(copies, assign=True)
     return tower.requires_grad_(False)
@@ -559,27 +559,27 @@ def to_open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-#: What timm stores with a dimension for the batch.
+#: Tensors that timm stores with a batch dimension.
 _WITH_BATCH = ("positional_embedding", "pool.latent")
 
 
 def _packed(key: str) -> str:
-    """Return which projections stand in one matrix: the query of a pool stands alone."""
+    """Return which projections share a matrix: the query of a pool has a separate one."""
     return "kv" if key.startswith("pool.") else "qkv"
 
 
 def read_weights(
     path: str | os.PathLike[str], *, quick_gelu: bool | None = None
 ) -> dict[str, Tensor]:
-    """Read the visual tower from a file of CLIP weights; nothing in the file is run.
+    """Read the visual tower from a file of CLIP weights; nothing in the file is executed.
 
     Parameters
     ----------
     path : path-like
-        ``.safetensors``, or what ``torch.save`` wrote: a state dict, or a training with one
-        in it.
+        ``.safetensors``, or a file of ``torch.save``: a state dict, or a training checkpoint
+        with one in it.
     quick_gelu : bool, optional
-        The activation of the tower the weights are for; OpenAI's are refused on another.
+        Whether the tower has QuickGELU; without it OpenAI's weights are refused.
 
     Returns
     -------
@@ -589,14 +589,14 @@ def read_weights(
     Raises
     ------
     InputError
-        The file is missing, damaged, no file of weights, or holds more than weights.
+        The file is missing, damaged, not a file of weights, or has more than weights.
     UsageError
-        The weights need QuickGELU and the tower has none.
+        The weights need QuickGELU and the tower does not have it.
     """
     path = os.fspath(path)
     try:
         with WeightsFile(path, "a file of CLIP weights") as file:
-            # Only OpenAI's own files carry this beside the weights.
+            # Only OpenAI's own files have this besides the weights.
             if quick_gelu is False and "input_resolution" in file.weights:
                 raise UsageError(
                     f"{path}: OpenAI's weights were trained with QuickGELU; choose the backbone "
@@ -653,7 +653,7 @@ def tower_shape(name: str) -> Shape:
     Raises
     ------
     UsageError
-        There is none of that name, or slaeval cannot adapt it; the message says why.
+        There is no tower of this name, or slaeval cannot adapt it; the message says why.
     """
     if name == TINY:
         return _TINY
@@ -669,7 +669,7 @@ def tower_shape(name: str) -> Shape:
 
 
 def _translate(name: str) -> Shape | str | None:
-    """Return the sizes behind open_clip's name, why it does not fit, or None if unknown."""
+    """Return the sizes for open_clip's name, why it cannot be used, or None if unknown."""
     import open_clip
 
     config = open_clip.get_model_config(name) if name in open_clip.list_models() else None
@@ -714,7 +714,7 @@ def _translate(name: str) -> Shape | str | None:
 
 
 def _is_siglip(vision: Mapping[str, Any]) -> bool:
-    """Tell whether a tower is one of timm's for SigLIP, as they are."""
+    """Say whether a tower is one of timm's for SigLIP, unmodified."""
     return (
         "_siglip_" in (vision.get("timm_model_name") or "")
         and vision.get("timm_pool") == "map"
@@ -724,7 +724,7 @@ def _is_siglip(vision: Mapping[str, Any]) -> bool:
 
 @cache
 def _siglip(name: str) -> Shape:
-    """Return the sizes of timm's tower; it is built without memory, to be asked."""
+    """Return the sizes of timm's tower, read from one built without allocating memory."""
     import timm
 
     with torch.device("meta"):
@@ -746,7 +746,7 @@ def _siglip(name: str) -> Shape:
 
 
 def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
-    """Return the file on this machine that a tag or a path stands for."""
+    """Return the file on this machine that a tag or a path names."""
     looks_like_path = os.sep in pretrained or pretrained.endswith(_SUFFIXES)
     if looks_like_path or os.path.isfile(pretrained):
         return pretrained
@@ -763,7 +763,7 @@ def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
         )
     needs_quick = bool(tag.get("quick_gelu", False)) or pretrained.lower() == "openai"
     other = f"{name}-quickgelu" if needs_quick else name.removesuffix("-quickgelu")
-    # A model without a twin (roberta-ViT-B-32) was trained with the activation it has.
+    # A model without a -quickgelu twin (roberta-ViT-B-32) was trained with its own activation.
     twin_has_tag = other != name and open_clip.get_pretrained_cfg(other, pretrained)
     if needs_quick != shape.quick_gelu and twin_has_tag:
         raise UsageError(
@@ -774,7 +774,7 @@ def _find_weights(name: str, pretrained: str, shape: Shape) -> str:
 
 
 def _find_in_caches(name: str, pretrained: str, tag: Mapping[str, Any]) -> str:
-    """Return where open_clip or the hub have put the weights of a tag on this machine."""
+    """Return where the weights of a tag are in the caches of open_clip or the Hub."""
     from huggingface_hub import try_to_load_from_cache
 
     advice = []
@@ -797,6 +797,6 @@ def _find_in_caches(name: str, pretrained: str, tag: Mapping[str, Any]) -> str:
         raise SlaevalError(f"open_clip does not say where {pretrained!r} of {name} comes from")
     raise SlaevalError(
         f"the weights {pretrained!r} of {name} are not on this machine, and slaeval downloads "
-        f"nothing. Fetch {', or '.join(advice)}; a file at any other place does as well: give "
-        f"its path instead of {pretrained!r}"
+        f"nothing. Fetch {', or '.join(advice)}; a file anywhere else works too: give its path "
+        f"instead of {pretrained!r}"
     )

@@ -1,7 +1,7 @@
 """The report: one HTML page that shows where the errors of a system are.
 
-:func:`collect` gathers what there is to say about an evaluation, :func:`render` lays it out.
-The page needs nothing but itself: no network, no other file.
+:func:`collect` gathers the findings about an evaluation, :func:`render` lays them out.
+The page is self-contained: it needs no network and no other file.
 """
 
 from __future__ import annotations

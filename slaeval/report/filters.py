@@ -1,6 +1,6 @@
-"""What the templates of a report call: numbers, directions, and the shapes of its drawings.
+"""Functions that a report's templates call: numbers, directions, and shapes of its drawings.
 
-Nothing here makes HTML.
+Nothing here produces HTML.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ __all__ = [
     "without_controls",
 ]
 
-#: A gloss or signer of more characters is cut in tables, beside numbers that must be seen.
+#: Longest gloss or signer, in characters, shown whole in tables, to keep the numbers in view.
 LONGEST = 28
 
-#: What the errors of an alignment are called.
+#: Names of the errors of an alignment.
 OPERATIONS = {"S": "substitution", "D": "deletion", "I": "insertion"}
 
-#: Glosses in the heat map at most, and levels of shade.
+#: Most glosses in the heat map, and levels of shade.
 _GLOSSES, _SHADES = 20, 8
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -57,12 +57,12 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 
 
 def without_controls(value: Any) -> Any:
-    """Return text with control characters as U+FFFD; the templates put out nothing else."""
+    """Replace control characters with U+FFFD; applied to all output of the templates."""
     return type(value)(_CONTROL.sub("\ufffd", value)) if isinstance(value, str) else value
 
 
 def language(dataset: str | None) -> str:
-    """Return the language tag of a corpus's glosses, ``""`` where it is not known."""
+    """Return the language tag of a corpus's glosses, ``""`` if unknown."""
     from slaeval.loaders.registry import labelled
 
     described = labelled(dataset)
@@ -70,19 +70,19 @@ def language(dataset: str | None) -> str:
 
 
 def direction(words: Iterable[str]) -> str:
-    """Return ``"rtl"`` where one of the words is written from right to left, else ``"ltr"``."""
+    """Return ``"rtl"`` if one of the words is written from right to left, else ``"ltr"``."""
     return "rtl" if any(_RIGHT_TO_LEFT.search(word) for word in words) else "ltr"
 
 
 def percent(value: float | None, signed: bool = False) -> str:
-    """Return a percentage with two decimals, a dash where there is none."""
+    """Return a percentage with two decimals, or a dash if there is none."""
     if value is None or value != value:
         return "–"
     return f"{value:+.2f}" if signed else f"{value:.2f}"
 
 
 class _Part(NamedTuple):
-    """A piece of a bar: the sign of the error, where it starts and how long it is, in percent."""
+    """A piece of a bar: sign of the error, start and length in percent."""
 
     op: str
     left: float
@@ -97,7 +97,7 @@ class Bar(NamedTuple):
     parts : list of (str, float, float)
         Sign, start and length, in percent of the full length.
     interval : tuple of float or None
-        The ends of the line over it.
+        The ends of the interval drawn over it.
     """
 
     parts: list[_Part]
@@ -122,11 +122,11 @@ def bar(group: Counts, highest: float, interval: tuple[float, float] | None = No
 
 
 def highest(groups: Sequence[Any]) -> float:
-    """Return the rate that the bars of some groups are as long as at most, in percent."""
+    """Return the rate at which the bars of some groups have full length, in percent."""
     rated = [group for group in groups if group.reference_words]
     rates = [group.wer for group in rated]
     ends = [group.interval[1] if group.interval else group.wer for group in rated]
-    # A tiny group of many errors must not make the bars of all others short.
+    # A tiny group with many errors must not shorten the bars of all others.
     limit = max(100.0, min(rates, default=0.0))
     return float(min(max(ends, default=0.0), 1.6 * max(rates, default=0.0), limit))
 
@@ -139,7 +139,7 @@ class Column(NamedTuple):
     reference : str
         ``""`` for an insertion.
     recognised : tuple of (str, str)
-        Word and op of each system; op ``""`` where a system has nothing to say here.
+        Word and op of each system; op ``""`` where a system has nothing here.
     """
 
     reference: str
@@ -147,9 +147,9 @@ class Column(NamedTuple):
 
 
 def columns(systems: Sequence[AlignedSegment]) -> list[Column]:
-    """Set the alignments of one segment side by side on its reference.
+    """Align the systems' alignments of one segment on its reference.
 
-    Insertions in front of the same reference word share a column.
+    Insertions before the same reference word share a column.
     """
     reference = systems[0].reference
     inserted: list[list[list[str]]] = [[[] for _ in range(len(reference) + 1)] for _ in systems]
@@ -178,18 +178,18 @@ def columns(systems: Sequence[AlignedSegment]) -> list[Column]:
 
 
 def _words(segments: Sequence[AlignedSegment]) -> list[str]:
-    """Return the words of one segment, as its reference and all systems have them."""
+    """Return the words of one segment in its reference and all hypotheses."""
     return [*segments[0].reference, *(word for one in segments for word in one.hypothesis)]
 
 
 def _segment(scores: Sequence[Score], name: str) -> list[AlignedSegment]:
-    """Return a segment as each system has it."""
+    """Return each system's alignment of a segment."""
     place = next(n for n, segment in enumerate(scores[0].segments) if segment.id == name)
     return [score.segments[place] for score in scores]
 
 
 class Example(NamedTuple):
-    """Where a confusion happened: the glosses around it."""
+    """The context of a confusion: the glosses around it."""
 
     id: str
     before: list[str]
@@ -198,14 +198,14 @@ class Example(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """All of them, in their order."""
+        """All glosses, in order."""
         return [*self.before, self.word, *self.after]
 
 
 def examples(
     segments: Iterable[AlignedSegment], pairs: Sequence[Confusion]
 ) -> dict[tuple[str, str], Example]:
-    """Return for each confusion the first segment that holds it."""
+    """Return for each confusion the first segment where it occurs."""
     wanted = {(pair.reference, pair.hypothesis) for pair in pairs}
     found: dict[tuple[str, str], Example] = {}
     for segment in segments:
@@ -233,7 +233,7 @@ class _Cell(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """What became of a gloss that was signed."""
+    """What a signed gloss was recognised as."""
 
     gloss: str
     cells: list[_Cell]
@@ -243,15 +243,15 @@ class _Row(NamedTuple):
 
 
 class HeatMap(NamedTuple):
-    """The glosses that are confused most, against each other.
+    """The most confused glosses, against each other.
 
     Attributes
     ----------
     across : list of str
         The glosses of the columns.
     rows : list
-        The glosses signed. What does not fit into the map is counted in `elsewhere` and
-        `deleted`, so that each row adds up to how often the gloss was signed.
+        The glosses signed. Whatever is not in the map is counted in `elsewhere` and `deleted`,
+        so that each row adds up to how often the gloss was signed.
     """
 
     across: list[str]
@@ -261,7 +261,7 @@ class HeatMap(NamedTuple):
 def heat_map(score: Score) -> HeatMap:
     """Return the heat map of a score's confusions.
 
-    A cell's shade is its count against the highest confusion.
+    A cell's shade is its count relative to the highest confusion.
     """
     table = confusion_table(score, _GLOSSES)
     glosses, counts = table.glosses, table.counts
@@ -293,7 +293,7 @@ def heat_map(score: Score) -> HeatMap:
 
 
 def _standing(word: str) -> str:
-    """Say how a heading stands: Chinese upright, everything else turned."""
+    """Return the orientation of a heading: Chinese upright, everything else rotated."""
     return "cjk" if any("\u2e80" <= character <= "\u9fff" for character in word) else "up"
 
 
@@ -313,7 +313,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-#: Their names in the templates.
+#: The filters by their names in the templates.
 FILTERS = {
     "bar": bar,
     "columns": columns,

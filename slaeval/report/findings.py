@@ -1,8 +1,8 @@
-"""What there is to say about a system: everything a report shows, counted once.
+"""The findings about a system: everything a report shows, computed once.
 
-The page only lays out what is found here, so that its numbers are those of
+The page only lays out these findings, so that its numbers are exactly those of
 :class:`~slaeval.scoring.score.Score`, :mod:`slaeval.analysis`, :mod:`slaeval.evaluation.audit` and
-:mod:`slaeval.evaluation.compare`, and no others.
+:mod:`slaeval.evaluation.compare`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from slaeval.scoring.score import Score
 
 __all__ = ["PARTS", "ReportData", "collect"]
 
-#: Into how many equal parts a sentence is cut to see where in it errors lie.
+#: Number of equal parts of a sentence by which errors are located.
 PARTS = 5
 
 
@@ -35,14 +35,14 @@ class ReportData:
     Attributes
     ----------
     name : str
-        Of the system.
+        Name of the system.
     score : Score
         Its score, with the floor of the protocol.
     groups : dict
-        ``"signer"``, ``"length"``, ``"frequency"``, ``"position"`` to counts; frequency is
-        missing where the training annotation is.
+        Counts by ``"signer"``, ``"length"``, ``"frequency"`` and ``"position"``; without
+        frequency if there is no training annotation.
     frequencies : dict
-        Word, as scored, to how often it occurs in training; empty where that is unknown.
+        Training counts of the words as scored; empty if unknown.
     training : str
         Where the frequencies come from, or why there are none.
     audit : Audit
@@ -50,7 +50,7 @@ class ReportData:
     comparison : Comparison or None
         Against the other system, this one first.
     alignments : dict
-        Segment to the frames of its glosses; empty without a run.
+        Frames of the glosses by segment; empty without a run.
     thumbnails : Thumbnails
         Pictures of the worst segments.
     """
@@ -86,10 +86,10 @@ def collect(
     against : Evaluation, optional
         Another system on the same references.
     train : path-like, optional
-        References of the training split, in any format the loaders read; without it those of
+        References of the training split, in any format the loaders read; by default those of
         the corpus.
     pictures : int
-        For so many segments of a run, the worst first, thumbnails are taken.
+        Number of segments of a run, the worst first, that get thumbnails.
     bootstrap : int
         Resamples for the interval of the WER; 0 for the linearised estimator.
 
@@ -99,14 +99,14 @@ def collect(
         A file or folder is missing, damaged, unfinished, or has no segment in common with the
         references.
     UsageError
-        Unknown names, or options that cannot be meant together.
+        Unknown names, or options that cannot be combined.
     """
     run, root = evaluation.run, evaluation.request.root
     if root is not None and not os.path.isdir(root):
         raise InputError("no such folder; expected the folder of a corpus", root)
     score = evaluation.score()
     audited = audit_evaluation(evaluation)
-    # Left out of the scores of large sets, but the audit has it.
+    # Scores of large sets do not have it, but the audit does.
     score = replace(score, floor=evaluation.floor(), bootstrap=bootstrap)
     name, comparison = evaluation.name, None
     if against is not None:

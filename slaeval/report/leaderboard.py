@@ -13,7 +13,7 @@ __all__ = ["render_leaderboard"]
 
 
 def render_leaderboard(board: Leaderboard) -> str:
-    """Return a leaderboard as HTML text that needs nothing but itself.
+    """Return a leaderboard as self-contained HTML text.
 
     Parameters
     ----------

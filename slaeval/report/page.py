@@ -1,12 +1,12 @@
-"""The page: a report laid out as one HTML file that needs nothing but itself.
+"""The page: a report laid out as one self-contained HTML file.
 
-What a reader must have is HTML from the templates beside this module and works without
-JavaScript and on paper. The script adds the list of all segments, search, sorting and filters.
-Style sheet and script are put into the page; its security policy names them by their hash, so
-that nothing else in it can run, whatever the glosses hold. There are no style attributes and no
-handlers. The same findings give the same bytes.
+The essential content is HTML from the templates beside this module and works without JavaScript
+and on paper. The script adds the list of all segments, search, sorting and filters. Style sheet
+and script are embedded in the page; its security policy names them by hash, so that nothing else
+can run, whatever the glosses contain. There are no style attributes and no handlers. The same
+findings give the same bytes.
 
-Templates escape everything that is not marked as safe, and only the style sheet, the script and
+Templates escape everything that is not marked as safe; only the style sheet, the script and
 :func:`~slaeval.report.segment_data.as_script` are.
 """
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["Section", "asset", "environment", "render"]
 
 #: Rows of the tables of words; of the segments on paper; of those won and lost; of a table of
-#: groups that is left as it is.
+#: groups that is shown whole.
 _ROWS, _WORST, _DIFFERENT, _GROUP_ROWS = 60, 20, 8, 16
 
-#: Grouping to its heading, its first column and a note.
+#: Heading, first column and note of each grouping.
 _GROUPS = {
     "signer": ("By signer", "signer", ""),
     "length": ("By reference length", "glosses", ""),
@@ -103,7 +103,7 @@ def render(found: ReportData) -> str:
 
 
 def environment() -> Environment:
-    """Return what renders the templates: everything escaped, nothing undefined."""
+    """Return the template environment: everything is escaped, undefined names are errors."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(

@@ -21,17 +21,17 @@ __all__ = ["as_script", "places", "segment_data"]
 
 
 def segment_data(found: ReportData) -> dict[str, Any]:
-    """Return what the page's list needs.
+    """Return the data for the page's list.
 
     Returns
     -------
     dict
-        ``words``: distinct words; ``ids``, ``ops``: a segment; ``signers`` and ``signer``:
+        ``words``: distinct words; ``ids``, ``ops``: one per segment; ``signers`` and ``signer``:
         distinct signers and an index per segment; ``ref``, ``hyp``: word numbers of all
         segments, one after another; ``classes``: a class of training frequency per word, or
         None; ``other``: ``ops`` and ``hyp`` of the system compared with, or None;
         ``frames``: ``confidence`` (percent) and ``spans`` (start, end) beside ``hyp``, -1
-        where unknown, or None; ``pictures``: segment number to JPEGs beside its hypothesis.
+        where unknown, or None; ``pictures``: JPEGs beside the hypothesis by segment number.
     """
     segments = found.score.segments
     rules = protocol(found.score.protocol)
@@ -75,7 +75,7 @@ def segment_data(found: ReportData) -> dict[str, Any]:
 
 
 def _frames(found: ReportData, rules: Protocol) -> dict[str, Any]:
-    """Put the frames, confidences and pictures of recognised glosses beside scored words."""
+    """Match the frames, confidences and pictures of recognised glosses to scored words."""
     confidence: list[int] = []
     spans: list[int] = []
     pictures = {}
@@ -97,11 +97,10 @@ def _frames(found: ReportData, rules: Protocol) -> dict[str, Any]:
 
 
 def places(raw: Sequence[str], scored: Sequence[str], rules: Protocol) -> list[int | None]:
-    """Find for each scored word the recognised gloss it was made from.
+    """Find the recognised gloss from which each scored word was made.
 
-    A protocol changes, drops and merges glosses but keeps their order; a scored word that
-    stands for several of them belongs to the first, one that stands for none (``[EMPTY]``) to
-    None.
+    A protocol changes, drops and merges glosses but keeps their order; a scored word made from
+    several glosses belongs to the first, one made from none (``[EMPTY]``) to None.
     """
     found: list[int | None] = []
     at = 0
@@ -120,9 +119,9 @@ def places(raw: Sequence[str], scored: Sequence[str], rules: Protocol) -> list[i
 
 
 def as_script(data: object) -> str:
-    """Return JSON that is safe inside a ``<script>`` element, whatever the words hold."""
+    """Return JSON that is safe inside a ``<script>`` element, whatever the words contain."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # Inside JSON these characters stand in strings alone, where an escape means the same.
+    # In JSON these characters occur only in strings, where an escape means the same.
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

@@ -1,8 +1,8 @@
 """Small pictures of what was signed where a gloss was recognised.
 
-A run knows the frames of each recognised gloss. For the segments with most errors, three of
-them (the middle of each third of the gloss) are joined to one small JPEG a gloss, so that a
-page with pictures can still be sent by mail.
+A run records the frames of each recognised gloss. For the segments with most errors, three of
+them (the middle of each third of the gloss) are joined into one small JPEG per gloss, so that a
+page with pictures can still be sent by e-mail.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST", "Thumbnails", "take", "worst"]
 
-#: No more than so many bytes of JPEG in a page.
+#: Most bytes of JPEG in a page.
 LARGEST = 10_000_000
 
 #: Height of a picture in pixels; twice what the page shows, for sharp screens.
@@ -39,9 +39,9 @@ class Thumbnails:
     Attributes
     ----------
     pictures : dict
-        Segment to one JPEG in base64 a recognised gloss, ``""`` where there is none.
+        By segment, one JPEG in base64 per recognised gloss, ``""`` if there is none.
     note : str
-        What was left out and why; ``""`` where nothing was to be shown.
+        What was left out and why; ``""`` if there was nothing to show.
     """
 
     pictures: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Thumbnails:
 
 
 def worst(score: Score, count: int) -> list[str]:
-    """Return the ids of the segments with most errors; of equals the shorter, then the earlier."""
+    """Return the ids of the segments with most errors; ties: the shorter, then the earlier."""
     order = sorted(
         range(len(score.segments)),
         key=lambda index: (
@@ -72,19 +72,19 @@ def take(
     Parameters
     ----------
     score : Score
-        Says which segments are worst.
+        Determines which segments are worst.
     run : Run
-        Says which corpus was seen, and the frames of each gloss.
+        Gives the corpus and the frames of each gloss.
     count : int
-        Of how many segments.
+        Number of segments.
     root : path-like, optional
-        The folder of the corpus; without it the one the run was made on.
+        The folder of the corpus; by default the one the run was made on.
 
     Returns
     -------
     Thumbnails
-        Empty, with the reason, where the pictures are not at hand: a report without them is
-        still a report.
+        Empty, with the reason, if the pictures are not available: a report is useful without
+        them.
     """
     if not count:
         return Thumbnails({}, "Pictures are turned off (--pictures 0).")
@@ -138,7 +138,7 @@ def _spans(run: Run, name: str) -> list[tuple[int, int]]:
 
 
 def _strips(footage: Any, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """Return one JPEG a gloss, in base64."""
+    """Return one JPEG per gloss, in base64."""
     from slaeval.loaders.video import read_frames
 
     chosen = [_chosen(start, min(end, footage.num_frames)) for start, end in spans]
@@ -150,7 +150,7 @@ def _strips(footage: Any, spans: Sequence[tuple[int, int]]) -> list[str]:
 
 
 def _chosen(start: int, end: int) -> list[int]:
-    """Return the frames that stand for a span: the middle of each third of it."""
+    """Return the frames that represent a span: the middle of each third."""
     length = end - start
     if length < 1:
         return []

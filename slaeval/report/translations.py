@@ -1,4 +1,4 @@
-"""The page about translations: figures, protocols, lengths and sentences, glosses beside them.
+"""The page about translations: figures, protocols, lengths and sentences with their glosses.
 
 It is laid out like the page about glosses (:mod:`slaeval.report.page`). Its script adds search and
 sorting.
@@ -24,7 +24,7 @@ from slaeval.scoring.text.score import TextGroup, TextScore, TextSegment
 
 __all__ = ["TextReport", "collect_translations", "render_translations"]
 
-#: Sentences whose words are shown aligned, the worst ones; of a comparison, of each kind.
+#: Number of sentences shown aligned, the worst first; in a comparison, of each kind.
 _ALIGNED, _DIFFERENT = 20, 8
 
 
@@ -34,15 +34,15 @@ class Sentence(NamedTuple):
     Attributes
     ----------
     segment : TextSegment
-        What was compared.
+        The scored segment.
     aligned : AlignedSegment
         Its units, aligned.
     bleu, rouge : float
-        Of this sentence alone, in percent.
+        Figures of this sentence alone, in percent.
     signed : list of str or None
-        The glosses of its reference, where the corpus is known.
+        The glosses of its reference, if the corpus is known.
     recognised : AlignedSegment or None
-        The glosses that were recognised, where a file of them was given.
+        The glosses that were recognised, if a file of them was given.
     """
 
     segment: TextSegment
@@ -60,15 +60,15 @@ class TextReport:
     Attributes
     ----------
     name : str
-        Of the system.
+        Name of the system.
     score : TextScore
         Its score.
     groups : dict
-        ``"length"`` and ``"signer"`` to the figures of their groups.
+        Figures of the groups by ``"length"`` and ``"signer"``.
     audit : TextAudit
         The file under every protocol.
     sentences : list of Sentence
-        All of them, the lowest sentence BLEU first.
+        All sentences, the lowest sentence BLEU first.
     comparison : TextComparison or None
         Against another system, this one first.
     """
@@ -137,7 +137,7 @@ def collect_translations(
 
 
 def _signed(evaluation: TextEvaluation) -> dict[str, Sequence[str]]:
-    """Return the glosses of the references, where their corpus is known."""
+    """Return the glosses of the references, if their corpus is known."""
     known = evaluation.references
     if known.corpus is None:
         return {}

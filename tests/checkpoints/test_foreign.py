@@ -35,7 +35,7 @@ def test_a_head_is_taken_over(tmp_path: Path, parallel: bool) -> None:
     reasons = {name.removeprefix(module): why for name, why in head.left.items()}
     assert "image encoder" in reasons["conv2d.0.weight"]
     assert "one classifier serves both" in reasons["conv1d.fc.weight"]
-    assert "go on with their training" in reasons["rng_state"]
+    assert "continue their training" in reasons["rng_state"]
     assert reasons.keys() == {
         *(name for name in model.state_dict() if name.startswith("conv2d.")),
         "conv1d.fc.weight",

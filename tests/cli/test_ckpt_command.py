@@ -111,7 +111,7 @@ def test_take_over_a_head(here: Any, tmp_path: Path) -> None:
         "temporal_convolution.conv1.weight",
     ] in rows
     text = " ".join(out.split())
-    assert "scheduler_state_dict, rng_state: only needed to go on with their training" in text
+    assert "scheduler_state_dict, rng_state: only needed to continue their training" in text
     assert "and 3 more: their image encoder" in text
     assert out.splitlines()[-1] == "  slaeval train --warm-start head.pt …"
     shown = here("ckpt", "show", "head.pt")[1]

@@ -104,7 +104,7 @@ def test_bad_input() -> None:
     with pytest.raises(InputError, match="expected floats"):
         align(values[None], [1])
     for span in [(0, 0), (2, 4), (-1, 1)]:
-        with pytest.raises(InputError, match="does not lie in 3 steps"):
+        with pytest.raises(InputError, match="is not within 3 steps"):
             confidences(values, [1], [span])
     with pytest.raises(InputError, match="1 spans for 2 labels"):
         confidences(values, [1, 2], [(0, 1)])

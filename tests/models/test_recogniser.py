@@ -350,7 +350,7 @@ def test_summary(make: Make) -> None:
 def test_what_learns_is_asserted(make: Make) -> None:
     model = make("sla-lora")
     model.tower.proj.requires_grad_(True)
-    with pytest.raises(SlaevalError, match=r"not adapter and head alone: tower\.proj"):
+    with pytest.raises(SlaevalError, match=r"not adapter and head: tower\.proj"):
         model.trainable_parameters()
     model = make("sla-lora")
     model.tower.blocks[0].attn.q_proj.lora_B["default"].weight.requires_grad_(False)
