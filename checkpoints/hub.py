@@ -29,6 +29,11 @@ _SUFFIXES = (".pt", ".safetensors")
 CARD_MARK = "<!-- written by slaeval ckpt push -->"
 
 
+def _is_plain(path: str) -> bool:
+    """Tell whether a path stays in the repository."""
+    return all(part not in ("", ".", "..") for part in path.split("/")) and "\\" not in path
+
+
 class Fetched(NamedTuple):
     """A checkpoint on this machine.
 
@@ -53,7 +58,7 @@ class _Address:
     @classmethod
     def parse(cls, text: str) -> _Address:
         found = _ADDRESS.fullmatch(text)
-        if found is None:
+        if found is None or not _is_plain(found["file"] or "a"):
             raise UsageError(f"{text}: expected hf://user/name, hf://user/name@revision:file")
         return cls(**found.groupdict())
 
@@ -94,11 +99,13 @@ def fetch(path: str | os.PathLike[str]) -> Fetched:
         return Fetched(path, path)
     address = _Address.parse(path)
     hub = _hub()
-    if address.pinned:
-        there = hub.try_to_load_from_cache(address.repo, address.file, revision=address.revision)
-        if isinstance(there, str):
-            return Fetched(there, path)
     with _explained(hub, path):
+        if address.pinned:
+            there = hub.try_to_load_from_cache(
+                address.repo, address.file, revision=address.revision
+            )
+            if isinstance(there, str):
+                return Fetched(there, path)
         try:
             info = hub.HfApi().model_info(address.repo, revision=address.revision)
         except Exception as error:
@@ -135,7 +142,7 @@ def push(
     Raises
     ------
     UsageError
-        `repo` is not a name.
+        `repo` is not a name, or is public and was to be private.
     SlaevalError
         huggingface_hub is not installed, the Hub cannot be reached, or it does not allow this.
     """
@@ -145,7 +152,12 @@ def push(
     hub = _hub()
     with _explained(hub, _START + repo):
         api = hub.HfApi()
-        api.create_repo(repo, private=private, exist_ok=True)
+        api.create_repo(repo, private=private or None, exist_ok=True)  # None: as its owner does
+        if private and not api.model_info(repo).private:
+            raise UsageError(
+                f"{_START}{repo} is public already: push without --private, or make it "
+                "private on its page first"
+            )
         ours = "README.md" not in files or _card_is_ours(hub, api, repo)
         operations = [
             hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=content)

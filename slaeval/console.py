@@ -41,7 +41,10 @@ def styled(text: str, **style: object) -> str:
 
 
 def tell(head: str, message: str, **style: object) -> None:
-    """Print a message on stderr, wrapped: further lines begin with two blanks.
+    """Print a message on stderr.
+
+    On a terminal it is wrapped, and further lines begin with two blanks; in a file or a pipe it
+    stays as it is, to be searched for and copied.
 
     Parameters
     ----------
@@ -52,10 +55,12 @@ def tell(head: str, message: str, **style: object) -> None:
     **style : object
         How `head` is styled where stderr shows colours; see :func:`click.style`.
     """
-    first, *others = f"{head} {message}".split("\n")
-    text = "\n".join([paragraph(first, "", "  "), *(paragraph(line) for line in others)])
-    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
-        text = click.style(head, **style) + text.removeprefix(head)  # type: ignore[arg-type]
+    text = f"{head} {message}"
+    if sys.stderr.isatty():
+        first, *others = text.split("\n")
+        text = "\n".join([paragraph(first, "", "  "), *(paragraph(line) for line in others)])
+        if not os.environ.get("NO_COLOR"):
+            text = click.style(head, **style) + text.removeprefix(head)  # type: ignore[arg-type]
     click.echo(text, err=True)
 
 
@@ -100,7 +105,7 @@ def paragraph(text: str, indent: str = "  ", hanging: str = "    ") -> str:
     """Break prose into lines that fit the terminal; a longer word and ``95 %`` stay whole."""
     room = terminal_width()
     lines = [indent]
-    for word in re.findall(r"\S+(?: %\S*)?", text):
+    for word in re.split(r" (?!%)", text):  # paths may hold two blanks beside each other
         joined = f"{lines[-1]} {word}" if lines[-1].strip() else lines[-1] + word
         if width(joined) > room and lines[-1].strip():
             joined = hanging + word

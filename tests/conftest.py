@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -139,12 +140,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def slaeval(tmp_path: Path) -> Run:
     """Run ``slaeval ARG…`` in an empty folder with an empty configuration.
 
-    The lines of a message on stderr come back joined, unless `wrapped` asks for what a terminal
-    shows.
+    With `terminal`, stderr is one, of unknown width and without colours.
     """
 
     def run(
-        *args: object, wrapped: bool = False, **environment: str
+        *args: object, terminal: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         env = {
             key: value
@@ -156,18 +156,22 @@ def slaeval(tmp_path: Path) -> Run:
             "PYTHONUTF8": "1",
             **environment,
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "slaeval", *map(str, args)],
-            cwd=tmp_path,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        if terminal:
+            env["NO_COLOR"] = "1"
+        with _terminal() if terminal else contextlib.nullcontext() as screen:
+            done = subprocess.run(
+                [sys.executable, "-m", "slaeval", *map(str, args)],
+                cwd=tmp_path,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=screen.device if screen else subprocess.PIPE,
+                text=True,
+                timeout=120,
+            )
+        if screen:
+            done.stderr = screen.text()
         assert "Traceback" not in done.stderr, done.stderr
-        if not wrapped:
-            done.stderr = _joined(done.stderr)
         return done
 
     return run
@@ -190,9 +194,7 @@ def slaeval_here(
     for name in ("SLAEVAL_DATA", "NO_COLOR", *of_torchrun):
         monkeypatch.delenv(name, raising=False)
 
-    def call(
-        *args: object, wrapped: bool = False, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def call(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
         with monkeypatch.context() as changed:
             changed.setattr(sys, "argv", ["slaeval", *map(str, args)])
             for name, value in environment.items():
@@ -202,13 +204,42 @@ def slaeval_here(
         out, err = capsys.readouterr()
         assert "Traceback" not in err
         code = int(left.value.code or 0)
-        return subprocess.CompletedProcess(sys.argv, code, out, err if wrapped else _joined(err))
+        return subprocess.CompletedProcess(sys.argv, code, out, err)
 
     return call
 
 
-def _joined(text: str) -> str:
-    return re.sub(r"\n {2,}(?=\S)", " ", text)
+class _Screen:
+    """What a process writes to a terminal."""
+
+    def __init__(self, device: int, ours: int) -> None:
+        self.device = device
+        self._ours = ours
+        self._read: list[bytes] = []
+        self._reader = threading.Thread(target=self._listen)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):  # as on Linux, when the other end is closed
+            while piece := os.read(self._ours, 4096):
+                self._read.append(piece)
+
+    def text(self) -> str:
+        self._reader.join()
+        return b"".join(self._read).decode().replace("\r\n", "\n")
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[_Screen]:
+    pty = pytest.importorskip("pty")
+    ours, device = pty.openpty()
+    screen = _Screen(device, ours)
+    try:
+        yield screen
+    finally:
+        os.close(device)
+        screen.text()
+        os.close(ours)
 
 
 STM = """\

@@ -41,6 +41,11 @@ class _Figure:
     signature: str
     note: str = ""
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is a figure of."""
+        return self.corpus, self.split, self.protocol
+
 
 def model_card(
     file: str | os.PathLike[str], repo: str, runs: Sequence[Run] = (), licence: str | None = None
@@ -68,16 +73,16 @@ def model_card(
     described = describe(file)
     if described["kind"] == "head":
         raise InputError("a head alone, without a model to run: train one from it first", file)
-    figures = [*_dev(described), *(_of_run(run, described) for run in runs)]
-    seen: dict[tuple[str, str, str], _Figure] = {}
-    for figure in figures:
-        key = (figure.corpus, figure.split, figure.protocol)
-        if seen.setdefault(key, figure).counts != figure.counts:
+    figures = {figure.key: figure for figure in _dev(described)}
+    of_runs: dict[tuple[str, str, str], _Figure] = {}
+    for figure in (_of_run(run, described) for run in runs):
+        first = of_runs.setdefault(figure.key, figure)
+        if first.counts != figure.counts:
             raise UsageError(
                 f"two figures of {figure.corpus} {figure.split} under {figure.protocol}: "
-                f"{seen[key].wer:.2f} and {figure.wer:.2f} %; give one run per split"
+                f"{first.wer:.2f} and {figure.wer:.2f} %; give one run per split"
             )
-    shown = list(seen.values())
+    shown = list((figures | of_runs).values())  # a run says more than training did
     return "\n".join(
         [
             *_head(described, repo, shown, licence),

@@ -50,6 +50,9 @@ _FORMAT, _VERSION = "slaeval-training", 3
 #: Settings that are no option by themselves.
 _MEANINGS = {"clips_per_batch": "clips per batch (--batch-size times processes)"}
 
+#: Settings that may change when a run is resumed: they only say when it ends.
+_FREE = {"patience"}
+
 
 def digest(value: Any) -> str:
     """Return a short hash of a value that JSON can hold."""
@@ -199,7 +202,7 @@ class TrainingFolder:
         Parameters
         ----------
         settings : mapping
-            What must be the same for the run to be resumed.
+            What must be the same for the run to be resumed, all but those of :data:`_FREE`.
 
         Raises
         ------
@@ -231,7 +234,9 @@ class TrainingFolder:
             )
         saved = content["settings"]
         differing = [
-            name for name in {**saved, **settings} if saved.get(name) != settings.get(name)
+            name
+            for name in {**saved, **settings}
+            if name not in _FREE and saved.get(name) != settings.get(name)
         ]
         if differing:
             shown = [

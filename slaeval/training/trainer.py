@@ -203,9 +203,7 @@ class _Trainer:
                 self.records = stack.enter_context(contextlib.closing(self._opened_records()))
             while (end := self.at.ended(self.recipe)) is None:
                 self._train_epoch(loader)
-                scores = self._evaluate_or_save()
-                with self.signals.postponed():
-                    self._finish_epoch(scores)
+                self._end_epoch()
         self.log(end)
         if self.world.first:
             save_trained(self.folder.last, self.job, self.average, self.at.history[-1])
@@ -319,18 +317,19 @@ class _Trainer:
             score_references(references, sequence), score_references(references, convolution)
         )
 
-    def _evaluate_or_save(self) -> DevScores:
-        """Evaluate the epoch's weights; if a signal interrupts that, save the epoch's steps."""
+    def _end_epoch(self) -> None:
+        """Evaluate and finish the epoch; if a signal interrupts that, save its steps."""
         try:
             self.average.after_epoch(self.at.epoch + 1)
             self.average.put_in()
             scores = self._evaluate()
             self.average.put_back()
+            with self.signals.postponed():
+                self._finish_epoch(scores)
         except StopRequested:
             self.average.put_back()
             self._save_state(self.at.sums)
             raise
-        return scores
 
     def _finish_epoch(self, scores: DevScores) -> None:
         """Record the epoch and save it if it is the best so far; the first process decides."""

@@ -23,6 +23,7 @@ class Hub:
     def __init__(self) -> None:
         self.repos: dict[str, list[tuple[str, dict[str, bytes]]]] = {}
         self.gated: set[str] = set()
+        self.private: set[str] = set()
         self.asked: list[str] = []
         self.url = ""
 
@@ -82,10 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
             if found:
                 commit, files = found
                 siblings = [{"rfilename": name} for name in files]
-                self._answer(
-                    200,
-                    {"id": about[1], "modelId": about[1], "sha": commit, "siblings": siblings},
-                )
+                private = about[1] in self.hub.private
+                known = {"id": about[1], "modelId": about[1], "private": private}
+                self._answer(200, {**known, "sha": commit, "siblings": siblings})
             return
         file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         found = file and self._found(file[1], file[2])
@@ -114,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(409, {"url": f"{self.hub.url}/{repo}"})
             else:
                 self.hub.commit(repo, {})
+                if asked.get("visibility") == "private" or asked.get("private"):
+                    self.hub.private.add(repo)
                 self._answer(200, {"url": f"{self.hub.url}/{repo}"})
         elif "/preupload/" in self.path:
             files = json.loads(body)["files"]

@@ -97,6 +97,9 @@ def test_addresses_online_and_from_the_cache(hub: Hub, data: bytes, tmp_path: Pa
         "hf://me/nobody": ["InputError", "no such repository, or a private one: log in"],
         "hf://me": ["UsageError", "expected hf://user/name"],
         "hf://me/..--x": ["UsageError", "hf://me/..--x: "],
+        f"hf://a--b/c@{first}:x.pt": ["UsageError", f"hf://a--b/c@{first}:x.pt: "],
+        f"hf://me/one@{first}:../sla.pt": ["UsageError", "expected hf://user/name"],
+        f"hf://me/one@{first}:/etc/passwd": ["UsageError", "expected hf://user/name"],
     }
     env = environment(hub, tmp_path / "hf")
     *answers, (path, address) = fetched([*asked, "hf://me/evil"], env)
@@ -139,6 +142,13 @@ def test_pushed_and_read_back(
     assert done.stdout == f"hf://me/pushed@{commit}:sla.pt\n"
     assert files["sla.pt"] == data
     assert files["README.md"].decode() == model_card(mine, "me/pushed", licence="mit")
+    done = slaeval("ckpt", "push", mine, "me/pushed", "--private", **env)
+    assert done.returncode == 2
+    assert "hf://me/pushed is public already" in done.stderr
+    assert "me/hidden" not in hub.repos
+    done = slaeval("ckpt", "push", mine, "me/hidden", "--private", **env)
+    assert done.returncode == 0, done.stderr
+    assert "me/hidden" in hub.private
 
 
 #: Pushes a file and a card, with a token that is good and with one that is not.
@@ -234,6 +244,23 @@ def test_a_card_says_what_runs_say(checkpoint: Callable[..., Path], run: Any) ->
     assert f"| phoenix2014t | test | rwth-2014 | {score.wer:.2f} | {counts} |" in text
     assert read_checkpoint(checkpoint()).hash in text
     assert "slaeval run --ckpt hf://me/sla:" in text
+
+
+def test_a_run_replaces_the_figure_of_training(
+    checkpoint: Callable[..., Path], rendered: Path, tmp_path: Path
+) -> None:
+    from slaeval.recognition import evaluate
+
+    counts = ("substitutions", "deletions", "insertions", "reference_words")
+    signature = "dataset:phoenix2014t|split:test|protocol:rwth-2014.v1"
+    dev = {"dev_wer": 98.76, "dev": dict.fromkeys(counts, 1), "signature": signature}
+    path = checkpoint(seed=3, metrics=dev)
+    run = evaluate(path, "phoenix2014t", root=rendered, out=tmp_path / "run")
+    assert "| 98.76 |" in model_card(path, "me/sla")
+    card = model_card(path, "me/sla", [run])
+    assert run.score is not None
+    assert f"| {run.score.wer:.2f} |" in card
+    assert "98.76" not in card.partition("## Details")[0]
 
 
 def test_runs_that_do_not_fit(checkpoint: Callable[..., Path], run: Any) -> None:

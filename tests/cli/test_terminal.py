@@ -69,7 +69,7 @@ def test_results_and_warnings_fit(slaeval, task: tuple[Path, Path], command: str
     (hypothesis.parent / SYSTEMS[0]).write_text(hypothesis.read_text())
     systems = SYSTEMS if command.startswith("compare") else SYSTEMS[:1]
     of = ("--dataset", "phoenix2014t", "--split", "test") if "published" in command else ()
-    done = slaeval(*command.split(), *systems, "--ref", reference.name, *of, wrapped=True)
+    done = slaeval(*command.split(), *systems, "--ref", reference.name, *of, terminal=True)
     assert done.returncode == 0, done.stderr
     assert "warning:" in done.stderr
     assert not _too_wide(done.stdout + done.stderr)
@@ -97,7 +97,7 @@ def test_what_is_said_of_a_corpus_fits(slaeval, tmp_path: Path) -> None:
 def test_a_wrong_command_line_is_one_message(
     slaeval, command: tuple[str, ...], message: str, help_of: str
 ) -> None:
-    done = slaeval(*command, wrapped=True)
+    done = slaeval(*command, terminal=True)
     assert done.returncode == 2
     assert done.stdout == ""
     assert not _too_wide(done.stderr)
@@ -108,13 +108,20 @@ def test_a_wrong_command_line_is_one_message(
 
 def test_a_wrapped_message_keeps_its_words(slaeval, tmp_path: Path) -> None:
     name = "missing-" * 12 + ".ctm"
-    done = slaeval("score", name, "--ref", "ref.stm", wrapped=True)
+    done = slaeval("score", name, "--ref", "ref.stm", terminal=True)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
     assert lines[0].startswith("error: ")
     assert all(line.startswith("  ") for line in lines[1:])
     joined = " ".join(line.strip() for line in lines)
-    assert joined == slaeval("score", name, "--ref", "ref.stm").stderr.strip()
+    plain = slaeval("score", name, "--ref", "ref.stm").stderr
+    assert joined + "\n" == plain  # one line, to be searched for
+
+
+def test_a_path_keeps_its_blanks(slaeval) -> None:
+    for terminal in (True, False):
+        done = slaeval("score", "hyp.ctm", "--ref", "a  b.stm", terminal=terminal)
+        assert "a  b.stm" in done.stderr
 
 
 def test_without_reference_words_no_number_is_printed(slaeval, task: tuple[Path, Path]) -> None:

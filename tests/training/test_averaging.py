@@ -192,6 +192,9 @@ def test_without_a_better_epoch_it_stops_and_says_so_again(run: Run, tmp_path: P
     assert run(out, changes=changes, said=said).history == done.history
     assert end in said
     assert out.read_bytes() == before
+    longer = run(out, changes={**changes, "patience": "2"})
+    assert longer.history[: best + 2] == done.history
+    assert len(longer.history) == best + 3
 
 
 def test_what_the_convolution_alone_recognises(
