@@ -129,9 +129,9 @@ def _tensor(reference: Any, offset: Any, shape: Any, stride: Any, *ignored: Any)
         raise UnpicklingError("a tensor without a storage")
     shaped = isinstance(shape, tuple) and isinstance(stride, tuple)
     if not shaped or len(shape) != len(stride) or len(shape) > MOST_DIMENSIONS:
-        raise UnpicklingError("a tensor of no shape")
+        raise UnpicklingError("a tensor with an invalid shape")
     if not all(type(n) is int and n >= 0 for n in (offset, *shape, *stride)):
-        raise UnpicklingError("a tensor of no shape")
+        raise UnpicklingError("a tensor with an invalid shape")
     return Stored(reference.dtype, reference.key, reference.numbers, offset, shape, stride)
 
 

@@ -396,7 +396,7 @@ def _canonical(meta: Mapping[str, Any]) -> bytes:
 
 
 def _add(digest: Any, tensors: Mapping[str, Tensor]) -> None:
-    """Add tensors to a hash, in chunks."""
+    """Add names, types, shapes and bytes of tensors to a hash."""
     import torch
 
     for name in sorted(tensors):

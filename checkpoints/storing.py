@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from slaeval.checkpoints.archive import Archive, RefusedError, Stored
 from slaeval.checkpoints.content import DTYPES, Checkpoint, check, check_meta, check_name, plain
 from slaeval.checkpoints.forms import form_inside
-from slaeval.checkpoints.hub import fetch
+from slaeval.checkpoints.hub import fetch, is_address
 from slaeval.checkpoints.safetensors_file import described, parsed, read_tensors
 from slaeval.errors import InputError, UsageError
 from slaeval.extras import require
@@ -36,8 +36,12 @@ def form_of(path: str | os.PathLike[str]) -> Literal["pt", "safetensors"]:
     Raises
     ------
     UsageError
-        The extension is neither ``.pt`` nor ``.safetensors``.
+        The extension is neither ``.pt`` nor ``.safetensors``, or it is an address on the Hub.
     """
+    if is_address(path):
+        raise UsageError(
+            f"{os.fspath(path)}: a checkpoint is written to a file; 'slaeval ckpt push' uploads it"
+        )
     end = os.path.splitext(os.fspath(path))[1].lower()
     if end not in (".pt", ".safetensors"):
         raise UsageError(f"{os.fspath(path)}: a checkpoint ends in .pt or .safetensors")

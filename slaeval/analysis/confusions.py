@@ -53,7 +53,7 @@ class ConfusionTable:
     deleted: list[int]
 
     def shares(self) -> list[list[float]]:
-        """Return the table with the last two columns in percent of each row; nan if it is empty."""
+        """Return the table, with the last two columns, in percent per row; nan for an empty row."""
         rows = [
             [*row, other, gone]
             for row, other, gone in zip(self.counts, self.elsewhere, self.deleted, strict=True)

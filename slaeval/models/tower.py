@@ -639,7 +639,9 @@ def _check_fit(own: Mapping[str, Tensor], tower: Tower, name: str, path: str | N
         raise InputError(f"{where}{len(missing)} tensors are missing, the first {missing[0]}", path)
     unexpected = [key for key in own if key not in expected]
     if unexpected:
-        raise InputError(f"{where}{len(unexpected)} too many, the first {unexpected[0]}", path)
+        raise InputError(
+            f"{where}{len(unexpected)} tensors are unknown, the first {unexpected[0]}", path
+        )
     for key, value in expected.items():
         if own[key].shape != value.shape:
             raise InputError(

@@ -128,7 +128,7 @@ def train(
     """
     recipe, options, decoding = recipe or recipe_for(), options or Options(), decoding or Decoding()
     folder = TrainingFolder(out)
-    form_of(folder.best)  # better now than after the first epoch
+    form_of(out)  # better now than after the first epoch
     check_outputs([options.warm_start, options.backbone_weights], [folder.best, folder.last])
     device = choose_device(options.device)
     with contextlib.ExitStack() as stack:

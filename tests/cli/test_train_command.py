@@ -101,6 +101,7 @@ def test_a_recipe_that_cannot_be_read(
         ((), "--out sla_lora.pt"),
         (("--out", "a.pt", "--backbone", "ViT-B-16"), "no weights given for ViT-B-16"),
         (("--out", "a.txt", "--backbone", "slaeval-tiny"), "ends in .pt or .safetensors"),
+        (("--out", "hf://me/a:a.pt", "--backbone", "slaeval-tiny"), "'slaeval ckpt push' uploads"),
         (("--out", "a.pt", "--set", "epoch=3"), "did you mean 'epochs'"),
         (("--out", "a.pt", "--set", "epochs"), "KEY=VALUE"),
         (("--out", "a.pt", "--epochs", "3", "--set", "epochs=4"), "epochs is given twice"),

@@ -19,7 +19,7 @@ _JOINED = re.compile(r"[^\s\d.][.!?]$")
 _WIDE = re.compile(r"[，。？！；：、（）]")
 _NARROW = re.compile(r"[,?!;:.]")
 _SPECIAL = re.compile(r"</?s>|<pad>|<unk>|<eos>|<bos>|\[(?:PAD|UNK|CLS|SEP)\]|@@(?:\s|$)|▁|##\w")
-#: Share of sentences from which one side is said to do something that the other does not.
+#: Least share of sentences for "most", and greatest for "hardly any".
 _MOST, _FEW = 0.8, 0.2
 
 
