@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, path_option, resumable
+from slaeval.cli.options import existing, is_given, path_option, resumable
 from slaeval.console import beside, paragraph, styled, table, warn
-from slaeval.errors import counted
+from slaeval.errors import UsageError, counted
 
 if TYPE_CHECKING:
+    from slaeval.loaders.frame_index import Header
     from slaeval.loaders.layout import Layout
 
 __all__ = ["corpus"]
@@ -338,6 +339,7 @@ def cache(
         data = load_corpus(described.name, place, split, chosen)
         if checking:
             header, skipped = verify_frame_cache(data, folder)
+            _check_asked(folder, header)
         else:
             with resumable():
                 header, skipped = make_frame_cache(
@@ -365,6 +367,17 @@ def cache(
     elif not checking:
         where = "auto" if out is None else shlex.quote(out)
         click.echo(f"in {folder}; use it with --frame-cache {where}")
+
+
+def _check_asked(folder: str, header: Header) -> None:
+    """Check that a cache has the size and coding that were given, if any were."""
+    there = {"size": header.side, "kind": header.coding.format, "quality": header.coding.quality}
+    given = click.get_current_context().params
+    if any(is_given(name) and given[name] != value for name, value in there.items()):
+        raise UsageError(
+            f"{folder} holds frames of {header.split} as {header.coding}, {header.side} pixels: "
+            "give these or none with --verify, or name another folder with --out"
+        )
 
 
 def _cores() -> int:

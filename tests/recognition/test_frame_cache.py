@@ -622,14 +622,25 @@ def test_the_commands(
     assert "jpeg 95, 36 pixels" in split
     assert where.endswith("phoenix2014t-multisigner-36-jpeg95; use it with --frame-cache auto")
     (data,) = (tmp_path / "caches").rglob("frames.bin")
-    data.write_bytes(data.read_bytes()[:-1])
-    # In this process, as a new one costs seconds.
     monkeypatch.setenv("SLAEVAL_CACHE_DIR", usual["SLAEVAL_CACHE_DIR"])
-    monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, asked), "--verify"])
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code == 1
-    assert "truncated" in capsys.readouterr().err
+
+    def verified(*options: object) -> tuple[object, str]:
+        # In this process, as a new one costs seconds.
+        monkeypatch.setattr(sys, "argv", ["slaeval", *map(str, (*asked, "--verify", *options))])
+        with pytest.raises(SystemExit) as left:
+            main()
+        return left.value.code, " ".join("".join(capsys.readouterr()).split())
+
+    out = ("--out", data.parent.parent)
+    assert verified(*out, "--quality", 95)[0] in (0, None)
+    for other in (("--size", 40), ("--format", "png"), ("--quality", 90)):
+        code, said = verified(*out, *other)
+        assert code == 2
+        assert "holds frames of test as jpeg 95, 36 pixels: give these or none" in said
+    data.write_bytes(data.read_bytes()[:-1])
+    code, said = verified()
+    assert code == 1
+    assert "truncated" in said
 
 
 def test_which_of_several(
