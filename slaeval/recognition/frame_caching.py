@@ -103,7 +103,8 @@ def make_frame_cache(
         _check_there(folder, header, {*remade, corpus.split} if restart else remade)
         if restart:
             deleted(whole + PART)
-        if restart or not os.path.exists(index_file(whole)):
+        begun = os.path.exists(index_file(whole + PART))
+        if restart or begun or not os.path.exists(index_file(whole)):
             part = _Part.begun(whole + PART, header, clips)
             _fill(part, clips, workers, on_error)
             part.finish(whole)
@@ -167,6 +168,8 @@ def _check_there(folder: str, header: Header, remade: Collection[str]) -> None:
         if not os.path.exists(path) or name.removesuffix(PART) in remade:
             continue
         if name.endswith(_OLD) or name == header.split + PART:  # of no use, and _Part's affair
+            continue
+        if os.path.exists(index_file(os.path.join(folder, name + PART))):  # will be replaced
             continue
         there, _ = read_index(path, torn=name.endswith(PART))
         if there.place != header.place:

@@ -487,6 +487,25 @@ def test_torn_files_are_mended(corpus: Corpus, mine: Path, made: Path, cut: int)
         (mine / "test").rename(part)
 
 
+def test_making_it_again_is_resumed(
+    corpus: Corpus, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slaeval.loaders import frame_cache
+
+    def read(clip: VideoClip, size: tuple[int, int]) -> np.ndarray:
+        if clip.id == corpus[2].id:
+            raise KeyboardInterrupt
+        return read_frames(clip, size)
+
+    monkeypatch.setattr(frame_cache, "read_frames", read)
+    with pytest.raises(KeyboardInterrupt):
+        make_frame_cache(corpus, str(mine), SIDE, JPEG, restart=True)
+    monkeypatch.setattr(frame_cache, "read_frames", read_frames)
+    assert verify_frame_cache(corpus, str(mine))[0].coding == PNG
+    assert make_frame_cache(corpus, str(mine), SIDE, JPEG)[0].coding == JPEG
+    assert sorted(os.listdir(mine)) == [".lock", "test"]
+
+
 def test_a_beginning_without_its_frames(corpus: Corpus, mine: Path, made: Path) -> None:
     (mine / "test").rename(mine / "test.part")
     (mine / "test.part" / "frames.bin").unlink()
