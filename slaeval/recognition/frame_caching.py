@@ -106,6 +106,8 @@ def make_frame_cache(
         begun = os.path.exists(index_file(whole + PART))
         if restart or begun or not os.path.exists(index_file(whole)):
             part = _Part.begun(whole + PART, header, clips)
+            kept = CachedSplit(part.folder, header, {entry.id: entry for entry in part.entries})
+            kept.unreadable(clips[: len(part.entries)], on_error)
             _fill(part, clips, workers, on_error)
             part.finish(whole)
         split = FrameCache(folder).split(corpus.name, corpus.setup, corpus.split)

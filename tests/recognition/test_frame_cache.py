@@ -436,6 +436,12 @@ def test_what_could_not_be_read_is_tried_again(
     with pytest.raises(InputError, match=r"the disk does not answer .*make it again.*--restart"):
         make_frame_cache(small, str(cache), SIDE, PNG)
     (cache / "test").rename(cache / "test.part")
+    frames = (cache / "test.part" / "frames.bin").read_bytes()
+    with monkeypatch.context() as broken:
+        broken.setattr(frame_cache, "read_frames", read)
+        with pytest.raises(InputError, match=r"the disk does not answer .*--on-error skip"):
+            make_frame_cache(small, str(cache), SIDE, PNG)
+    assert (cache / "test.part" / "frames.bin").read_bytes() == frames  # what is done is kept
     assert make_frame_cache(small, str(cache), SIDE, PNG)[1] == {}
     assert len(opened(cache, small)) == len(small)
 
