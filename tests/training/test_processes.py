@@ -57,7 +57,7 @@ def test_a_run_ends_where_processes_see_different_clips(
     assert not (tmp_path / "run" / "hyp.ctm").exists()
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGUSR1", marks=pytest.mark.slow)])
 def test_asked_to_stop_it_saves_and_goes_on_with_the_same_bytes(
     root: Path, run: Run, tmp_path: Path, name: str
 ) -> None:
