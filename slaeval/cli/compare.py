@@ -12,6 +12,7 @@ from slaeval.cli.options import (
     evaluations,
     format_options,
     is_given,
+    on_error_option,
     path_option,
     refuse_given,
     request_options,
@@ -76,12 +77,8 @@ _FEW = 4
     type=click.Choice(["published"]),
     help="Also show published results on the corpus.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What a system does that cannot be read: end the command, or be left out and named; the "
+@on_error_option(
+    "What a system does that cannot be read: end the command, or be left out and named; the "
     "exit code is 1 either way.",
 )
 @resampling_options("Bootstrap resamples for the interval of the difference.")

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slaeval.cli.options import existing, is_given, path_option, resumable
+from slaeval.cli.options import (
+    existing,
+    is_given,
+    on_error_option,
+    path_option,
+    resumable,
+    workers_option,
+)
 from slaeval.console import beside, paragraph, styled, table, warn
 from slaeval.errors import UsageError, counted
 
@@ -272,19 +279,8 @@ def sample(name: str, directory: str, seed: int, video: bool) -> None:
     "Folder of the cache.  [default: one for each corpus, size and format below "
     "SLAEVAL_CACHE_DIR, or the user's cache folder]",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Processes that read and code.  [default: one per core]",
-)
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="What to do with a sample whose pictures are missing or unreadable.",
-)
+@workers_option("Processes that read and code.  [default: one per core]")
+@on_error_option("What to do with a sample whose pictures are missing or unreadable.")
 @click.option("--restart", is_flag=True, help="Make it again.")
 @click.option(
     "--verify",

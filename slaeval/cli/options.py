@@ -36,6 +36,7 @@ __all__ = [
     "in_groups",
     "is_given",
     "needed",
+    "on_error_option",
     "path_option",
     "protocol_option",
     "refuse_given",
@@ -47,6 +48,7 @@ __all__ = [
     "tell_references",
     "text_option",
     "top_option",
+    "workers_option",
 ]
 
 _Evaluation = TypeVar("_Evaluation", bound=BaseEvaluation[Any, Any])
@@ -73,6 +75,19 @@ def top_option(default: int, help: str) -> Callable[..., Any]:
     return click.option(
         "--top", default=default, show_default=True, type=click.IntRange(0), metavar="N", help=help
     )
+
+
+def on_error_option(help: str) -> Callable[..., Any]:
+    """Return ``--on-error stop|skip``: what is done about what cannot be read."""
+    choice = click.Choice(["stop", "skip"])
+    return click.option("--on-error", default="stop", show_default=True, type=choice, help=help)
+
+
+def workers_option(
+    help: str = "Processes that read frames; 0 for none.  [default: depends on the machine]",
+) -> Callable[..., Any]:
+    """Return ``--workers N``: the processes that read frames; None lets the command choose."""
+    return click.option("--workers", type=click.IntRange(0), metavar="N", help=help)
 
 
 def resampling_options(help: str) -> Callable[..., Any]:

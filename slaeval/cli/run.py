@@ -15,10 +15,12 @@ from slaeval.cli.options import (
     decoding_options,
     frame_cache_option,
     in_groups,
+    on_error_option,
     path_option,
     protocol_option,
     refuse_given,
     resumable,
+    workers_option,
 )
 from slaeval.console import isolated, styled, table, warn
 from slaeval.errors import ScoreWarning, UsageError
@@ -106,12 +108,7 @@ _OF_A_CORPUS = frozenset(
     metavar="N",
     help="Maximum frames per batch.  [default: 1024; CPU 256]",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Processes that read frames; 0 for none.  [default: depends on the machine]",
-)
+@workers_option()
 @frame_cache_option
 @decoding_options("the model's", "the model's", "as the model says")
 @click.option(
@@ -120,12 +117,8 @@ _OF_A_CORPUS = frozenset(
     help="One video at a time with deterministic kernels: slower, but bitwise reproducible.",
 )
 @click.option("--compile", "compile_", is_flag=True, help="Compile with torch.compile.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="If frames are missing or unreadable: stop, or score the sample as empty and report it.",
+@on_error_option(
+    "If frames are missing or unreadable: stop, or score the sample as empty and report it."
 )
 @protocol_option
 @path_option("--backbone-weights", "FILE", "Backbone weights, for a slim checkpoint.")

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from slaeval.cli.options import existing, frame_cache_option, in_groups, is_given, resumable
+from slaeval.cli.options import (
+    existing,
+    frame_cache_option,
+    in_groups,
+    is_given,
+    on_error_option,
+    resumable,
+    workers_option,
+)
 from slaeval.console import table
 from slaeval.errors import UsageError
 from slaeval.extras import require
@@ -122,12 +130,7 @@ __all__ = ["train"]
 )
 @click.option("--show-recipe", is_flag=True, help="Print the recipe with its sources and exit.")
 @click.option("--device", default="auto", show_default=True, metavar="NAME", help="cuda, mps, cpu.")
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Processes that read frames; 0 for none.  [default: depends on the machine]",
-)
+@workers_option()
 @click.option(
     "--cache-gb",
     default=2.0,
@@ -137,13 +140,7 @@ __all__ = ["train"]
     help="Keep resized frames in memory if they take no more than this.",
 )
 @frame_cache_option
-@click.option(
-    "--on-error",
-    default="stop",
-    show_default=True,
-    type=click.Choice(["stop", "skip"]),
-    help="What to do with a sample that cannot be trained on.",
-)
+@on_error_option("What to do with a sample that cannot be trained on.")
 @click.option(
     "--dev-split",
     default="dev",
