@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from slaeval.training import Options, Recipe, Trained, recipe_for, train
+from slaeval.training.signals import StopRequested
 
 #: A head and an adapter small enough to be quick.
 SMALL: dict[str, Any] = {"hidden": 32, "lora_rank": 4, "dropout": 0.3}
@@ -40,6 +44,31 @@ def small_recipe() -> Recipe:
 @pytest.fixture
 def run(train_small: Callable[..., Trained]) -> Callable[..., Trained]:
     return train_small
+
+
+@pytest.fixture
+def stopped_at_dev(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Train until SIGTERM comes in an evaluation on dev: ``stopped_at_dev(train, which=1)``."""
+    from slaeval.training import trainer
+
+    evaluate = trainer.recognise_corpus
+
+    def go(training: Callable[[], object], which: int = 1) -> None:
+        calls: list[int] = []
+
+        def asked(*arguments: Any, **settings: Any) -> Any:
+            calls.append(1)
+            if len(calls) == which:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(1)  # the signal comes here
+            return evaluate(*arguments, **settings)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trainer, "recognise_corpus", asked)
+            with pytest.raises(StopRequested):
+                training()
+
+    return go
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +17,6 @@ from slaeval.loaders.video import find_video_clips
 from slaeval.recognition.batches import ClipDataset, collate, prepare
 from slaeval.recognition.checkpoint_loading import load_checkpoint
 from slaeval.training import Trained, trainer
-from slaeval.training.signals import StopRequested
 
 Run = Callable[..., Trained]
 Weights = dict[str, np.ndarray[Any, Any]]
@@ -134,26 +130,13 @@ def test_what_is_saved_is_what_was_evaluated_and_training_goes_on_without(
 def test_going_on_ends_with_the_same_bytes(
     recorded: Callable[[str], Recorded],
     run: Run,
+    stopped_at_dev: Callable[..., None],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
     """Stopped by a signal while dev is evaluated, which is with other weights in the model."""
-    evaluate = trainer.recognise_corpus
-    calls: list[int] = []
-
-    def asked(*arguments: Any, **settings: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(1)  # the signal comes here
-        return evaluate(*arguments, **settings)
-
     out = tmp_path / "tiny.pt"
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer, "recognise_corpus", asked)
-        with pytest.raises(StopRequested):
-            run(out, changes=AVERAGES[kind])
+    stopped_at_dev(lambda: run(out, changes=AVERAGES[kind]), 2)
     said: list[str] = []
     again = run(out, changes=AVERAGES[kind], said=said)
     assert "resuming after epoch 1, batch 3 of the next" in said

@@ -100,24 +100,12 @@ def test_asked_to_stop_it_saves_and_goes_on_with_the_same_bytes(
 
 
 def test_asked_to_stop_while_dev_is_evaluated(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, stopped_at_dev: Callable[..., None], tmp_path: Path
 ) -> None:
-    from slaeval.training import trainer
-
     changes = {"epochs": "1"}
     run(tmp_path / "whole.pt", changes=changes)
-    evaluate = trainer.recognise_corpus
-
-    def asked(*arguments: Any, **settings: Any) -> Any:
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(1)  # the signal comes here
-        return evaluate(*arguments, **settings)
-
     out = tmp_path / "tiny.pt"
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer, "recognise_corpus", asked)
-        with pytest.raises(StopRequested):
-            run(out, changes=changes)
+    stopped_at_dev(lambda: run(out, changes=changes))
     said: list[str] = []
     run(out, changes=changes, said=said)
     assert "resuming after epoch 0, batch 3 of the next" in said
